@@ -1,0 +1,13 @@
+//! anypoint-relay: AWS rotated a secret, so the Mule applications that need it run with the new value.
+//!
+//! Reading order: [`sync`] is the one path that every change takes; [`model`] has its words; [`queue`]
+//! decides when it runs; [`ingress`] and [`reconcile`] decide that it should; [`aws`] and [`anypoint`]
+//! are the two outsides behind the traits of [`sync::ports`]; [`app`] wires everything.
+//! `docs/ARCHITECTURE.md` tells the life of a rotation.
+
+pub mod clock;
+pub mod config;
+pub mod credential;
+pub mod model;
+pub mod secret;
+pub mod sync;

@@ -1,0 +1,19 @@
+//! The words of the system as types: parsed once at the edge, trusted afterwards.
+//!
+//! Nothing here knows HTTP, AWS clients, Anypoint or the queue.
+
+mod arn;
+mod event;
+mod failure;
+mod names;
+mod outcome;
+mod secret_ref;
+mod state;
+
+pub use arn::{ArnError, SecretArn, TopicArn};
+pub use event::{Change, Event, EventError, Ignored, SecretMention, Shape};
+pub use failure::{Failure, FailureCode, Retry};
+pub use names::{ConnectionName, NameError, TargetName, VersionId};
+pub use outcome::Outcome;
+pub use secret_ref::{SecretIdError, SecretRef, Selector, TemplatePart, ValueSource};
+pub use state::{Mark, Receipt, ReceiptError, Stamp, VersionSeen, Wanted};

@@ -1,0 +1,7 @@
+//! The one path: observe, plan, apply, confirm, record.
+
+// memory
+// plan
+pub mod ports;
+pub mod values;
+// versions

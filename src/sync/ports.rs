@@ -1,0 +1,145 @@
+//! What the sync path needs of the outside, as traits. `crate::aws` and `crate::anypoint` implement
+//! them; `crate::app` brings both sides together.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::model::{Failure, Mark, Receipt, SecretRef, TargetName, VersionSeen};
+use crate::sync::values::Values;
+
+/// What AWS says about a secret without showing its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretState {
+    /// The version under AWSCURRENT.
+    pub current: VersionSeen,
+    /// When anything about the secret last changed.
+    pub last_changed: Option<Timestamp>,
+}
+
+/// A value with the version it belongs to. All fields of one write come from one of these per secret.
+pub struct FetchedSecret {
+    /// The version.
+    pub seen: VersionSeen,
+    /// The value.
+    pub content: SecretContent,
+}
+
+/// Text or binary, as AWS stores it.
+pub enum SecretContent {
+    /// `SecretString`
+    Text(crate::secret::SecretValue),
+    /// `SecretBinary`
+    Binary(crate::secret::SecretValue),
+}
+
+/// Secrets Manager, always asked by stage AWSCURRENT.
+#[async_trait]
+pub trait Secrets: Send + Sync {
+    /// The current version (DescribeSecret: no value is read).
+    async fn current(&self, secret: &SecretRef) -> Result<SecretState, Failure>;
+    /// The current value (GetSecretValue by stage AWSCURRENT).
+    async fn fetch(&self, secret: &SecretRef) -> Result<FetchedSecret, Failure>;
+}
+
+/// How a kind proves that a write took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It carries our receipt itself, and says when the state is in force.
+    Receipt,
+    /// It has no room for a receipt but shows a mark that moves with each write.
+    Mark,
+    /// It shows nothing: a 2xx is all there is.
+    None,
+}
+
+/// What does not change about a target while a configuration is in force.
+#[derive(Clone, Debug)]
+pub struct TargetSpec {
+    /// Its name.
+    pub name: TargetName,
+    /// Every secret it depends on.
+    pub secrets: BTreeSet<SecretRef>,
+    /// Value-free fingerprint of its mapping.
+    pub mapping: String,
+    /// What it can show.
+    pub proof: Proof,
+    /// Whether a write restarts something and takes a roll slot.
+    pub rolls: bool,
+    /// Whether a newer version is written while our own roll is under way.
+    pub supersede: bool,
+    /// Longest time that a confirmation may take.
+    pub confirm_limit: std::time::Duration,
+}
+
+/// Whether the target is at rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// What it shows is in force.
+    Settled,
+    /// A write, ours or another's, is still taking effect.
+    Rolling,
+    /// The last write did not take effect; what runs may be older than what is shown.
+    Failed(String),
+    /// It is not meant to run.
+    Stopped,
+}
+
+/// What a target shows, free of values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// The receipt that it carries, where it can carry one.
+    pub receipt: Option<Receipt>,
+    /// The mark that moves with each write by anybody.
+    pub mark: Option<Mark>,
+    /// Whether it is at rest.
+    pub stage: Stage,
+    /// Why a write would do harm, if it would.
+    pub refusal: Option<Failure>,
+    /// Whether `Settled` is known, or only not contradicted: fields that prove it were absent.
+    pub provable: bool,
+}
+
+/// One thing that takes values.
+#[async_trait]
+pub trait Target: Send + Sync {
+    /// Its fixed side.
+    fn spec(&self) -> &TargetSpec;
+    /// Looks at it; the answer is the only way to write to it.
+    async fn observe(&self) -> Result<Box<dyn Observed>, Failure>;
+}
+
+/// A target that was just looked at.
+#[async_trait]
+pub trait Observed: Send {
+    /// What was seen.
+    fn observation(&self) -> &Observation;
+    /// Writes, on top of what was seen. `receipt.before` is the mark that was seen.
+    async fn apply(self: Box<Self>, values: &Values, receipt: &Receipt) -> Result<Applied, ApplyError>;
+}
+
+/// A write that the target took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The target's mark after the write, where the answer shows it.
+    pub mark: Option<Mark>,
+    /// Things that a person should know: names another writer added meanwhile, for example.
+    pub notes: Vec<String>,
+}
+
+/// A write that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApplyError {
+    /// Why.
+    pub failure: Failure,
+    /// Whether it may have taken effect all the same, now or later: a timeout, a reset, a 5xx.
+    pub ambiguous: bool,
+}
+
+impl ApplyError {
+    /// A write that certainly did not happen.
+    pub fn before(failure: Failure) -> Self {
+        Self { failure, ambiguous: false }
+    }
+}
