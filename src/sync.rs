@@ -1,7 +1,7 @@
 //! The one path: observe, plan, apply, confirm, record.
 
-// memory
-// plan
+pub mod memory;
+pub mod plan;
 pub mod ports;
 pub mod values;
-// versions
+pub mod versions;
