@@ -78,6 +78,7 @@ pub fn plan(
 ) -> Plan {
     match &seen.stage {
         Stage::Stopped => Plan::Nothing(Outcome::Stopped),
+        Stage::Settled if shows_the_mark_from_before(seen) => while_rolling(spec, wanted, seen, memory, now),
         Stage::Rolling => while_rolling(spec, wanted, seen, memory, now),
         Stage::Failed(reason) => {
             let failed_with_ours = seen.receipt.as_ref().is_some_and(|receipt| receipt.is_of(wanted));
@@ -92,6 +93,11 @@ pub fn plan(
             Err(why) => write(wanted, seen, memory, why, leave),
         },
     }
+}
+
+/// A receipt beside the mark from before its own write: the answer mixes two states, so it proves nothing.
+fn shows_the_mark_from_before(seen: &Observation) -> bool {
+    seen.receipt.as_ref().is_some_and(|receipt| receipt.before.is_some() && receipt.before == seen.mark)
 }
 
 fn write(wanted: &Wanted, seen: &Observation, memory: &TargetMemory, why: Why, leave: Leave) -> Plan {
@@ -116,7 +122,7 @@ fn proof(
     let proved = if seen.provable { Outcome::InSync } else { Outcome::Accepted };
     match spec.proof {
         Proof::Receipt => proof_by_receipt(wanted, seen, memory).map(|()| proved),
-        Proof::Mark => proof_by_mark(wanted, seen, memory).map(|()| proved),
+        Proof::Mark => proof_by_mark(wanted, seen, memory, proved),
         Proof::None => match &memory.delivered {
             Some(delivered) if delivered.receipt.is_of(wanted) => Ok(Outcome::Accepted),
             Some(_) => Err(Why::WantedChanged),
@@ -148,24 +154,31 @@ fn proof_by_receipt(wanted: &Wanted, seen: &Observation, memory: &TargetMemory) 
     if memory.is_blank() { Ok(()) } else { Err(Why::ForeignWrite) }
 }
 
-fn proof_by_mark(wanted: &Wanted, seen: &Observation, memory: &TargetMemory) -> Result<(), Why> {
-    match (&memory.delivered, &memory.pending) {
-        (_, Some(pending)) => match &pending.mark {
-            Some(mark) if pending.receipt.is_of(wanted) && Some(mark) == seen.mark.as_ref() => Ok(()),
-            _ if !pending.receipt.is_of(wanted) => Err(Why::WantedChanged),
-            Some(_) => Err(Why::ForeignWrite),
-            None => Err(Why::Unanswered),
-        },
-        (Some(delivered), None) => {
-            if !delivered.receipt.is_of(wanted) {
-                Err(Why::WantedChanged)
-            } else if delivered.mark == seen.mark {
-                Ok(())
-            } else {
-                Err(Why::ForeignWrite)
-            }
+fn proof_by_mark(
+    wanted: &Wanted,
+    seen: &Observation,
+    memory: &TargetMemory,
+    proved: Outcome,
+) -> Result<Outcome, Why> {
+    let (receipt, mark) = match (&memory.pending, &memory.delivered) {
+        (Some(pending), _) if pending.mark.is_none() => {
+            return match pending {
+                _ if !pending.receipt.is_of(wanted) => Err(Why::WantedChanged),
+                // It answered twice that it took the write, and its mark never moved.
+                _ if pending.answered && pending.tries >= UNANSWERED_TRIES => Ok(Outcome::Accepted),
+                _ => Err(Why::Unanswered),
+            };
         }
-        (None, None) => Err(Why::NothingDelivered),
+        (Some(pending), _) => (&pending.receipt, &pending.mark),
+        (None, Some(delivered)) => (&delivered.receipt, &delivered.mark),
+        (None, None) => return Err(Why::NothingDelivered),
+    };
+    if !receipt.is_of(wanted) {
+        Err(Why::WantedChanged)
+    } else if *mark == seen.mark {
+        Ok(proved)
+    } else {
+        Err(Why::ForeignWrite)
     }
 }
 

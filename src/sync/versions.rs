@@ -63,6 +63,9 @@ struct Track {
     named: Option<Named>,
     /// A version that a read went back to, and when that was first seen.
     back_to: Option<(VersionId, Instant)>,
+    /// The version that was believed although it goes back: it is not doubted again when its value is
+    /// read.
+    rolled_back_to: Option<VersionId>,
 }
 
 struct Named {
@@ -115,13 +118,18 @@ impl VersionLog {
             }
             if track.already_believed(read) {
                 track.back_to = None;
+                if track.rolled_back_to.as_ref() == Some(&read.version) && read.created.is_some() {
+                    track.believe(read.clone(), changed);
+                }
                 return Verdict::Current;
             }
-            if track.goes_back(read, delivered) && !track.is_named_later(&read.version) {
+            let goes_back = track.goes_back(read, delivered);
+            if goes_back && !track.is_named_later(&read.version) {
                 if let Some(wait) = track.wait_for_second_read(&read.version, self.settle, now) {
                     return Verdict::Wait(wait, Doubt::GoesBack);
                 }
             }
+            track.rolled_back_to = goes_back.then(|| read.version.clone());
             track.believe(read.clone(), changed);
             Verdict::Current
         })
@@ -160,7 +168,10 @@ impl Track {
     /// is judged again with the date.
     fn already_believed(&self, read: &VersionSeen) -> bool {
         self.current.as_ref().is_some_and(|current| {
-            current.version == read.version && (current.created.is_some() || read.created.is_none())
+            let undoubted = current.created.is_some()
+                || read.created.is_none()
+                || self.rolled_back_to.as_ref() == Some(&read.version);
+            current.version == read.version && undoubted
         })
     }
 

@@ -226,3 +226,11 @@ fn a_kind_without_proof_is_accepted_at_best() {
     assert_eq!(decide(Proof::None, 1, &seen, &delivered(&receipt, "")), Plan::Nothing(Outcome::Accepted));
     assert_eq!(decide(Proof::None, 2, &seen, &delivered(&receipt, "")), Plan::Write(Why::WantedChanged));
 }
+
+#[test]
+fn our_receipt_beside_the_version_from_before_the_write_proves_nothing() {
+    let receipt = receipt(1);
+    let seen = seen(Some(&receipt), "v1", Stage::Settled);
+    let memory = pending(&receipt, None, 1);
+    assert_eq!(decide(Proof::Receipt, 1, &seen, &memory), Plan::Wait(Outcome::Confirming));
+}
