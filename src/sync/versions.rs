@@ -124,10 +124,11 @@ impl VersionLog {
                 return Verdict::Current;
             }
             let goes_back = track.goes_back(read, delivered);
-            if goes_back && !track.is_named_later(&read.version) {
-                if let Some(wait) = track.wait_for_second_read(&read.version, self.settle, now) {
-                    return Verdict::Wait(wait, Doubt::GoesBack);
-                }
+            if goes_back
+                && !track.is_named_later(&read.version)
+                && let Some(wait) = track.wait_for_second_read(&read.version, self.settle, now)
+            {
+                return Verdict::Wait(wait, Doubt::GoesBack);
             }
             track.rolled_back_to = goes_back.then(|| read.version.clone());
             track.believe(read.clone(), changed);
