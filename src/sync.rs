@@ -70,8 +70,13 @@ pub struct Ended {
 pub enum Next {
     /// Nothing until something happens.
     Done,
-    /// Look again after this long; a roll slot is kept where the target's own roll is under way.
-    Again(Duration),
+    /// Look again.
+    Again {
+        /// After this long.
+        after: Duration,
+        /// Whether a roll is under way, which keeps or takes a roll slot.
+        rolling: bool,
+    },
     /// Try again with backoff, no sooner than asked.
     Retry(Option<Duration>),
     /// Try again when a roll slot is free.
@@ -109,7 +114,7 @@ pub async fn run(
         Pass { sync, spec, memory: sync.memory.of(&spec.name), wanted: None, wrote: None, notes: Vec::new() };
     let (outcome, next) = match pass.go(target, leave, claim_roll).await {
         Ok(ended) => ended,
-        Err(Stop::NotYet(outcome, after)) => (outcome, Next::Again(after)),
+        Err(Stop::NotYet(outcome, after)) => (outcome, Next::Again { after, rolling: false }),
         Err(Stop::AwaitRoll) => (Outcome::Retrying(awaiting_roll()), Next::AwaitRoll),
         Err(Stop::Failed(failure)) => by_retry(failure),
     };
@@ -146,7 +151,7 @@ impl Pass<'_> {
                 }
                 Ok((outcome, Next::Done))
             }
-            Plan::Wait(outcome) => Ok((outcome, Next::Again(self.sync.poll))),
+            Plan::Wait(outcome) => Ok((outcome, self.poll())),
             Plan::Park(failure) => {
                 self.memory.given_up = Some(GivenUp { digest: wanted.digest(), failure: failure.clone() });
                 self.remember()?;
@@ -265,7 +270,10 @@ impl Pass<'_> {
         let wanted = self.observe_aws().await?;
         if written != Some(wanted.digest()) {
             self.wanted = Some(wanted);
-            return Ok((Outcome::Confirming, Next::Again(Duration::ZERO)));
+            return Ok((
+                Outcome::Confirming,
+                Next::Again { after: Duration::ZERO, rolling: self.spec.rolls },
+            ));
         }
         let proof_now = match self.spec.proof {
             Proof::None => Some(Outcome::Accepted),
@@ -282,7 +290,7 @@ impl Pass<'_> {
                 self.promote(None)?;
                 Ok((outcome, Next::Done))
             }
-            None => Ok((Outcome::Confirming, Next::Again(self.sync.poll))),
+            None => Ok((Outcome::Confirming, self.poll())),
         }
     }
 
@@ -308,6 +316,10 @@ impl Pass<'_> {
         }
         self.memory.given_up = None;
         self.remember()
+    }
+
+    fn poll(&self) -> Next {
+        Next::Again { after: self.sync.poll, rolling: self.spec.rolls }
     }
 
     fn note_foreign_roll(&mut self, seen: &Observation) {
@@ -345,17 +357,15 @@ impl Pass<'_> {
         }
     }
 
-    /// The earliest move of a secret whose current version the target is not known to hold.
+    /// Since when the first of the secrets has had a version that the target is not known to hold. What
+    /// AWS could not be asked about is taken from the log: an event may have named a version.
     fn stale_since(&self) -> Option<Timestamp> {
-        let behind = self.spec.secrets.iter().filter(|secret| {
-            let wanted = self.wanted.as_ref().and_then(|wanted| wanted.versions.get(*secret));
-            let delivered = self.delivered_version(secret);
-            match (wanted, delivered) {
-                (Some(wanted), Some(delivered)) => wanted.version != delivered.version,
-                _ => true,
-            }
+        let behind = self.spec.secrets.iter().filter_map(|secret| {
+            let latest = self.sync.versions.latest(secret)?;
+            let held = self.delivered_version(secret).is_some_and(|held| held.version == latest.version);
+            if held { None } else { latest.since }
         });
-        behind.filter_map(|secret| self.sync.versions.moved_at(secret)).min()
+        behind.min()
     }
 }
 

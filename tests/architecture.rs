@@ -60,7 +60,8 @@ fn uses(text: &str) -> Vec<String> {
             let path = line[start..].split_once("::").unwrap().1;
             match path.strip_prefix('{') {
                 Some(list) => {
-                    let heads = list.split([',', '}']).map(|item| item.trim().split("::").next().unwrap_or(""));
+                    let heads =
+                        list.split([',', '}']).map(|item| item.trim().split("::").next().unwrap_or(""));
                     found.extend(heads.filter(|head| !head.is_empty()).map(str::to_owned));
                 }
                 None => {
@@ -94,8 +95,7 @@ fn graph() -> BTreeMap<(String, String), PathBuf> {
 fn modules_use_only_what_lies_further_in() {
     let mut wrong = Vec::new();
     for ((from, to), file) in graph() {
-        let allowed = layer(&from) < layer(&to)
-            || EXCEPTIONS.iter().any(|(a, b, _)| *a == from && *b == to);
+        let allowed = layer(&from) < layer(&to) || EXCEPTIONS.iter().any(|(a, b, _)| *a == from && *b == to);
         let outside = OUTSIDES.contains(&from.as_str())
             && layer(&to) < layer("config")
             && !OUTSIDES_MAY_USE.contains(&to.as_str());

@@ -194,7 +194,7 @@ async fn a_version_that_moves_during_the_write_makes_the_run_go_round_again() {
     let bench = Bench::new();
     *lock(&bench.secrets.moves_after_fetch) = Some(2);
     let ended = bench.run().await;
-    assert_eq!(ended.next, Next::Again(Duration::ZERO));
+    assert_eq!(ended.next, Next::Again { after: Duration::ZERO, rolling: true });
     bench.finish_roll();
     bench.deliver().await;
     assert_eq!(bench.state().value.as_deref(), Some("value-2"));
@@ -220,7 +220,7 @@ async fn a_rollback_that_no_event_named_is_delivered_after_two_equal_reads() {
     *lock(&bench.secrets.current) = 2;
     bench.deliver().await;
     *lock(&bench.secrets.current) = 1;
-    assert!(matches!(bench.run().await.next, Next::Again(_)));
+    assert!(matches!(bench.run().await.next, Next::Again { rolling: false, .. }));
     assert_eq!(bench.state().value.as_deref(), Some("value-2"));
     bench.clock.advance(Duration::from_secs(5));
     bench.deliver().await;

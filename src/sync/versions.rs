@@ -45,6 +45,15 @@ pub enum Doubt {
     GoesBack,
 }
 
+/// The newest version that is known of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Latest {
+    /// The version.
+    pub version: VersionId,
+    /// Since when it has been current by AWS's clock, where that is known.
+    pub since: Option<Timestamp>,
+}
+
 /// The log over all configured secrets.
 pub struct VersionLog {
     freshness: Duration,
@@ -136,9 +145,13 @@ impl VersionLog {
         })
     }
 
-    /// Since when the current version has been current, as far as is known.
-    pub fn moved_at(&self, secret: &SecretRef) -> Option<Timestamp> {
-        self.with(secret, |track| track.moved_at)
+    /// The newest version that AWS or an event spoke of.
+    pub fn latest(&self, secret: &SecretRef) -> Option<Latest> {
+        self.with(secret, |track| match (&track.named, &track.current) {
+            (Some(named), _) => Some(Latest { version: named.version.clone(), since: named.at }),
+            (None, Some(current)) => Some(Latest { version: current.version.clone(), since: track.moved_at }),
+            (None, None) => None,
+        })
     }
 
     fn with<T>(&self, secret: &SecretRef, use_track: impl FnOnce(&mut Track) -> T) -> T {
