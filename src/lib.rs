@@ -9,5 +9,6 @@ pub mod clock;
 pub mod config;
 pub mod credential;
 pub mod model;
+pub mod outbound;
 pub mod secret;
 pub mod sync;
