@@ -125,3 +125,8 @@ pub fn reason(error: reqwest::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

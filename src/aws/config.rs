@@ -31,7 +31,9 @@ const CREDENTIALS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The way to AWS, shared by everything that calls it.
 pub struct Access {
-    settings: Option<config::Aws>,
+    settings: config::Aws,
+    /// None means wherever the SDK looks.
+    credentials: Option<SharedCredentialsProvider>,
     generation: tokio::sync::Mutex<Option<Arc<Generation>>>,
 }
 
@@ -57,14 +59,14 @@ impl Place {
 }
 
 impl Access {
-    /// Nothing is read before the first call.
+    /// Credentials are found as the SDK finds them. Nothing is read before the first call.
     pub fn new(settings: config::Aws) -> Self {
-        Self { settings: Some(settings), generation: tokio::sync::Mutex::new(None) }
+        Self { settings, credentials: None, generation: tokio::sync::Mutex::new(None) }
     }
 
-    /// Uses exactly these SDK settings, for tests and for embedding; they are never loaded anew.
-    pub fn fixed(base: SdkConfig) -> Self {
-        Self { settings: None, generation: tokio::sync::Mutex::new(Some(Generation::new(base))) }
+    /// With credentials of the caller's, for tests and for embedding.
+    pub fn with_credentials(settings: config::Aws, from: impl ProvideCredentials + 'static) -> Self {
+        Self { credentials: Some(SharedCredentialsProvider::new(from)), ..Self::new(settings) }
     }
 
     /// The settings in force, loaded if need be.
@@ -73,11 +75,8 @@ impl Access {
         if let Some(generation) = &*slot {
             return Arc::clone(generation);
         }
-        let base = match &self.settings {
-            Some(settings) => load(settings).await,
-            None => SdkConfig::builder().build(),
-        };
-        let generation = Generation::new(base);
+        let base = load(&self.settings, self.credentials.clone()).await;
+        let generation = Arc::new(Generation { base, secrets: Mutex::default() });
         *slot = Some(Arc::clone(&generation));
         generation
     }
@@ -86,8 +85,7 @@ impl Access {
     /// together only the first has an effect.
     pub(super) async fn forget(&self, refused: &Arc<Generation>) {
         let mut slot = self.generation.lock().await;
-        let is_current = slot.as_ref().is_some_and(|current| Arc::ptr_eq(current, refused));
-        if is_current && self.settings.is_some() {
+        if slot.as_ref().is_some_and(|current| Arc::ptr_eq(current, refused)) {
             *slot = None;
         }
     }
@@ -102,10 +100,6 @@ impl Access {
 }
 
 impl Generation {
-    fn new(base: SdkConfig) -> Arc<Self> {
-        Arc::new(Self { base, secrets: Mutex::default() })
-    }
-
     /// The region that a call at `place` goes to; none is a mistake in the configuration.
     pub(super) fn region<'a>(&'a self, place: &'a Place) -> Option<&'a str> {
         place.region.as_deref().or_else(|| self.base.region().map(Region::as_ref))
@@ -139,7 +133,7 @@ impl Generation {
     }
 }
 
-async fn load(settings: &config::Aws) -> SdkConfig {
+async fn load(settings: &config::Aws, credentials: Option<SharedCredentialsProvider>) -> SdkConfig {
     let limits = Limits::of(settings.timeout);
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .timeout_config(limits.timeout_config())
@@ -147,6 +141,9 @@ async fn load(settings: &config::Aws) -> SdkConfig {
         .identity_cache(aws_config::identity::IdentityCache::lazy().load_timeout(limits.credentials).build());
     if let Ok(name) = AppName::new(APPLICATION) {
         loader = loader.app_name(name);
+    }
+    if let Some(credentials) = credentials {
+        loader = loader.credentials_provider(credentials);
     }
     if let Some(region) = &settings.region {
         loader = loader.region(Region::new(region.clone()));
@@ -186,20 +183,12 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn settings() -> config::Aws {
-        config::Aws {
-            region: Some("eu-west-1".to_owned()),
-            endpoint: Some("http://127.0.0.1:1".to_owned()),
-            timeout: Duration::from_secs(8),
-            freshness: Duration::ZERO,
-            settle: Duration::ZERO,
-        }
-    }
+    use crate::aws::testing::{credentials, settings};
 
     #[tokio::test]
     async fn every_limit_of_a_call_is_stated() {
-        let loaded = load(&settings()).await;
+        let settings = config::Aws { timeout: Duration::from_secs(8), ..settings("http://127.0.0.1:1") };
+        let loaded = load(&settings, Some(SharedCredentialsProvider::new(credentials()))).await;
         let timeouts = loaded.timeout_config().unwrap();
         assert_eq!(timeouts.operation_timeout(), Some(Duration::from_secs(8)));
         assert_eq!(timeouts.operation_attempt_timeout(), Some(Duration::from_secs(4)));
@@ -218,7 +207,7 @@ mod tests {
 
     #[tokio::test]
     async fn refused_credentials_are_loaded_anew_once() {
-        let access = Access::new(settings());
+        let access = Access::with_credentials(settings("http://127.0.0.1:1"), credentials());
         let first = access.generation().await;
         access.forget(&first).await;
         let second = access.generation().await;
@@ -226,5 +215,18 @@ mod tests {
         // A call that failed with the former ones comes late.
         access.forget(&first).await;
         assert!(Arc::ptr_eq(&second, &access.generation().await));
+    }
+
+    #[tokio::test]
+    async fn one_client_serves_all_secrets_of_a_place() {
+        let access = Access::with_credentials(settings("http://127.0.0.1:1"), credentials());
+        let generation = access.generation().await;
+        let other = Place { region: Some("us-east-1".to_owned()), role: None };
+        for place in [&Place::default(), &other, &Place::default()] {
+            generation.secrets(place).await;
+        }
+        assert_eq!(generation.secrets.lock().unwrap().len(), 2);
+        assert_eq!(generation.region(&Place::default()), Some("eu-west-1"));
+        assert_eq!(generation.region(&other), Some("us-east-1"));
     }
 }
