@@ -12,5 +12,6 @@ pub mod credential;
 pub mod lifecycle;
 pub mod model;
 pub mod outbound;
+pub mod queue;
 pub mod secret;
 pub mod sync;
