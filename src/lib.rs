@@ -8,6 +8,7 @@
 pub mod clock;
 pub mod config;
 pub mod credential;
+pub mod events;
 pub mod model;
 pub mod secret;
 pub mod sync;
