@@ -6,6 +6,7 @@
 //! `docs/ARCHITECTURE.md` tells the life of a rotation.
 
 pub mod aws;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod credential;
