@@ -11,3 +11,4 @@ pub mod credential;
 pub mod model;
 pub mod secret;
 pub mod sync;
+pub mod verify;

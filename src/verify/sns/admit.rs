@@ -1,0 +1,158 @@
+//! From a well-formed message to a verified one.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::canonical::canonical;
+use super::unverified::Field;
+use super::{Certificate, CertificateUrl, Envelope, Kind, SignatureVersion, SnsRefusal, check_subscribe_url};
+use crate::model::TopicArn;
+
+/// How far `Timestamp` may be from the present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Oldest message taken.
+    pub max_age: Duration,
+    /// How far a message may be ahead of our clock.
+    pub max_ahead: Duration,
+}
+
+impl Default for Window {
+    /// SNS retries for up to an hour with the first try's timestamp, and never again after a refusal;
+    /// a narrower window would lose messages.
+    fn default() -> Self {
+        Self { max_age: Duration::from_mins(75), max_ahead: Duration::from_mins(5) }
+    }
+}
+
+/// What this relay takes from SNS.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'c> {
+    /// Topics that are listened to.
+    pub topics: &'c [TopicArn],
+    /// Accepted age.
+    pub window: Window,
+    /// Refuse SHA-1.
+    pub require_version_2: bool,
+    /// For emulators: a further place of certificates on the host of SNS.
+    pub certificate_path: Option<&'c str>,
+}
+
+impl<'b> Envelope<'b> {
+    /// Applies the rules that need no certificate. What passes names the certificate to fetch; nothing
+    /// in it can be read yet.
+    pub fn admit(self, rules: &Rules<'_>, now: Timestamp) -> Result<Admitted<'b>, SnsRefusal> {
+        check_topic(&self.topic, rules.topics)?;
+        check_version(self.version, rules.require_version_2)?;
+        check_window(self.sent, rules.window, now)?;
+        let url = self.fields.certificate_url()?;
+        let certificate_url = CertificateUrl::parse(url, &self.topic, rules.certificate_path)?;
+        if self.kind != Kind::Notification {
+            let token = self.fields.required(Field::Token)?;
+            check_subscribe_url(self.fields.required(Field::SubscribeUrl)?, &self.topic, token)?;
+        }
+        Ok(Admitted { envelope: self, certificate_url })
+    }
+}
+
+pub(crate) fn check_topic(topic: &TopicArn, listed: &[TopicArn]) -> Result<(), SnsRefusal> {
+    if listed.contains(topic) { Ok(()) } else { Err(SnsRefusal::TopicNotListed) }
+}
+
+pub(crate) fn check_version(version: SignatureVersion, require_2: bool) -> Result<(), SnsRefusal> {
+    let refused = require_2 && version == SignatureVersion::One;
+    if refused { Err(SnsRefusal::Version1) } else { Ok(()) }
+}
+
+pub(crate) fn check_window(sent: Timestamp, window: Window, now: Timestamp) -> Result<(), SnsRefusal> {
+    let longest = |limit: Duration| SignedDuration::try_from(limit).unwrap_or(SignedDuration::MAX);
+    let age = now.duration_since(sent);
+    if age > longest(window.max_age) {
+        Err(SnsRefusal::TooOld)
+    } else if -age > longest(window.max_ahead) {
+        Err(SnsRefusal::TooNew)
+    } else {
+        Ok(())
+    }
+}
+
+/// A message that this relay would take, if its signature holds.
+#[derive(Debug)]
+pub struct Admitted<'b> {
+    envelope: Envelope<'b>,
+    certificate_url: CertificateUrl,
+}
+
+impl Admitted<'_> {
+    /// The certificate to verify with; safe to fetch.
+    pub fn certificate_url(&self) -> &CertificateUrl {
+        &self.certificate_url
+    }
+
+    /// Checks validity and name of the certificate, then the signature.
+    pub fn verify(self, certificate: &Certificate, now: Timestamp) -> Result<Verified, SnsRefusal> {
+        let Envelope { mut fields, kind, message_id, topic, sent, version, signature } = self.envelope;
+        certificate.check_use(&topic, now)?;
+        certificate.check_signature(version, &canonical(kind, &fields)?, &signature)?;
+        let mut take = |field: Field| fields.take(field).ok_or(SnsRefusal::Missing { field: field.name() });
+        let content = match kind {
+            Kind::Notification => Content::Notification { message: take(Field::Message)? },
+            Kind::SubscriptionConfirmation => {
+                Content::SubscriptionConfirmation { token: take(Field::Token)? }
+            }
+            Kind::UnsubscribeConfirmation => Content::UnsubscribeConfirmation,
+        };
+        Ok(Verified { message_id, topic, sent, content })
+    }
+}
+
+/// A message that AWS signed for a listed topic. Only [`Admitted::verify`] makes one.
+#[derive(Debug)]
+pub struct Verified {
+    message_id: Uuid,
+    topic: TopicArn,
+    sent: Timestamp,
+    content: Content,
+}
+
+/// What the message is about.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Something was published.
+    Notification {
+        /// What was published, as text.
+        message: String,
+    },
+    /// The endpoint was subscribed; confirm with this token or leave it.
+    SubscriptionConfirmation {
+        /// For ConfirmSubscription or [`super::confirm_url`].
+        token: String,
+    },
+    /// The endpoint was unsubscribed: tell a person. There is no token here because using it would
+    /// undo the unsubscription.
+    UnsubscribeConfirmation,
+}
+
+impl Verified {
+    /// The same for every retry of a message; another one is another message.
+    pub fn message_id(&self) -> Uuid {
+        self.message_id
+    }
+
+    /// The topic, one of the listed ones.
+    pub fn topic(&self) -> &TopicArn {
+        &self.topic
+    }
+
+    /// When it was published, by AWS's clock.
+    pub fn sent(&self) -> Timestamp {
+        self.sent
+    }
+
+    /// What it says.
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+}

@@ -1,0 +1,311 @@
+//! Signed requests as "Standard Webhooks" (standardwebhooks.com) writes them: HMAC-SHA256 over
+//! `id.timestamp.body`, sent as a list of `v1,<base64>`.
+//!
+//! Used both ways: the manual trigger is checked with [`verify`], requests to `http` targets are signed
+//! with [`sign`]. Every key is tried against every signature without a branch on the outcome, so the
+//! time tells neither which key fits nor how much of a signature does.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::{SignedDuration, Timestamp};
+use sha2::Sha256;
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+
+use crate::secret::SecretValue;
+
+/// Shortest key, in bytes.
+pub const MIN_KEY_BYTES: usize = 24;
+/// Most signatures in one request that are looked at.
+const MAX_SIGNATURES: usize = 8;
+
+/// The three headers, as text.
+#[derive(Clone, Copy, Debug)]
+pub struct WebhookHeaders<'h> {
+    /// `webhook-id`: the same for every retry of a request.
+    pub id: &'h str,
+    /// `webhook-timestamp`: seconds since 1970.
+    pub timestamp: &'h str,
+    /// `webhook-signature`: a list, separated by spaces.
+    pub signature: &'h str,
+}
+
+/// Which of the accepted keys signed, by its place in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyIndex(pub usize);
+
+/// Why a signed request was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WebhookRefusal {
+    /// The id has another form.
+    #[error("webhook-id is not 1 to 128 visible characters without a full stop")]
+    Id,
+    /// The timestamp is no number of seconds.
+    #[error("webhook-timestamp is not a number of seconds since 1970")]
+    Timestamp,
+    /// No signature of version 1, or too many.
+    #[error("webhook-signature is not a list of one to eight signatures with a v1 among them")]
+    SignatureForm,
+    /// Older than the tolerance allows.
+    #[error("webhook-timestamp is too old; check the sender's clock")]
+    TooOld,
+    /// Further ahead than the tolerance allows.
+    #[error("webhook-timestamp is too far ahead; check the sender's clock")]
+    TooNew,
+    /// No accepted key made any of the signatures.
+    #[error("no accepted key made the signature")]
+    Mismatch,
+}
+
+impl WebhookRefusal {
+    /// Every code.
+    pub const CODES: &'static [&'static str] =
+        &["webhook_id", "webhook_timestamp", "webhook_signature", "too_old", "too_new", "signature"];
+
+    /// The stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            WebhookRefusal::Id => "webhook_id",
+            WebhookRefusal::Timestamp => "webhook_timestamp",
+            WebhookRefusal::SignatureForm => "webhook_signature",
+            WebhookRefusal::TooOld => "too_old",
+            WebhookRefusal::TooNew => "too_new",
+            WebhookRefusal::Mismatch => "signature",
+        }
+    }
+
+    /// Whether the request is malformed (400) rather than not authorised (401).
+    pub fn is_malformed(self) -> bool {
+        matches!(self, WebhookRefusal::Id | WebhookRefusal::Timestamp | WebhookRefusal::SignatureForm)
+    }
+}
+
+/// Checks a request. The id is bound by the signature; remembering it is the caller's.
+pub fn verify(
+    headers: WebhookHeaders<'_>,
+    body: &[u8],
+    keys: &[&[u8]],
+    tolerance: Duration,
+    now: Timestamp,
+) -> Result<KeyIndex, WebhookRefusal> {
+    // A full stop in the id would let its end pass for the timestamp.
+    let visible = |b: u8| b.is_ascii_graphic() && b != b'.';
+    if !(1..=128).contains(&headers.id.len()) || !headers.id.bytes().all(visible) {
+        return Err(WebhookRefusal::Id);
+    }
+    let digits =
+        (1..=12).contains(&headers.timestamp.len()) && headers.timestamp.bytes().all(|b| b.is_ascii_digit());
+    let sent = digits
+        .then(|| Timestamp::from_second(headers.timestamp.parse().ok()?).ok())
+        .flatten()
+        .ok_or(WebhookRefusal::Timestamp)?;
+    let signatures = listed(headers.signature)?;
+    check_time(sent, tolerance, now)?;
+
+    let mut found = Choice::from(0);
+    let mut index = 0_u64;
+    for (key, place) in keys.iter().zip(0_u64..) {
+        let made = tag(headers.id, headers.timestamp, body, key).ok_or(WebhookRefusal::Mismatch)?;
+        let fits = signatures.iter().fold(Choice::from(0), |any, signature| any | signature[..].ct_eq(&made));
+        index = u64::conditional_select(&index, &place, fits & !found);
+        found |= fits;
+    }
+    let index = usize::try_from(index).map_err(|_| WebhookRefusal::Mismatch)?;
+    if bool::from(found) { Ok(KeyIndex(index)) } else { Err(WebhookRefusal::Mismatch) }
+}
+
+/// The `webhook-signature` of a request. `id` must hold no full stop; `timestamp` is in seconds.
+pub fn sign(id: &str, timestamp: i64, body: &[u8], key: &[u8]) -> String {
+    // HMAC takes keys of any length, so the empty text is never sent.
+    let tag = tag(id, &timestamp.to_string(), body, key);
+    tag.map_or_else(String::new, |tag| format!("v1,{}", STANDARD.encode(tag)))
+}
+
+/// Why a key cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// `whsec_` without base64 behind it.
+    #[error("a key that starts with whsec_ goes on in standard base64")]
+    Base64,
+    /// Too short to be safe.
+    #[error("a key has at least 24 bytes; make one with: echo whsec_$(openssl rand -base64 32)")]
+    Short,
+}
+
+/// Reads a configured key: `whsec_` and base64, or any text of 24 bytes or more as it is.
+pub fn decode_key(text: &SecretValue) -> Result<SecretValue, KeyError> {
+    let bytes = match text.expose_bytes().strip_prefix(b"whsec_") {
+        Some(base64) => STANDARD.decode(base64).map_err(|_| KeyError::Base64)?,
+        None => text.expose_bytes().to_vec(),
+    };
+    let key = SecretValue::new(bytes);
+    if key.len() < MIN_KEY_BYTES { Err(KeyError::Short) } else { Ok(key) }
+}
+
+fn tag(id: &str, timestamp: &str, body: &[u8], key: &[u8]) -> Option<[u8; 32]> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
+    for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
+        mac.update(part);
+    }
+    Some(mac.finalize().into_bytes().into())
+}
+
+/// The signatures of version 1. Other versions may stand beside them.
+fn listed(header: &str) -> Result<Vec<[u8; 32]>, WebhookRefusal> {
+    let mut signatures = Vec::new();
+    for (count, entry) in header.split_ascii_whitespace().enumerate() {
+        if count == MAX_SIGNATURES {
+            return Err(WebhookRefusal::SignatureForm);
+        }
+        let bytes = entry.strip_prefix("v1,").and_then(|text| STANDARD.decode(text).ok());
+        let tag: Option<[u8; 32]> = bytes.and_then(|bytes| bytes.try_into().ok());
+        signatures.extend(tag);
+    }
+    if signatures.is_empty() { Err(WebhookRefusal::SignatureForm) } else { Ok(signatures) }
+}
+
+fn check_time(sent: Timestamp, tolerance: Duration, now: Timestamp) -> Result<(), WebhookRefusal> {
+    let tolerance = SignedDuration::try_from(tolerance).unwrap_or(SignedDuration::MAX);
+    // The header has whole seconds, so the present is taken in whole seconds too.
+    let age = SignedDuration::from_secs(now.as_second() - sent.as_second());
+    if age > tolerance {
+        Err(WebhookRefusal::TooOld)
+    } else if -age > tolerance {
+        Err(WebhookRefusal::TooNew)
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The example of the Standard Webhooks specification.
+    const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    const ID: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
+    const SENT: i64 = 1_614_265_330;
+    const BODY: &[u8] = b"{\"test\": 2432232314}";
+    const SIGNATURE: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+    const OTHER: &[u8] = b"another key of some thirty bytes";
+
+    fn key() -> SecretValue {
+        decode_key(&SecretValue::from(KEY.to_owned())).unwrap()
+    }
+
+    fn check(
+        id: &str,
+        timestamp: &str,
+        signature: &str,
+        body: &[u8],
+        late: i64,
+    ) -> Result<KeyIndex, WebhookRefusal> {
+        let key = key();
+        let now = Timestamp::from_second(SENT + late).unwrap();
+        let headers = WebhookHeaders { id, timestamp, signature };
+        verify(headers, body, &[OTHER, key.expose_bytes()], Duration::from_mins(5), now)
+    }
+
+    fn check_signature(signature: &str) -> Result<KeyIndex, WebhookRefusal> {
+        check(ID, &SENT.to_string(), signature, BODY, 0)
+    }
+
+    #[test]
+    fn the_published_example_verifies_and_is_what_we_sign() {
+        assert_eq!(sign(ID, SENT, BODY, key().expose_bytes()), SIGNATURE);
+        assert_eq!(check_signature(SIGNATURE), Ok(KeyIndex(1)));
+    }
+
+    #[test]
+    fn any_signature_of_the_list_by_any_key_is_enough_and_the_first_key_wins() {
+        let other = sign(ID, SENT, BODY, OTHER);
+        let wrong = sign(ID, SENT, BODY, b"x");
+        assert_eq!(check_signature(&format!("v1a,abc {wrong} {SIGNATURE}")), Ok(KeyIndex(1)));
+        assert_eq!(check_signature(&format!("{SIGNATURE} {other}")), Ok(KeyIndex(0)));
+        assert_eq!(check_signature(&wrong), Err(WebhookRefusal::Mismatch));
+    }
+
+    #[test]
+    fn every_changed_byte_is_refused() {
+        let at = SENT.to_string();
+        for index in 0..BODY.len() {
+            let mut body = BODY.to_vec();
+            body[index] ^= 1;
+            assert_eq!(check(ID, &at, SIGNATURE, &body, 0), Err(WebhookRefusal::Mismatch));
+        }
+        for index in 0..ID.len() {
+            let mut id = ID.as_bytes().to_vec();
+            id[index] ^= 1;
+            let id = String::from_utf8(id).unwrap();
+            assert_eq!(check(&id, &at, SIGNATURE, BODY, 0), Err(WebhookRefusal::Mismatch));
+        }
+        for index in 0..32 {
+            let mut tag = STANDARD.decode(&SIGNATURE[3..]).unwrap();
+            tag[index] ^= 1;
+            assert_eq!(
+                check_signature(&format!("v1,{}", STANDARD.encode(tag))),
+                Err(WebhookRefusal::Mismatch)
+            );
+        }
+        assert_eq!(check(ID, &(SENT + 1).to_string(), SIGNATURE, BODY, 0), Err(WebhookRefusal::Mismatch));
+        assert_eq!(check(ID, &format!("0{at}"), SIGNATURE, BODY, 0), Err(WebhookRefusal::Mismatch));
+    }
+
+    #[test]
+    fn the_tolerance_holds_on_both_sides_to_the_second() {
+        let at = SENT.to_string();
+        for (late, result) in [
+            (300, Ok(KeyIndex(1))),
+            (301, Err(WebhookRefusal::TooOld)),
+            (-300, Ok(KeyIndex(1))),
+            (-301, Err(WebhookRefusal::TooNew)),
+        ] {
+            assert_eq!(check(ID, &at, SIGNATURE, BODY, late), result, "{late}");
+        }
+    }
+
+    #[test]
+    fn malformed_headers_are_told_from_wrong_ones() {
+        let at = SENT.to_string();
+        for id in ["", "a.b", "a b", "a\n", &"x".repeat(129)] {
+            assert_eq!(check(id, &at, SIGNATURE, BODY, 0), Err(WebhookRefusal::Id), "{id}");
+        }
+        for timestamp in ["", "-1", "+1614265330", "1614265330.0", " 1614265330", "9999999999999", "x"] {
+            let result = check(ID, timestamp, SIGNATURE, BODY, 0);
+            assert_eq!(result, Err(WebhookRefusal::Timestamp), "{timestamp}");
+        }
+        let many = vec![SIGNATURE; 9].join(" ");
+        let unpadded = SIGNATURE.trim_end_matches('=');
+        for signature in ["", "v1", "v1,", "v1,AAAA", "v2,g0hM9SsE", &SIGNATURE[3..], unpadded, &many] {
+            let refusal = check_signature(signature).unwrap_err();
+            assert_eq!(refusal, WebhookRefusal::SignatureForm, "{signature}");
+            assert!(refusal.is_malformed());
+        }
+        assert!(!WebhookRefusal::Mismatch.is_malformed() && !WebhookRefusal::TooOld.is_malformed());
+    }
+
+    #[test]
+    fn without_keys_nothing_verifies() {
+        let at = SENT.to_string();
+        let headers = WebhookHeaders { id: ID, timestamp: &at, signature: SIGNATURE };
+        let now = Timestamp::from_second(SENT).unwrap();
+        assert_eq!(verify(headers, BODY, &[], Duration::from_mins(5), now), Err(WebhookRefusal::Mismatch));
+    }
+
+    #[test]
+    fn keys_come_as_base64_or_as_plain_text_and_are_never_short() {
+        let decode = |text: &str| decode_key(&SecretValue::from(text.to_owned()));
+        assert_eq!(key().len(), 24);
+        assert_eq!(decode("exactly twenty-four byte").unwrap().expose_bytes(), b"exactly twenty-four byte");
+        for (text, error) in [
+            ("twenty-three bytes long", KeyError::Short),
+            ("", KeyError::Short),
+            ("whsec_c2hvcnQ=", KeyError::Short),
+            ("whsec_not base64 at all, though long", KeyError::Base64),
+        ] {
+            assert_eq!(decode(text).err(), Some(error), "{text}");
+        }
+    }
+}
