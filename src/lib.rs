@@ -5,10 +5,12 @@
 //! are the two outsides behind the traits of [`sync::ports`]; [`app`] wires everything.
 //! `docs/ARCHITECTURE.md` tells the life of a rotation.
 
+pub mod aws;
 pub mod clock;
 pub mod config;
 pub mod credential;
 pub mod model;
+pub mod outbound;
 pub mod secret;
 pub mod sync;
 pub mod verify;

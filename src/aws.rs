@@ -1,0 +1,21 @@
+//! AWS: reads of Secrets Manager behind the traits of [`crate::sync::ports`] and
+//! [`crate::credential`], SNS subscription confirmation, and the certificates that SNS signs with.
+//!
+//! Everything goes through the AWS SDK, except the two plain HTTPS GETs to an SNS host (certificate,
+//! confirmation by URL), which go through [`crate::outbound`]. Failures leave as
+//! [`crate::model::Failure`] with their retry class and next step.
+
+mod certificates;
+mod config;
+mod error;
+mod secrets;
+mod sns;
+mod sns_http;
+#[cfg(test)]
+mod testing;
+
+pub use certificates::{CertificateError, CertificateStore};
+pub use config::Access;
+pub use secrets::SecretsManager;
+pub use sns::{Route, SnsConfirmer};
+pub use sns_http::{SetupError, SnsHttp};

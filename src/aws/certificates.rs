@@ -1,0 +1,194 @@
+//! The certificates that SNS signs with, fetched once and held.
+//!
+//! Guarantees: memory and outgoing requests are bounded whatever arrives. At most [`MAX_ENTRIES`]
+//! certificates are held; callers that want the same one wait for one fetch; a fetch that failed is
+//! not tried again for [`RETRY_AFTER`]; names never seen before are asked for [`NEW_PER_MINUTE`] times
+//! a minute at most, so that invented names cannot make the relay an amplifier. Names that have been
+//! fetched before do not draw on that budget and are evicted last, so invented names cannot push out
+//! the real one.
+//!
+//! Does not guarantee that the bytes are a certificate, or a valid one: `crate::verify` decides.
+//!
+//! A fetch goes on when its callers give up (a hook's time limit is shorter than a fetch may take), so
+//! that the sender's next try finds the certificate.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::sns_http::{GetError, SnsHttp};
+use crate::clock::Clock;
+
+/// One certificate signs for a region at a time, and lives for months.
+const MAX_ENTRIES: usize = 16;
+/// The file under a name never changes; AWS may take it away, though.
+const HOLD: Duration = Duration::from_hours(24);
+/// Below the 20 s after which SNS tries again by default, so that its next try gets a fetch.
+const RETRY_AFTER: Duration = Duration::from_secs(15);
+const NEW_PER_MINUTE: usize = 20;
+/// A certificate in PEM form has 2 KiB.
+const MAX_BYTES: usize = 64 * 1024;
+
+/// Why there is no certificate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// It could not be fetched now. The fault may be ours, and SNS drops for good what is answered
+    /// with 403, so the sender is to be told 503.
+    #[error("the signing certificate could not be fetched: {0}")]
+    Unavailable(String),
+    /// What was fetched can never be a certificate.
+    #[error("the signing certificate is refused: {0}")]
+    Refused(String),
+}
+
+type Answer = Result<Arc<[u8]>, CertificateError>;
+
+/// Fetches certificates and holds them. Cheap to clone.
+#[derive(Clone)]
+pub struct CertificateStore(Arc<Inner>);
+
+struct Inner {
+    http: SnsHttp,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    entries: HashMap<String, Entry>,
+    /// When the fetches of new names within the last minute began.
+    new_fetches: VecDeque<Instant>,
+}
+
+struct Entry {
+    /// Whether a fetch has ever succeeded.
+    known: bool,
+    used: Instant,
+    content: Content,
+}
+
+enum Content {
+    Flight(watch::Receiver<Option<Answer>>),
+    Landed { answer: Answer, until: Instant },
+}
+
+enum Next {
+    Now(Answer),
+    Wait(watch::Receiver<Option<Answer>>),
+    Fetch(watch::Sender<Option<Answer>>, watch::Receiver<Option<Answer>>),
+}
+
+impl CertificateStore {
+    /// An empty store.
+    pub fn new(http: SnsHttp, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Inner { http, clock, state: Mutex::default() }))
+    }
+
+    /// The bytes under `url`, whose host and path the caller has already checked.
+    pub async fn fetch(&self, url: &str) -> Answer {
+        let next = self.0.state().next(url, self.0.clock.now());
+        let mut landing = match next {
+            Next::Now(answer) => return answer,
+            Next::Wait(landing) => landing,
+            Next::Fetch(sender, landing) => {
+                tokio::spawn(Arc::clone(&self.0).fly(url.to_owned(), sender));
+                landing
+            }
+        };
+        match landing.wait_for(Option::is_some).await.map(|answer| answer.clone()) {
+            Ok(Some(answer)) => answer,
+            Ok(None) | Err(_) => Err(CertificateError::Unavailable("the fetch was given up".to_owned())),
+        }
+    }
+}
+
+impl Inner {
+    async fn fly(self: Arc<Self>, url: String, sender: watch::Sender<Option<Answer>>) {
+        let answer = self.get(&url).await;
+        self.state().land(&url, answer.clone(), self.clock.now());
+        sender.send_replace(Some(answer));
+    }
+
+    async fn get(&self, url: &str) -> Answer {
+        match self.http.get(url, MAX_BYTES).await {
+            Ok((status, body)) if status.as_u16() == 200 => Ok(Arc::from(&body[..])),
+            // 403 and 404 too: a new certificate may take a moment to appear, a proxy may be at fault.
+            Ok((status, _)) => Err(CertificateError::Unavailable(format!("HTTP {}", status.as_u16()))),
+            Err(error @ GetError::TooLarge(_)) => Err(CertificateError::Refused(error.to_string())),
+            Err(error) => Err(CertificateError::Unavailable(error.to_string())),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// What to do for a caller who wants `url`.
+    fn next(&mut self, url: &str, now: Instant) -> Next {
+        let mut known = false;
+        if let Some(entry) = self.entries.get_mut(url) {
+            entry.used = now;
+            known = entry.known;
+            match &entry.content {
+                // An error means that the fetch died without landing.
+                Content::Flight(landing) if landing.has_changed().is_ok() => {
+                    return Next::Wait(landing.clone());
+                }
+                Content::Landed { answer, until } if now < *until => return Next::Now(answer.clone()),
+                Content::Flight(_) | Content::Landed { .. } => {}
+            }
+        }
+        if !known && !self.may_fetch_new(now) {
+            return Next::Now(Err(CertificateError::Unavailable("too many new names at once".to_owned())));
+        }
+        if !self.entries.contains_key(url) && !self.make_room() {
+            return Next::Now(Err(CertificateError::Unavailable("too many fetches at once".to_owned())));
+        }
+        let (sender, landing) = watch::channel(None);
+        let content = Content::Flight(landing.clone());
+        self.entries.insert(url.to_owned(), Entry { known, used: now, content });
+        Next::Fetch(sender, landing)
+    }
+
+    fn land(&mut self, url: &str, answer: Answer, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(url) {
+            entry.known |= answer.is_ok();
+            let hold = if answer.is_ok() { HOLD } else { RETRY_AFTER };
+            entry.content = Content::Landed { answer, until: now + hold };
+        }
+    }
+
+    fn may_fetch_new(&mut self, now: Instant) -> bool {
+        let minute = Duration::from_mins(1);
+        while self.new_fetches.front().is_some_and(|begun| now.duration_since(*begun) >= minute) {
+            self.new_fetches.pop_front();
+        }
+        let may = self.new_fetches.len() < NEW_PER_MINUTE;
+        if may {
+            self.new_fetches.push_back(now);
+        }
+        may
+    }
+
+    /// Gives up the entry that is missed least: a failed one before a known one, then the one that
+    /// was not used for longest. Fetches under way stay.
+    fn make_room(&mut self) -> bool {
+        if self.entries.len() < MAX_ENTRIES {
+            return true;
+        }
+        let least = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| matches!(entry.content, Content::Landed { .. }))
+            .min_by_key(|(_, entry)| (entry.known, entry.used))
+            .map(|(url, _)| url.clone());
+        least.is_some_and(|url| self.entries.remove(&url).is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! The one place that builds HTTP clients for everything but AWS's own API.
+//!
+//! Guarantees: TLS by rustls with aws-lc-rs; no redirect is followed; every request ends within its
+//! time limit; no body is read beyond a limit; an error's text carries neither URL nor body.
+//! `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR` work; an extra root
+//! adds to the platform's roots and does not replace them.
+//!
+//! Does not guarantee: retries. They belong to the queue (a request that the HTTP layer knows to be
+//! unprocessed may be sent again on another connection).
+
+use std::error::Error as _;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+/// What a client is built from.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Longest time for TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// Longest time for one request, from its start to the last byte of the answer's body.
+    pub timeout: Duration,
+    /// How long an unused connection stays open. The buffers of a connection may hold what it
+    /// carried, so keep this short where values travel; none closes it after each request.
+    pub idle: Option<Duration>,
+    /// PEM text with one or more further root certificates.
+    pub extra_root: Option<Vec<u8>>,
+    /// Connect to this address instead of to this host; TLS name and `Host` header stay the host's.
+    /// The port counts where the URL has none. No proxy is used then.
+    pub connect: Option<(String, SocketAddr)>,
+    /// Refuse to send anything over plain HTTP.
+    pub https_only: bool,
+}
+
+/// Why no client could be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The extra root is not what it should be.
+    #[error("the extra root is not one or more certificates in PEM form")]
+    ExtraRoot,
+    /// Usually: the platform has no root certificates and none was given.
+    #[error("cannot set up TLS: {0}")]
+    Tls(String),
+}
+
+/// Why a body could not be read to its end.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// Longer than the caller allows.
+    #[error("the answer is longer than {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// The request's time limit passed first.
+    #[error("the answer did not end in time")]
+    Timeout,
+    /// The connection broke, or the answer ended early.
+    #[error("the answer broke off: {0}")]
+    Broken(String),
+}
+
+/// Builds a client.
+pub fn client(options: &Options) -> Result<reqwest::Client, BuildError> {
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_rustls()
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("anypoint-relay/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(options.connect_timeout)
+        .timeout(options.timeout)
+        .https_only(options.https_only);
+    builder = match options.idle {
+        Some(idle) => builder.pool_idle_timeout(idle),
+        None => builder.pool_max_idle_per_host(0),
+    };
+    if let Some(pem) = &options.extra_root {
+        let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(|_| BuildError::ExtraRoot)?;
+        if roots.is_empty() {
+            return Err(BuildError::ExtraRoot);
+        }
+        builder = builder.tls_certs_merge(roots);
+    }
+    if let Some((host, address)) = &options.connect {
+        builder = builder.resolve(host, *address).no_proxy();
+    }
+    builder.build().map_err(|error| BuildError::Tls(reason(error)))
+}
+
+/// Reads a body of at most `limit` bytes; a longer one is given up as soon as that is known.
+pub async fn read_bounded(response: reqwest::Response, limit: usize) -> Result<Bytes, ReadError> {
+    let announced = response.content_length().unwrap_or(0);
+    if announced > limit as u64 {
+        return Err(ReadError::TooLarge { limit });
+    }
+    let mut response = response;
+    let mut body = BytesMut::with_capacity(usize::try_from(announced).unwrap_or(0));
+    while let Some(chunk) = response.chunk().await.map_err(broken)? {
+        if body.len() + chunk.len() > limit {
+            return Err(ReadError::TooLarge { limit });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn broken(error: reqwest::Error) -> ReadError {
+    if error.is_timeout() { ReadError::Timeout } else { ReadError::Broken(reason(error)) }
+}
+
+/// An error of a request as one line, from the general to the particular. The URL is left out: it
+/// may hold a token.
+pub fn reason(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        // Some layers repeat the text of the layer below.
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
