@@ -1,0 +1,12 @@
+//! What both HTTP listeners share: the table of routes, request ids, problems and readiness.
+
+pub mod envelope;
+pub mod probes;
+pub mod problem;
+pub mod readiness;
+pub mod request_id;
+pub mod routes;
+
+pub use problem::{ErrorCode, Problem, ProblemBody};
+pub use readiness::{NotReady, Readiness};
+pub use request_id::RequestId;

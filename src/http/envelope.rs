@@ -1,0 +1,128 @@
+//! The outermost layer of both listeners: gives every request its id, and every error its body.
+//!
+//! Guarantees: each answer carries `x-request-id`; each error is an RFC 9457 problem, also those that
+//! a layer (timeout, body limit) or the router (unknown path, wrong method) made without us.
+
+use std::any::Any;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderValue, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::trace::TraceLayer;
+use tracing::Span;
+
+use super::problem::CONTENT_TYPE;
+use super::request_id::HEADER;
+use super::{ErrorCode, Problem, RequestId};
+
+/// Puts request ids, problem bodies, a trace span and the panic guard around a router.
+pub fn wrap<S>(router: Router<S>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let trace = TraceLayer::new_for_http()
+        .make_span_with(span)
+        .on_request(())
+        .on_response(|response: &Response, latency: std::time::Duration, _: &Span| {
+            let status = response.status().as_u16();
+            tracing::debug!(status, latency_us = latency.as_micros(), "answered");
+        })
+        .on_failure(());
+    router
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(trace)
+        .layer(from_fn(seal))
+}
+
+/// The span names the route, not the path that was sent, and neither query, headers nor body.
+fn span(request: &Request<Body>) -> Span {
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    let request_id = request.extensions().get::<RequestId>().map_or("", RequestId::as_str);
+    tracing::info_span!("request", method = %request.method(), route, request_id)
+}
+
+/// The panic's own text was printed by the panic hook; it is not repeated to the sender.
+fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    Problem::new(ErrorCode::Internal, "the relay's log has the cause under this request id")
+        .because("a handler panicked")
+        .into_response()
+}
+
+async fn seal(mut request: Request, next: Next) -> Response {
+    let id = RequestId::of(request.headers());
+    request.extensions_mut().insert(id.clone());
+    let mut response = next.run(request).await;
+    if let Some(problem) = Problem::of(&response)
+        && let Ok(body) = serde_json::to_vec(&problem.body(&id))
+    {
+        *response.body_mut() = Body::from(body);
+        let headers = response.headers_mut();
+        headers.remove(header::CONTENT_LENGTH);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    }
+    if let Some(value) = id.header_value() {
+        response.headers_mut().insert(HEADER, value);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::http::ProblemBody;
+
+    async fn ask(router: Router, request: Request) -> (Response, Option<ProblemBody>) {
+        let mut response = router.oneshot(request).await.unwrap();
+        let body = std::mem::take(response.body_mut());
+        let bytes = axum::body::to_bytes(body, 10_000).await.unwrap();
+        (response, serde_json::from_slice(&bytes).ok())
+    }
+
+    fn app() -> Router {
+        async fn broken() -> &'static str {
+            panic!("canary")
+        }
+        wrap(Router::new().route("/fine", get(|| async { "fine" })).route("/broken", get(broken)))
+    }
+
+    fn request(method: &str, path: &str) -> Request {
+        Request::builder().method(method).uri(path).header(HEADER, "mine").body(Body::empty()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_unknown_path_and_a_wrong_method_are_problems_too() {
+        let (response, body) = ask(app(), request("GET", "/nowhere")).await;
+        assert_eq!(response.status(), 404);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], CONTENT_TYPE);
+        assert_eq!(body.unwrap().code, "not_found");
+
+        let (response, body) = ask(app(), request("POST", "/fine")).await;
+        assert_eq!(response.status(), 405);
+        assert_eq!(response.headers()[header::ALLOW], "GET,HEAD");
+        assert_eq!(body.unwrap().code, "method_not_allowed");
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_that_does_not_tell_its_text() {
+        let (response, body) = ask(app(), request("GET", "/broken")).await;
+        let body = body.unwrap();
+        assert_eq!((response.status().as_u16(), body.code.as_str()), (500, "internal"));
+        assert!(!body.detail.contains("canary"));
+    }
+
+    #[tokio::test]
+    async fn the_request_id_is_in_every_answer_and_every_problem() {
+        let (response, _) = ask(app(), request("GET", "/fine")).await;
+        assert_eq!(response.headers()[HEADER], "mine");
+        let (response, body) = ask(app(), request("GET", "/nowhere")).await;
+        assert_eq!(response.headers()[HEADER], "mine");
+        assert_eq!(body.unwrap().request_id, "mine");
+    }
+}

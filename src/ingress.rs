@@ -1,0 +1,25 @@
+//! The hooks: what SNS, EventBridge and people send, verified and handed on as hints.
+//!
+//! Guarantees: nothing of a request is acted on before it is verified (each hook's extractor has no
+//! other constructor); what goes on to [`ports::Intake`] is a name, never a value; every sender is
+//! told what makes it do the right thing next (the table is in `docs/ARCHITECTURE.md`).
+//!
+//! Not here: who wants a secret, the queue, AWS and Anypoint. They are behind [`ports`].
+
+mod answer;
+mod body;
+mod eventbridge;
+mod gate;
+mod keyring;
+mod offer;
+pub mod ports;
+mod router;
+mod sns;
+mod state;
+mod trigger;
+mod wait;
+
+pub use answer::{Acknowledgement, TargetState, TriggerAnswer, TriggerRequest, TriggerResult, Verdict};
+pub use router::router;
+pub use state::{IngressState, Parts};
+pub use wait::LONGEST as LONGEST_WAIT;

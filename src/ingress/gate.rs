@@ -1,0 +1,91 @@
+//! The gate around every hook: readiness on the way in; on the way out one count for each answer and
+//! one log line for each refusal.
+//!
+//! Guarantees: refusals can't fill the log. EventBridge repeats a 401 for a day and strangers repeat
+//! whatever they like, so each (hook, code) is logged once per [`LOG_EVERY`], with the number of those
+//! left out.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::IngressState;
+use super::answer::Verdict;
+use super::ports::Route;
+use crate::http::{ErrorCode, Problem};
+
+/// Shortest time between two log lines of one kind.
+pub(super) const LOG_EVERY: Duration = Duration::from_secs(30);
+
+/// Which refusals were logged when. As many entries as there are pairs of hook and code.
+#[derive(Default)]
+pub(super) struct Quiet(Mutex<BTreeMap<(Route, ErrorCode), (Instant, u64)>>);
+
+impl Quiet {
+    /// Whether to log now; then, how many were left out since the last line.
+    fn left_out(&self, route: Route, code: ErrorCode, now: Instant) -> Option<u64> {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match seen.get_mut(&(route, code)) {
+            Some((last, left_out)) if now.saturating_duration_since(*last) < LOG_EVERY => {
+                *left_out += 1;
+                None
+            }
+            Some(entry) => Some(std::mem::replace(entry, (now, 0)).1),
+            None => {
+                seen.insert((route, code), (now, 0));
+                Some(0)
+            }
+        }
+    }
+}
+
+/// The middleware; `route` says which hook it stands before.
+pub(super) async fn pass(
+    State((state, route)): State<(IngressState, Route)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let response = match state.readiness().admit() {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    };
+    let verdict = match Problem::of(&response) {
+        Some(problem) => {
+            log(&state, route, &problem);
+            problem.code().as_str()
+        }
+        None => response.extensions().get::<Verdict>().map_or("unknown", |verdict| verdict.as_str()),
+    };
+    state.tally().answered(route, verdict);
+    response
+}
+
+fn log(state: &IngressState, route: Route, problem: &Problem) {
+    let now = state.clock().now();
+    let Some(left_out) = state.quiet().left_out(route, problem.code(), now) else { return };
+    let (hook, code) = (route.as_str(), problem.code().as_str());
+    let reason = problem.reason().unwrap_or(problem.detail());
+    tracing::warn!(hook, code, reason, left_out, "notification refused");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_one_line_and_the_next_line_says_how_many_were_left_out() {
+        let (quiet, start) = (Quiet::default(), Instant::now());
+        let ask = |code, now| quiet.left_out(Route::EventBridge, code, now);
+        assert_eq!(ask(ErrorCode::Unauthorized, start), Some(0));
+        for _ in 0..1000 {
+            assert_eq!(ask(ErrorCode::Unauthorized, start), None);
+        }
+        assert_eq!(ask(ErrorCode::Malformed, start), Some(0));
+        assert_eq!(ask(ErrorCode::Unauthorized, start + LOG_EVERY), Some(1000));
+        assert_eq!(ask(ErrorCode::Unauthorized, start + LOG_EVERY * 2), Some(0));
+    }
+}

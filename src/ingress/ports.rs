@@ -1,0 +1,219 @@
+//! What the hooks need of the rest, as traits. `crate::app` brings both sides together.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sha2::{Digest, Sha256};
+
+use crate::model::{Event, Failure, Outcome, TargetName, TopicArn};
+
+/// Which hook a hint came through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Route {
+    /// `/hooks/sns`
+    Sns,
+    /// `/hooks/eventbridge`
+    EventBridge,
+    /// `/hooks/trigger`
+    Trigger,
+}
+
+impl Route {
+    /// Stable text for logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Route::Sns => "sns",
+            Route::EventBridge => "eventbridge",
+            Route::Trigger => "trigger",
+        }
+    }
+}
+
+/// The id by which a repeated notification is known again. Events keep their own id over all routes,
+/// so one event that comes through SNS and EventBridge is one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DedupId(String);
+
+impl DedupId {
+    /// The id of an event.
+    pub fn event(id: &str) -> Self {
+        Self::bounded("event:", id)
+    }
+
+    /// The `webhook-id` of a trigger. A space of its own: a trigger can't use up an event's id.
+    pub fn trigger(id: &str) -> Self {
+        Self::bounded("trigger:", id)
+    }
+
+    /// The place of an event inside an SNS message, for events that have no id of their own.
+    pub fn message(message_id: &str, index: usize) -> Self {
+        Self::bounded("message:", &format!("{message_id}#{index}"))
+    }
+
+    /// Long ids are remembered as their digest, so that one id costs a bounded amount of memory.
+    fn bounded(space: &str, id: &str) -> Self {
+        if id.len() <= 128 {
+            return Self(format!("{space}{id}"));
+        }
+        let digest = Sha256::digest(id.as_bytes());
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self(format!("{space}sha256:{hex}"))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DedupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A verified reason to look at something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// To be remembered in the step that enqueues the work, and only then.
+    pub id: DedupId,
+    /// The hook.
+    pub route: Route,
+    /// The request that brought it.
+    pub request_id: String,
+    /// What to look at.
+    pub subject: Subject,
+    /// Why, in the sender's words: 256 characters at most, no control characters.
+    pub reason: Option<String>,
+    /// Which of the configured keys vouched for it, where keys have names.
+    pub key_id: Option<String>,
+}
+
+/// What a hint is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Whatever uses the secret of this event.
+    Event(Event),
+    /// Whatever uses this secret: a name, a partial or a full ARN.
+    Secret(String),
+    /// One target.
+    Target(TargetName),
+    /// Every target.
+    All,
+}
+
+/// What became of a hint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Enqueued and its id remembered.
+    Accepted(Ticket),
+    /// The id was seen before and its work enqueued then.
+    Duplicate,
+    /// No target uses the secret, or there is no such target.
+    NotConfigured,
+    /// An event that changes no current value; the text is a metric label.
+    NotOfInterest(&'static str),
+    /// The queue takes nothing any more. Not remembered: the hint is new when it comes again.
+    Closed,
+}
+
+/// A claim on the outcome of what a hint enqueued.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ticket {
+    /// Each target with the number of the run that will have seen the hint.
+    pub targets: Vec<(TargetName, u64)>,
+}
+
+/// How one target of a ticket stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetReport {
+    /// The target.
+    pub target: TargetName,
+    /// The outcome of the run of the ticket or of a later one; none while it is still due.
+    pub outcome: Option<Outcome>,
+}
+
+/// Something a person should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Alert {
+    /// Somebody ended the relay's subscription.
+    Unsubscribed {
+        /// The topic.
+        topic: TopicArn,
+    },
+    /// A subscription waits for a person (`confirm: off`).
+    ConfirmByHand {
+        /// The topic.
+        topic: TopicArn,
+    },
+    /// A subscription could not be confirmed; SNS tries a few times more.
+    ConfirmationFailed {
+        /// The topic.
+        topic: TopicArn,
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// Takes the hints.
+#[async_trait]
+pub trait Intake: Send + Sync {
+    /// Enqueues the work that the hint asks for, or says why not. Never waits.
+    fn offer(&self, hint: Hint) -> Answer;
+    /// Waits until every target of the ticket is settled or failing, or `limit` is over, or the relay
+    /// drains. One report per target of the ticket.
+    async fn settle(&self, ticket: Ticket, limit: Duration) -> Vec<TargetReport>;
+    /// Passes an alert on.
+    fn alert(&self, alert: Alert);
+}
+
+/// Why there is no certificate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateFault {
+    /// It could not be fetched now; a later try may succeed.
+    #[error("certificate unavailable: {0}")]
+    Unavailable(String),
+    /// What was fetched can never be used.
+    #[error("certificate refused: {0}")]
+    Refused(String),
+}
+
+/// Where SNS signing certificates come from. Only asked with addresses that passed the rules.
+#[async_trait]
+pub trait Certificates: Send + Sync {
+    /// The PEM file at `url`.
+    async fn fetch(&self, url: &str) -> Result<Arc<[u8]>, CertificateFault>;
+}
+
+/// Confirms subscriptions.
+#[async_trait]
+pub trait Confirmer: Send + Sync {
+    /// Confirms the subscription of `topic` that `token` belongs to.
+    async fn confirm(&self, topic: &TopicArn, token: &str) -> Result<(), Failure>;
+}
+
+/// Counts what the hooks answered.
+pub trait Tally: Send + Sync {
+    /// One request of `route` ended with `verdict`: a word of
+    /// [`Verdict`](super::answer::Verdict) or an [`ErrorCode`](crate::http::ErrorCode).
+    fn answered(&self, route: Route, verdict: &'static str);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trigger_cannot_use_up_the_id_of_an_event() {
+        assert_ne!(DedupId::event("a"), DedupId::trigger("a"));
+    }
+
+    #[test]
+    fn a_long_id_takes_bounded_memory_and_stays_distinct() {
+        let (one, two) = ("a".repeat(100_000), "a".repeat(100_001));
+        assert_ne!(DedupId::event(&one), DedupId::event(&two));
+        assert!(DedupId::event(&one).as_str().len() < 100);
+    }
+}

@@ -1,0 +1,201 @@
+//! `/hooks/sns`: messages of Amazon SNS.
+//!
+//! Guarantees: the topic list, the time window and the rules of the certificate's address are applied
+//! before any network use; a certificate that can't be fetched now is a 503, because SNS never
+//! repeats a 403; no address out of a message is ever followed.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::{Extension, FromRequest, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use bytes::Bytes;
+
+use super::answer::{Acknowledgement, Verdict};
+use super::ports::{Alert, CertificateFault, DedupId, Route};
+use super::{IngressState, body, offer};
+use crate::config::{Confirm, SnsIngress};
+use crate::http::{ErrorCode, Problem, RequestId};
+use crate::model::TopicArn;
+use crate::verify::sns::{
+    Certificate, Content, Envelope, EnvelopeHeaders, RefusalClass, Rules, SnsRefusal, Verified, Window,
+};
+
+/// What the configuration says about SNS, and the certificates that were parsed.
+pub(super) struct SnsHook {
+    config: SnsIngress,
+    parsed: Parsed,
+}
+
+impl SnsHook {
+    pub(super) fn new(config: &SnsIngress) -> Self {
+        Self { config: config.clone(), parsed: Parsed::default() }
+    }
+
+    fn rules(&self) -> Rules<'_> {
+        Rules {
+            topics: &self.config.topics,
+            window: Window { max_age: self.config.max_age, max_ahead: self.config.max_ahead },
+            require_version_2: self.config.require_version_2,
+            certificate_path: self.config.emulator.certificate_path.as_deref(),
+        }
+    }
+}
+
+/// A message that AWS signed for a listed topic. Extracting it is the only way to get one.
+pub(super) struct Message(Verified);
+
+impl FromRequest<IngressState> for Message {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &IngressState) -> Result<Self, Problem> {
+        let hook = state.sns().ok_or_else(body::disabled)?;
+        let headers = request.headers().clone();
+        let body: Bytes = body::read(request).await?;
+        let now = state.clock().timestamp();
+        let admitted = Envelope::parse(&body, &envelope_headers(&headers))
+            .and_then(|envelope| envelope.admit(&hook.rules(), now))
+            .map_err(refused)?;
+        let pem = state.certificates().fetch(admitted.certificate_url().as_str()).await;
+        let certificate = hook.parsed.certificate(pem.map_err(no_certificate)?).map_err(refused)?;
+        admitted.verify(&certificate, now).map(Self).map_err(refused)
+    }
+}
+
+fn envelope_headers(headers: &HeaderMap) -> EnvelopeHeaders<'_> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    EnvelopeHeaders {
+        message_type: text("x-amz-sns-message-type"),
+        raw_delivery: text("x-amz-sns-rawdelivery").is_some_and(|value| value.eq_ignore_ascii_case("true")),
+    }
+}
+
+/// The handler.
+pub(super) async fn receive(
+    State(state): State<IngressState>,
+    Extension(id): Extension<RequestId>,
+    Message(message): Message,
+) -> Result<Response, Problem> {
+    match message.content() {
+        Content::Notification { message: text } => {
+            let message_id = message.message_id().to_string();
+            let notification = offer::Notification {
+                route: Route::Sns,
+                request_id: &id,
+                fallback: &|index| DedupId::message(&message_id, index),
+                allowed: &|_| Ok(()),
+            };
+            let (verdict, detail) = offer::all(&state, &notification, text.as_bytes(), StatusCode::OK)?;
+            Ok(Acknowledgement::respond(StatusCode::OK, verdict, detail, &id))
+        }
+        Content::SubscriptionConfirmation { token } => confirm(&state, message.topic(), token, &id).await,
+        Content::UnsubscribeConfirmation => {
+            state.intake().alert(Alert::Unsubscribed { topic: message.topic().clone() });
+            Ok(Acknowledgement::respond(StatusCode::OK, Verdict::Noted, None, &id))
+        }
+    }
+}
+
+async fn confirm(
+    state: &IngressState,
+    topic: &TopicArn,
+    token: &str,
+    id: &RequestId,
+) -> Result<Response, Problem> {
+    let mode = state.sns().ok_or_else(body::disabled)?.config.confirm;
+    match mode {
+        Confirm::Off => {
+            // The token is of no use but to confirm this very subscription, and without it nobody could.
+            tracing::warn!(
+                %topic,
+                token,
+                "a subscription waits for a person: aws sns confirm-subscription --topic-arn <topic> \
+                 --token <token> --authenticate-on-unsubscribe true"
+            );
+            state.intake().alert(Alert::ConfirmByHand { topic: topic.clone() });
+            Ok(Acknowledgement::respond(StatusCode::OK, Verdict::Noted, None, id))
+        }
+        Confirm::Auto | Confirm::Api | Confirm::Url => match state.confirmer().confirm(topic, token).await {
+            Ok(()) => {
+                tracing::info!(%topic, "subscription confirmed");
+                Ok(Acknowledgement::respond(StatusCode::OK, Verdict::Confirmed, None, id))
+            }
+            Err(failure) => {
+                let problem = Problem::new(
+                    ErrorCode::ConfirmationFailed,
+                    "send it again in a moment; the relay's log has the cause",
+                )
+                .because(format_args!("{}; {}", failure.message, failure.next_step));
+                state.intake().alert(Alert::ConfirmationFailed { topic: topic.clone(), failure });
+                Err(problem)
+            }
+        },
+    }
+}
+
+/// The sender is told which rule class failed, the log which rule.
+fn refused(refusal: SnsRefusal) -> Problem {
+    let problem = match refusal {
+        SnsRefusal::RawDelivery => Problem::new(
+            ErrorCode::RawDelivery,
+            "raw messages carry no signature; turn raw message delivery off on the subscription",
+        ),
+        SnsRefusal::TopicNotListed => Problem::new(
+            ErrorCode::TopicNotListed,
+            "add the topic to ingress.sns.topics if its messages are wanted",
+        ),
+        SnsRefusal::TooOld | SnsRefusal::TooNew => Problem::new(
+            ErrorCode::MessageOutsideWindow,
+            "the message is older, or further ahead of this clock, than the configuration allows",
+        ),
+        _ => match refusal.class() {
+            RefusalClass::Malformed => {
+                Problem::new(ErrorCode::Malformed, format!("not a message as SNS writes it: {refusal}"))
+            }
+            RefusalClass::Refused => Problem::new(
+                ErrorCode::SignatureRefused,
+                "the signature, the certificate or its address was refused",
+            ),
+        },
+    };
+    problem.because(refusal)
+}
+
+fn no_certificate(fault: CertificateFault) -> Problem {
+    match &fault {
+        CertificateFault::Unavailable(_) => {
+            Problem::new(ErrorCode::CertificateUnavailable, "send it again in a moment")
+        }
+        CertificateFault::Refused(_) => Problem::new(
+            ErrorCode::SignatureRefused,
+            "the signature, the certificate or its address was refused",
+        ),
+    }
+    .because(fault)
+}
+
+/// Parsed certificates, so that a message costs one signature check and no certificate parsing. The
+/// store gives the same bytes for the same certificate; that they are the same is seen by address.
+#[derive(Default)]
+struct Parsed(Mutex<Vec<(Arc<[u8]>, Arc<Certificate>)>>);
+
+impl Parsed {
+    /// AWS signs with one certificate per region and replaces it about twice a year.
+    const KEPT: usize = 8;
+
+    fn certificate(&self, pem: Arc<[u8]>) -> Result<Arc<Certificate>, SnsRefusal> {
+        let known = |kept: &[(Arc<[u8]>, Arc<Certificate>)]| {
+            kept.iter().find(|(bytes, _)| Arc::ptr_eq(bytes, &pem)).map(|(_, parsed)| Arc::clone(parsed))
+        };
+        if let Some(parsed) = known(&self.0.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(parsed);
+        }
+        let parsed = Arc::new(Certificate::parse(&pem)?);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() == Self::KEPT {
+            kept.remove(0);
+        }
+        kept.push((pem, Arc::clone(&parsed)));
+        Ok(parsed)
+    }
+}

@@ -1,0 +1,115 @@
+//! What the handlers share.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::eventbridge::EventBridgeHook;
+use super::gate::Quiet;
+use super::ports::{Certificates, Confirmer, Intake, Tally};
+use super::sns::SnsHook;
+use super::trigger::TriggerHook;
+use crate::clock::Clock;
+use crate::config::{Ingress, Limits};
+use crate::credential::{CredentialError, Credentials};
+use crate::http::Readiness;
+
+/// The outside of the hooks, as `crate::app` hands it over.
+pub struct Parts {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Whether the relay takes work.
+    pub readiness: Arc<Readiness>,
+    /// Takes the hints.
+    pub intake: Arc<dyn Intake>,
+    /// SNS signing certificates.
+    pub certificates: Arc<dyn Certificates>,
+    /// Confirms SNS subscriptions.
+    pub confirmer: Arc<dyn Confirmer>,
+    /// Reads the senders' credentials.
+    pub credentials: Arc<dyn Credentials>,
+    /// Counts answers.
+    pub tally: Arc<dyn Tally>,
+}
+
+struct Inner {
+    limits: Limits,
+    parts: Parts,
+    quiet: Quiet,
+    waiters: Semaphore,
+    sns: Option<SnsHook>,
+    eventbridge: Option<EventBridgeHook>,
+    trigger: Option<TriggerHook>,
+}
+
+/// The hooks' state; cheap to clone.
+#[derive(Clone)]
+pub struct IngressState(Arc<Inner>);
+
+impl IngressState {
+    /// Reads the credentials of the enabled hooks. `limits` and `config` are in force until the end.
+    pub async fn open(config: &Ingress, limits: Limits, parts: Parts) -> Result<Self, CredentialError> {
+        let sns = config.sns.as_ref().map(SnsHook::new);
+        let eventbridge = match &config.eventbridge {
+            Some(config) => Some(EventBridgeHook::open(config, &parts).await?),
+            None => None,
+        };
+        let trigger = match &config.trigger {
+            Some(config) => Some(TriggerHook::open(config, &parts).await?),
+            None => None,
+        };
+        // A waiting trigger holds one of the concurrent requests; AWS's senders keep at least half.
+        let waiters = Semaphore::new((limits.concurrency / 2).clamp(1, 32));
+        let quiet = Quiet::default();
+        Ok(Self(Arc::new(Inner { limits, parts, quiet, waiters, sns, eventbridge, trigger })))
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.0.parts.clock
+    }
+
+    pub(super) fn readiness(&self) -> &Arc<Readiness> {
+        &self.0.parts.readiness
+    }
+
+    pub(super) fn intake(&self) -> &dyn Intake {
+        &*self.0.parts.intake
+    }
+
+    pub(super) fn certificates(&self) -> &dyn Certificates {
+        &*self.0.parts.certificates
+    }
+
+    pub(super) fn confirmer(&self) -> &dyn Confirmer {
+        &*self.0.parts.confirmer
+    }
+
+    pub(super) fn tally(&self) -> &dyn Tally {
+        &*self.0.parts.tally
+    }
+
+    pub(super) fn quiet(&self) -> &Quiet {
+        &self.0.quiet
+    }
+
+    /// Places for triggers that wait for their outcome.
+    pub(super) fn waiters(&self) -> &Semaphore {
+        &self.0.waiters
+    }
+
+    pub(super) fn sns(&self) -> Option<&SnsHook> {
+        self.0.sns.as_ref()
+    }
+
+    pub(super) fn eventbridge(&self) -> Option<&EventBridgeHook> {
+        self.0.eventbridge.as_ref()
+    }
+
+    pub(super) fn trigger(&self) -> Option<&TriggerHook> {
+        self.0.trigger.as_ref()
+    }
+}
