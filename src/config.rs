@@ -3,6 +3,13 @@
 //! [`Config`] is what the rest of the system sees; it can only come from [`load`] or [`parse`], so a
 //! part never meets an unchecked value. Credentials are references; reading them is
 //! [`crate::credential`]'s work.
+//!
+//! The way of a file: `document` (YAML to a tree with places), `interpolate` (`${NAME}`), then one file
+//! per section, written with `decode`, `scalar` and `source`; what is wrong ends as a [`Problem`].
+//! `config/relay.example.yaml` shows every key, and a test holds it to that.
+//!
+//! Not promised: that a literal text of the file is kept from `Debug`. A value that must not be seen
+//! belongs in AWS, and `check` warns of a secure property that is written in the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

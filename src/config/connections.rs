@@ -113,8 +113,9 @@ fn base_url(fields: &mut Fields<'_>) -> Option<String> {
         (Some(host), None) => {
             let what = "a host name such as anypoint.mulesoft.com";
             let name = host.text(what)?;
-            if name.contains("://") || name.contains('@') {
-                return host.refuse(format!("expected {what}; a whole URL is given as `base_url`"));
+            if name.contains([':', '/', '@']) {
+                return host
+                    .refuse(format!("expected {what}; with a scheme, port or path it is a `base_url`"));
             }
             let fits = name.split('.').all(|label| {
                 !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')

@@ -293,8 +293,8 @@ impl<'a> Fields<'a> {
     }
 
     /// As [`Fields::finish`], for places where a key may be a misplaced credential: it names only keys
-    /// that are plainly misspelt.
-    pub(super) fn finish_unquoted(self) {
+    /// that are plainly misspelt. Gives whether there were any.
+    pub(super) fn finish_unquoted(self) -> bool {
         for entry in self.strangers() {
             let meant = did_you_mean(&entry.key, &self.asked);
             let keys = self.asked.join(", ");
@@ -309,6 +309,7 @@ impl<'a> Fields<'a> {
             };
             self.value.findings.refuse(entry.at, &path, message);
         }
+        self.strangers().next().is_some()
     }
 
     fn strangers(&self) -> impl Iterator<Item = &'a Entry> {

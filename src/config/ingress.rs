@@ -109,7 +109,7 @@ fn auth(value: &Value<'_>) -> Option<EventBridgeAuth> {
     let mut fields = value.fields("`auth`")?;
     let api_key = fields.get("api_key");
     let basic = fields.get("basic");
-    fields.finish_unquoted();
+    let strangers = fields.finish_unquoted();
     match (api_key, basic) {
         (Some(api_key), None) => {
             let mut fields = api_key.fields("`api_key`")?;
@@ -133,6 +133,7 @@ fn auth(value: &Value<'_>) -> Option<EventBridgeAuth> {
             fields.finish_unquoted();
             Some(EventBridgeAuth::Basic { username: username?, passwords: passwords? })
         }
+        (None, None) if strangers => None,
         (None, None) => value.refuse("expected `api_key` or `basic`, as in the EventBridge connection"),
         (Some(_), Some(_)) => value.refuse("give only one of `api_key` and `basic`"),
     }
@@ -189,7 +190,7 @@ fn keys(value: &Value<'_>) -> Option<Vec<TriggerKey>> {
             let id = fields.required("id", "a name for logs and audit", |value| {
                 let id = line("a name for logs and audit")(value)?;
                 if !ids.insert(id.clone()) {
-                    return value.refuse(format!("{} names another key already", value.found()));
+                    return value.refuse("another key has this id already; give each its own");
                 }
                 Some(id)
             });

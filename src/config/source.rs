@@ -32,7 +32,7 @@ pub(super) fn credential(value: &Value<'_>) -> Option<CredentialRef> {
     let env = fields.get("env");
     let file = fields.get("file");
     let aws_secret = fields.get("aws_secret");
-    fields.finish_unquoted();
+    let strangers = fields.finish_unquoted();
     match (env, file, aws_secret) {
         (Some(env), None, None) => {
             let what = "the name of an environment variable";
@@ -53,6 +53,7 @@ pub(super) fn credential(value: &Value<'_>) -> Option<CredentialRef> {
             let (secret, selector) = part(&secret)?;
             Some(CredentialRef::AwsSecret(secret, selector))
         }
+        (None, None, None) if strangers => None,
         (None, None, None) => value.refuse(format!("expected a reference to a credential: {FORMS}")),
         _ => value.refuse("give only one of `env`, `file` and `aws_secret`"),
     }
