@@ -77,7 +77,7 @@ use axum::routing::{delete, get, patch, post};
 use jiff::SignedDuration;
 
 pub use self::app::{App, Redeploy};
-pub use self::deployment::{DesiredState, Pace, UpdateStrategy};
+pub use self::deployment::{DesiredState, UpdateStrategy};
 pub use self::groups::GroupState;
 pub use self::history::{
     AppHistory, DeploymentWrite, Map, Ran, ReplicaView, RollResult, SecretWrite, ValueWrite,
@@ -88,7 +88,7 @@ pub use self::requests::{Endpoint, Requests};
 pub use self::rules::{EmptySecure, Rules};
 pub use self::secret_handles::{SecretGroup, SharedSecret};
 
-use self::deployment::Deployment;
+use self::deployment::{Deployment, Pace};
 use self::groups::Group;
 use self::world::Shared;
 use crate::faults::Faults;
@@ -224,6 +224,12 @@ impl Anypoint {
     /// How often somebody deleted the environment or the organization. A relay must never.
     pub fn wiped(&self) -> u64 {
         self.shared.lock().wiped
+    }
+
+    /// Stops its clock: time passes only by [`Anypoint::advance`] from now on.
+    pub fn stop_clock(&self) {
+        let mut world = self.shared.lock();
+        world.stopped = Some(crate::time::now());
     }
 
     /// Sets its clock forward: rolls go on, tokens expire.

@@ -91,7 +91,12 @@ impl Gate {
 
     /// Waits until `count` requests have arrived at it.
     pub async fn arrived(&self, count: usize) {
-        self.0.1.subscribe().wait_for(|arrivals| *arrivals >= count).await.expect("the gate holds the sender");
+        self.0
+            .1
+            .subscribe()
+            .wait_for(|arrivals| *arrivals >= count)
+            .await
+            .expect("the gate holds the sender");
     }
 
     pub(crate) async fn pass(&self) {
@@ -356,8 +361,7 @@ mod tests {
         faults.add(Rule::status(500));
         faults.add(Rule::new(Action::Latency(Duration::from_secs(2))));
         let headers = HeaderMap::new();
-        let seen =
-            Seen { method: &Method::GET, path: "/", query: "", host: "", tag: "", headers: &headers };
+        let seen = Seen { method: &Method::GET, path: "/", query: "", host: "", tag: "", headers: &headers };
         let verdict = faults.decide(&seen);
         assert_eq!(verdict.latency, Duration::from_secs(3));
         assert!(matches!(verdict.action, Some(Action::Status { .. })));

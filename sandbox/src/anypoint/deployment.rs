@@ -4,11 +4,14 @@
 //! was last called, at the time it fell due, so the history is exact although nothing runs in the
 //! background. A roll replaces replicas one after another; a failed one takes them back.
 
+mod slot;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub(crate) use self::slot::Slot;
 use super::history::{AppHistory, DeploymentWrite, Map, Ran, ReplicaView, RollResult};
 use super::rules::Rules;
 
@@ -59,7 +62,7 @@ impl DesiredState {
 
 /// What makes a roll go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
+pub(crate) enum Pace {
     /// Each replica takes so long.
     PerReplica(Duration),
     /// Only the test does: `step_roll`, `finish_roll`, `fail_roll`.
@@ -99,46 +102,6 @@ pub(crate) struct Config {
 impl Config {
     fn new(properties: Map, secure: Map) -> Arc<Self> {
         Arc::new(Self { version: uuid::Uuid::new_v4().to_string(), properties, secure })
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Slot {
-    pub(crate) id: String,
-    running: Option<(Arc<Config>, Timestamp)>,
-    past: Vec<Ran>,
-}
-
-impl Slot {
-    fn empty() -> Self {
-        Self { id: String::new(), running: None, past: Vec::new() }
-    }
-
-    pub(crate) fn config(&self) -> Option<&Arc<Config>> {
-        self.running.as_ref().map(|(config, _)| config)
-    }
-
-    fn stop(&mut self, at: Timestamp) {
-        if let Some((config, from)) = self.running.take() {
-            self.past.push(ran(&config, from, Some(at)));
-        }
-    }
-
-    fn run(&mut self, name: &str, config: &Arc<Config>, at: Timestamp) {
-        self.stop(at);
-        // A replica is a pod: the one that replaces it has another name.
-        self.id = format!("{name}-{:08x}", fastrand::u32(..));
-        self.running = Some((Arc::clone(config), at));
-    }
-}
-
-fn ran(config: &Config, from: Timestamp, until: Option<Timestamp>) -> Ran {
-    Ran {
-        version: config.version.clone(),
-        properties: config.properties.clone(),
-        secure: config.secure.clone(),
-        from,
-        until,
     }
 }
 
@@ -247,7 +210,7 @@ impl Deployment {
     }
 
     pub(crate) fn any_running(&self) -> bool {
-        self.slots.iter().any(|slot| slot.running.is_some())
+        self.slots.iter().any(|slot| slot.config().is_some())
     }
 
     /// Grows or shrinks to `count` replicas at once, without a roll.
@@ -255,7 +218,7 @@ impl Deployment {
         while self.slots.len() > count.max(1) {
             if let Some(mut slot) = self.slots.pop() {
                 slot.stop(now);
-                self.retired.push(slot.past);
+                self.retired.push(slot.ran());
             }
         }
         while self.slots.len() < count.max(1) {
@@ -405,24 +368,12 @@ impl Deployment {
 
     /// What each replica that runs now runs with.
     pub(crate) fn running(&self) -> Vec<ReplicaView> {
-        let views = self.slots.iter().filter_map(|slot| slot.running.as_ref());
-        views
-            .map(|(config, since)| ReplicaView {
-                version: config.version.clone(),
-                properties: config.properties.clone(),
-                secure: config.secure.clone(),
-                since: *since,
-            })
-            .collect()
+        self.slots.iter().filter_map(Slot::view).collect()
     }
 
     /// All that happened.
     pub(crate) fn history(&self) -> AppHistory {
-        let replica = |slot: &Slot| {
-            let now = slot.running.as_ref().map(|(config, from)| ran(config, *from, None));
-            slot.past.iter().cloned().chain(now).collect()
-        };
-        let replicas = self.slots.iter().map(replica).chain(self.retired.iter().cloned()).collect();
+        let replicas = self.slots.iter().map(Slot::ran).chain(self.retired.iter().cloned()).collect();
         AppHistory { replicas, writes: self.writes.clone() }
     }
 }

@@ -34,7 +34,9 @@ pub(crate) struct World {
     pub(crate) values: BTreeMap<String, Vec<ValueWrite>>,
     pub(crate) lost: VecDeque<LostWrite>,
     pub(crate) held: Vec<Write>,
-    /// Added to the wall clock.
+    /// Where the clock was stopped, if it was.
+    pub(crate) stopped: Option<Timestamp>,
+    /// Added to the clock.
     pub(crate) ahead: SignedDuration,
     /// Added to the clock that stamps `modifiedAt`.
     pub(crate) modified_at_shift: SignedDuration,
@@ -58,6 +60,7 @@ impl World {
             values: BTreeMap::new(),
             lost: VecDeque::new(),
             held: Vec::new(),
+            stopped: None,
             ahead: SignedDuration::ZERO,
             modified_at_shift: SignedDuration::ZERO,
             wiped: 0,
@@ -66,7 +69,7 @@ impl World {
 
     /// The time here.
     pub(crate) fn now(&self) -> Timestamp {
-        time::now() + self.ahead
+        self.stopped.unwrap_or_else(time::now) + self.ahead
     }
 
     /// What `modifiedAt` would say.

@@ -38,7 +38,10 @@ async fn requests_are_answered_counted_and_recorded() {
     assert_eq!(response.text().await.unwrap(), "0");
     assert_eq!(effects.load(Ordering::SeqCst), 1);
     let [request] = server.log().all().try_into().unwrap();
-    assert_eq!((request.method, request.path.as_str(), request.query.as_str()), (Method::POST, "/write", "x=1"));
+    assert_eq!(
+        (request.method, request.path.as_str(), request.query.as_str()),
+        (Method::POST, "/write", "x=1")
+    );
     assert_eq!(request.body, "abc");
     assert_eq!(request.status, Some(StatusCode::OK));
 }
