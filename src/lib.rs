@@ -9,6 +9,8 @@ pub mod clock;
 pub mod config;
 pub mod credential;
 pub mod events;
+pub mod index;
+pub mod inspect;
 pub mod model;
 pub mod secret;
 pub mod sync;

@@ -276,7 +276,7 @@ mod tests {
             let result = check(ID, timestamp, SIGNATURE, BODY, 0);
             assert_eq!(result, Err(WebhookRefusal::Timestamp), "{timestamp}");
         }
-        let many = vec![SIGNATURE; 9].join(" ");
+        let many = [SIGNATURE; 9].join(" ");
         let unpadded = SIGNATURE.trim_end_matches('=');
         for signature in ["", "v1", "v1,", "v1,AAAA", "v2,g0hM9SsE", &SIGNATURE[3..], unpadded, &many] {
             let refusal = check_signature(signature).unwrap_err();
