@@ -245,3 +245,14 @@ fn the_verdict_is_always_that_of_the_ingress() {
         assert_eq!(agree(&body, &late), Err(SnsRefusal::TooOld));
     }
 }
+
+#[test]
+fn sha_1_is_refused_where_the_configuration_says_so() {
+    let body = include_bytes!("../../tests/fixtures/sns/notification-v1.json");
+    let certificate = include_str!("../../tests/fixtures/sns/certificate-rsa-2048.pem").to_owned();
+    let setting = Setting { certificate, ..Setting::default() };
+    assert_eq!(agree(body, &setting), Ok(()));
+    let strict = Setting { require_version_2: true, ..setting };
+    assert_eq!(agree(body, &strict), Err(SnsRefusal::Version1));
+    assert_eq!(failed(&report(body, &strict)), ["signature_version"]);
+}

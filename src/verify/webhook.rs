@@ -223,6 +223,8 @@ mod tests {
         let other = sign(ID, SENT, BODY, OTHER);
         let wrong = sign(ID, SENT, BODY, b"x");
         assert_eq!(check_signature(&format!("v1a,abc {wrong} {SIGNATURE}")), Ok(KeyIndex(1)));
+        assert_eq!(check_signature(&format!("{SIGNATURE} {wrong}")), Ok(KeyIndex(1)));
+        assert_eq!(check_signature(&other), Ok(KeyIndex(0)));
         assert_eq!(check_signature(&format!("{SIGNATURE} {other}")), Ok(KeyIndex(0)));
         assert_eq!(check_signature(&wrong), Err(WebhookRefusal::Mismatch));
     }
