@@ -11,6 +11,8 @@ pub mod clock;
 pub mod config;
 pub mod credential;
 pub mod events;
+pub mod index;
+pub mod inspect;
 pub mod lifecycle;
 pub mod model;
 pub mod outbound;
