@@ -159,7 +159,8 @@ impl Tokens {
     }
 
     fn not_minted(&self, reply: &Reply, place: Place<'_>) -> CallError {
-        let mut error = refused(reply, place);
+        // A status of the token endpoint says nothing about the resource that is asked for.
+        let mut error = CallError { status: None, ..refused(reply, place) };
         // OAuth allows both 400 and 401 for credentials that are wrong (RFC 6749 section 5.2).
         let wrong = reply.status.as_u16() == 401
             || (reply.status.as_u16() == 400 && names_client(reply.body.expose_bytes()));

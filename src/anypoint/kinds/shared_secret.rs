@@ -7,20 +7,18 @@
 //! Does not guarantee: to see a write of another within the same second as ours. And no running Mule
 //! application reads shared secrets: this kind alone changes none.
 
+mod request;
 mod stored;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use jiff::ToSpan;
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use self::stored::{Expiration, Stored};
-use super::{Base, CONFIRM_LIMIT, Resolved, with_place};
-use crate::anypoint::body::{self, Exposed};
+use super::{Base, CONFIRM_LIMIT, with_place};
 use crate::anypoint::call::{Call, Family, Path, Purpose, Verb};
 use crate::anypoint::connection::Connection;
 use crate::anypoint::error::{CallError, bad_answer};
@@ -28,7 +26,6 @@ use crate::anypoint::fingerprint::Fingerprint;
 use crate::anypoint::lookup::Named;
 use crate::config::{Expiry, SharedSecretTarget};
 use crate::model::{Failure, FailureCode, Receipt, Retry, SecretRef};
-use crate::secret::SecretValue;
 use crate::sync::ports::{Applied, ApplyError, Observation, Observed, Proof, Stage, Target, TargetSpec};
 use crate::sync::values::Values;
 
@@ -296,8 +293,9 @@ impl Observed for Seen {
         let clock = &target.base.clock;
         target.spacing(clock.now()).map_err(ApplyError::before)?;
         let today = clock.timestamp().to_zoned(TimeZone::UTC).date();
-        let expiration = expiration(target.config.expiry, &stored, today);
-        let body = body(&target.config, &stored.name, expiration, values).map_err(ApplyError::before)?;
+        let expiration = request::expiration(target.config.expiry, &stored, today);
+        let body =
+            request::body(&target.config, &stored.name, expiration, values).map_err(ApplyError::before)?;
 
         // Also a write whose answer is lost may move `modifiedAt`.
         target.wrote(clock.now());
@@ -314,8 +312,8 @@ impl Observed for Seen {
         target.wrote(clock.now());
 
         let mut notes = Vec::new();
-        if expiration.is_some_and(|date| date < today) {
-            notes.push(format!("the expiration date that was kept has passed: {}", stored_date(expiration)));
+        if let Some(date) = expiration.filter(|date| *date < today) {
+            notes.push(format!("the expiration date that was kept has passed: {date}"));
         }
         // The write is taken; a look that fails leaves it unproved, not failed.
         let mark = match target.get(&at.group, &secret).await {
@@ -330,93 +328,5 @@ impl Observed for Seen {
             notes.push("the write was taken, but `modifiedAt` does not show it".to_owned());
         }
         Ok(Applied { mark, notes })
-    }
-}
-
-fn stored_date(date: Option<Date>) -> String {
-    date.map(|date| date.to_string()).unwrap_or_default()
-}
-
-/// The date that a PUT sends; with none Anypoint sets a year from the write.
-fn expiration(policy: Expiry, stored: &Stored, today: Date) -> Option<Date> {
-    match policy {
-        Expiry::Keep => match stored.expiration {
-            Some(Expiration::On(date)) => Some(date),
-            Some(Expiration::Unreadable) | None => None,
-        },
-        Expiry::Days(days) => today.checked_add(i64::from(days).days()).ok(),
-        Expiry::Default => None,
-    }
-}
-
-/// The longest text of each value field, in characters (Secrets Manager API, request schemas).
-fn limit(field: &str) -> usize {
-    match field {
-        "username" | "password" => 64,
-        "accessKeyId" | "secretAccessKey" => 136,
-        "key" => 2_048,
-        _ => 1_024_000,
-    }
-}
-
-fn body(
-    config: &SharedSecretTarget,
-    name: &str,
-    expiration: Option<Date>,
-    values: &Values,
-) -> Result<SecretValue, Failure> {
-    let kind = config.content.type_name();
-    let date = expiration.map(|date| date.to_string());
-    let fields: Vec<Resolved<'_>> = config
-        .content
-        .sources()
-        .into_iter()
-        .map(|(field, source)| Resolved::of(field, source, values))
-        .collect::<Result<_, _>>()?;
-    for field in &fields {
-        if field.text().chars().count() > limit(field.name) {
-            return Err(too_long(kind, field.name));
-        }
-    }
-    let mut whole: BTreeMap<&str, Exposed<'_>> =
-        fields.iter().map(|field| (field.name, Exposed(field.text()))).collect();
-    whole.insert("name", Exposed(name));
-    whole.insert("type", Exposed(kind));
-    if let Some(date) = &date {
-        whole.insert("expirationDate", Exposed(date));
-    }
-    body::json(&whole)
-}
-
-fn too_long(kind: &str, field: &str) -> Failure {
-    let limit = limit(field);
-    let next_step = if kind == "Blob" {
-        "store less: this is the largest type that Anypoint has".to_owned()
-    } else {
-        "make rotation create a shorter value, or use a shared secret of type Blob (1,024,000 characters)"
-            .to_owned()
-    };
-    Failure::new(
-        FailureCode::TooLong,
-        Retry::Never,
-        format!("{field} of a {kind} may have {limit} characters, and the value has more"),
-        next_step,
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_expiry_policy_gives_its_date() {
-        let stored = |expiration| Stored { name: "n".to_owned(), kind: None, expiration, modified: None };
-        let day = |text: &str| text.parse::<Date>().unwrap();
-        let today = day("2026-03-06");
-        let kept = stored(Some(Expiration::On(day("2027-01-31"))));
-        assert_eq!(expiration(Expiry::Keep, &kept, today), Some(day("2027-01-31")));
-        assert_eq!(expiration(Expiry::Keep, &stored(None), today), None);
-        assert_eq!(expiration(Expiry::Days(90), &kept, today), Some(day("2026-06-04")));
-        assert_eq!(expiration(Expiry::Default, &kept, today), None);
     }
 }
