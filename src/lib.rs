@@ -5,6 +5,7 @@
 //! are the two outsides behind the traits of [`sync::ports`]; [`app`] wires everything.
 //! `docs/ARCHITECTURE.md` tells the life of a rotation.
 
+pub mod anypoint;
 pub mod aws;
 pub mod cli;
 pub mod clock;
