@@ -196,8 +196,11 @@ fn while_rolling(
         None => memory.foreign_roll,
     };
     if since.is_some_and(|since| lasted(since, now) > spec.confirm_limit) {
-        let failure = overdue(spec.confirm_limit, shows_wanted);
-        return if shows_wanted { Plan::Park(failure) } else { Plan::Wait(Outcome::Retrying(failure)) };
+        if shows_wanted {
+            return Plan::Park(overdue(spec.confirm_limit));
+        }
+        // It may be down because of the very value that is due.
+        return write(wanted, seen, memory, Why::WantedChanged, Leave::Write);
     }
     if shows_wanted {
         return Plan::Wait(Outcome::Confirming);
@@ -218,12 +221,11 @@ fn lasted(since: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(lasted).unwrap_or_default()
 }
 
-fn overdue(limit: Duration, ours: bool) -> Failure {
-    let whose = if ours { "the roll" } else { "a roll that is not ours" };
+fn overdue(limit: Duration) -> Failure {
     Failure::new(
         FailureCode::RollOverdue,
         Retry::Never,
-        format!("{whose} did not end within {} s", limit.as_secs()),
+        format!("the roll did not end within {} s", limit.as_secs()),
         "look at the replicas in Runtime Manager; raise `roll_limit` if the application starts slowly",
     )
 }

@@ -234,3 +234,12 @@ fn our_receipt_beside_the_version_from_before_the_write_proves_nothing() {
     let memory = pending(&receipt, None, 1);
     assert_eq!(decide(Proof::Receipt, 1, &seen, &memory), Plan::Wait(Outcome::Confirming));
 }
+
+#[test]
+fn a_foreign_roll_without_an_end_is_written_over_after_the_limit() {
+    let seen = seen(None, "v2", Stage::Rolling);
+    let memory = TargetMemory { foreign_roll: Some(at(0)), ..TargetMemory::default() };
+    let decide = |second| plan(&spec(Proof::Receipt), &wanted(1), &seen, &memory, at(second), Leave::Write);
+    assert!(matches!(decide(600), Plan::Wait(Outcome::Retrying(_))));
+    assert_eq!(decide(601), Plan::Write(Why::WantedChanged));
+}
