@@ -9,5 +9,6 @@ pub mod clock;
 pub mod config;
 pub mod credential;
 pub mod model;
+pub mod queue;
 pub mod secret;
 pub mod sync;
