@@ -12,3 +12,4 @@ pub mod model;
 pub mod queue;
 pub mod secret;
 pub mod sync;
+pub mod telemetry;

@@ -734,8 +734,9 @@ fn a_snapshot_shows_every_phase_with_attempts_and_next_try() {
 }
 
 #[test]
-fn the_text_of_a_phase_is_its_json() {
+fn the_text_of_a_phase_is_its_json_and_its_label() {
     for phase in Phase::ALL {
         assert_eq!(serde_json::to_value(phase).unwrap(), phase.as_str());
+        assert_eq!(crate::telemetry::metrics::QueuePhase::from(*phase).as_str(), phase.as_str());
     }
 }
