@@ -11,5 +11,6 @@ pub mod credential;
 pub mod model;
 pub mod queue;
 pub mod secret;
+pub mod status;
 pub mod sync;
 pub mod telemetry;
