@@ -19,5 +19,7 @@ pub mod model;
 pub mod outbound;
 pub mod queue;
 pub mod secret;
+pub mod status;
 pub mod sync;
+pub mod telemetry;
 pub mod verify;

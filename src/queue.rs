@@ -11,9 +11,12 @@ mod groups;
 mod note;
 mod snapshot;
 mod state;
+mod turn;
 
 #[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod shell_tests;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +32,8 @@ pub use backoff::{Jitter, Settings, full_jitter};
 pub use entry::Policy;
 pub use note::{Note, Reason, Reasons};
 pub use snapshot::{GroupSnapshot, KeySnapshot, Phase, Snapshot};
-pub use state::{Added, End, Refused, Take, Taken, WorkQueue};
+pub use state::WorkQueue;
+pub use turn::{Added, End, Refused, Take, Taken};
 
 /// A [`WorkQueue`] that many workers share. Its lock is held for one operation at a time, never over
 /// an await.
@@ -63,9 +67,9 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     /// dropped while it waits takes nothing.
     pub async fn next(&self) -> Option<Taken<K>> {
         loop {
-            // Interest comes first: what is added between the look and the wait still wakes us.
-            let mut changed = std::pin::pin!(self.changed.notified());
-            changed.as_mut().enable();
+            // Interest comes first: `notify_waiters` reaches it from its creation on, so what is added
+            // between the look and the wait still wakes us.
+            let changed = self.changed.notified();
             let next = self.lock().take(self.clock.now());
             match next {
                 Take::Run(taken) => return Some(taken),

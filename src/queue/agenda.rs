@@ -47,12 +47,11 @@ impl Agenda {
 
     /// Makes the slot due at `due`; moves it if it is in the agenda already.
     pub(super) fn put(&mut self, slot: Slot, due: Instant) {
-        let ticket = match self.remove(slot) {
-            Some(place) => place.turn.1,
-            None => {
-                self.tickets += 1;
-                self.tickets
-            }
+        let ticket = if let Some(place) = self.remove(slot) {
+            place.turn.1
+        } else {
+            self.tickets += 1;
+            self.tickets
         };
         self.sleep(slot, (due, ticket), due);
     }

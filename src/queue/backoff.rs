@@ -43,8 +43,8 @@ mod tests {
 
     const SETTINGS: Settings = Settings {
         retry_base: Duration::from_secs(2),
-        retry_cap: Duration::from_secs(60),
-        slow_retry: Duration::from_secs(900),
+        retry_cap: Duration::from_mins(1),
+        slow_retry: Duration::from_mins(15),
     };
 
     #[test]

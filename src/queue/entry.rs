@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::groups::GroupId;
 use super::note::Note;
+use super::turn::End;
 
 /// How the queue treats a key.
 #[derive(Clone, Debug, Default)]
@@ -110,13 +111,57 @@ impl<K> Entry<K> {
     /// Keeps early runs of one period down to one: called when the key is taken.
     pub(super) fn spend_early(&mut self, now: Instant) {
         if matches!(self.state, State::Waiting | State::Backoff) && self.planned > Some(now) {
-            self.early_from = self.early_from.max(self.planned);
+            self.early_from = self.planned;
+        }
+    }
+
+    /// What closing leaves of a key.
+    pub(super) fn drop_due(&mut self) {
+        if self.state != State::Parked {
+            self.state = State::Idle;
+        }
+        self.window = None;
+        self.planned = None;
+    }
+
+    /// The state in which a run leaves the key, before what was added during it.
+    pub(super) fn rest(&mut self, end: End, delay: Duration, now: Instant) {
+        self.planned = None;
+        match end {
+            End::Done => {
+                self.state = State::Idle;
+                self.attempts = 0;
+                self.observe_only = false;
+                self.early_from = None;
+                self.slow_at = None;
+                self.note = Note::default();
+            }
+            End::Again { .. } => {
+                self.state = State::Waiting;
+                self.planned = Some(later(now, delay));
+            }
+            End::Retry { no_sooner_than } => {
+                let asked = no_sooner_than.map(|wait| later(now, wait));
+                self.state = State::Backoff;
+                self.attempts = self.attempts.saturating_add(1);
+                self.early_from = self.early_from.max(asked);
+                // An early run that failed does not shorten the period that it was taken out of.
+                self.planned = self.early_from.max(Some(later(now, delay)));
+            }
+            End::AwaitRoll => self.state = State::AwaitRoll,
+            End::Parked { slowly } => {
+                self.state = State::Parked;
+                self.observe_only = true;
+                self.early_from = None;
+                self.slow_at = slowly.then(|| self.slow_at.unwrap_or_else(|| later(now, delay)));
+                self.planned = self.slow_at;
+            }
         }
     }
 }
 
 /// `now + delay` without overflow: nothing here waits longer than a year.
 pub(super) fn later(now: Instant, delay: Duration) -> Instant {
-    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    const YEAR: Duration = Duration::from_hours(365 * 24);
     now + delay.min(YEAR)
 }

@@ -12,8 +12,8 @@ use super::*;
 
 const SETTINGS: Settings = Settings {
     retry_base: Duration::from_millis(100),
-    retry_cap: Duration::from_millis(1000),
-    slow_retry: Duration::from_millis(3000),
+    retry_cap: Duration::from_secs(1),
+    slow_retry: Duration::from_secs(3),
 };
 const MAX_ROLLING: usize = 2;
 const KEYS: usize = 6;
@@ -411,7 +411,7 @@ fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
 
     #[test]
     fn the_queue_does_what_a_naive_model_does(ops in prop::collection::vec(op(), 1..120)) {

@@ -43,7 +43,7 @@ impl Reason {
     }
 
     /// Whether it gives a parked key a full run: a person and a changed configuration do, everything
-    /// else brings a look only (design, section 5).
+    /// else brings a look only.
     pub fn unparks(self) -> bool {
         match self {
             Reason::Manual | Reason::Config => true,

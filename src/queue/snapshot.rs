@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::telemetry::metrics::QueuePhase;
+
 use super::note::Note;
 
 macro_rules! phases {
@@ -41,6 +43,20 @@ phases! {
     Running = "running",
     /// Nothing is tried until something changes.
     Parked = "parked",
+}
+
+impl From<Phase> for QueuePhase {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Idle => QueuePhase::Idle,
+            Phase::Queued => QueuePhase::Queued,
+            Phase::Waiting => QueuePhase::Waiting,
+            Phase::Backoff => QueuePhase::Backoff,
+            Phase::AwaitingRoll => QueuePhase::AwaitingRoll,
+            Phase::Running => QueuePhase::Running,
+            Phase::Parked => QueuePhase::Parked,
+        }
+    }
 }
 
 /// One key.
@@ -91,6 +107,11 @@ impl<K: PartialEq> Snapshot<K> {
     /// How many keys stand in `phase`.
     pub fn count(&self, phase: Phase) -> usize {
         self.keys.iter().filter(|key| key.phase == phase).count()
+    }
+
+    /// How many keys stand in each phase, for the metric.
+    pub fn counts(&self) -> impl Iterator<Item = (QueuePhase, usize)> {
+        Phase::ALL.iter().map(|phase| ((*phase).into(), self.count(*phase)))
     }
 
     /// The key's line.

@@ -22,89 +22,11 @@ use std::time::{Duration, Instant};
 
 use super::agenda::{Agenda, Next, Slot};
 use super::backoff::{Jitter, Settings};
-use super::entry::{Entry, Policy, State, later};
+use super::entry::{Entry, Policy, State};
 use super::groups::{GroupId, Groups};
 use super::note::Note;
 use super::snapshot::{GroupSnapshot, KeySnapshot, Phase, Snapshot};
-
-/// What an add did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Added {
-    /// Nothing was due; a run is now.
-    Queued,
-    /// It joined a pass that was due already and comes no sooner for it.
-    Coalesced,
-    /// A run is under way; one more pass follows it.
-    Dirty,
-    /// The key was parked; a pass looks at it.
-    Woken,
-    /// The key was waiting; its next pass comes sooner.
-    Early,
-}
-
-/// Why an add was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// The queue is closing down.
-    #[error("the queue is closed")]
-    Closed,
-    /// Only registered keys exist.
-    #[error("the key is not registered")]
-    Unknown,
-}
-
-/// A key whose run starts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Taken<K> {
-    /// The key.
-    pub key: K,
-    /// Why.
-    pub note: Note,
-    /// Failed tries since it was last done.
-    pub attempts: u32,
-    /// It was parked: it is to be written only if the wanted state is not the one it was parked with.
-    pub observe_only: bool,
-}
-
-/// What there is to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Take<K> {
-    /// Run this key, then call [`WorkQueue::finish`].
-    Run(Taken<K>),
-    /// Nothing before then, unless something is added or finished.
-    WaitUntil(Instant),
-    /// Nothing, unless something is added or finished.
-    Empty,
-    /// The queue was closed and the last run is over.
-    Closed,
-}
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Nothing more is due.
-    Done,
-    /// It goes on after this time: a confirmation, or a wait that ends by itself.
-    Again {
-        /// Until the next pass.
-        after: Duration,
-        /// A roll is under way. It counts against the group's limit even if it was not claimed: one
-        /// from before a restart, say.
-        holds_roll: bool,
-    },
-    /// It failed in a way that passes.
-    Retry {
-        /// The earliest next try that the other side allows, already clamped.
-        no_sooner_than: Option<Duration>,
-    },
-    /// It needs a roll slot: [`WorkQueue::claim_roll`] said no.
-    AwaitRoll,
-    /// It failed in a way that does not pass by itself.
-    Parked {
-        /// Try again on the slow timer: somebody may mend it elsewhere.
-        slowly: bool,
-    },
-}
+use super::turn::{Added, End, Refused, Take, Taken};
 
 /// See the head of this file.
 pub struct WorkQueue<K> {
@@ -388,52 +310,6 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
             dirty: entry.state == State::Running && entry.window.is_some(),
             rolling: entry.roll.is_some(),
             note: entry.note.clone(),
-        }
-    }
-}
-
-impl<K> Entry<K> {
-    /// What closing leaves of a key.
-    fn drop_due(&mut self) {
-        if self.state != State::Parked {
-            self.state = State::Idle;
-        }
-        self.window = None;
-        self.planned = None;
-    }
-
-    /// The state in which a run leaves the key, before what was added during it.
-    fn rest(&mut self, end: End, delay: Duration, now: Instant) {
-        self.planned = None;
-        match end {
-            End::Done => {
-                self.state = State::Idle;
-                self.attempts = 0;
-                self.observe_only = false;
-                self.early_from = None;
-                self.slow_at = None;
-                self.note = Note::default();
-            }
-            End::Again { .. } => {
-                self.state = State::Waiting;
-                self.planned = Some(later(now, delay));
-            }
-            End::Retry { no_sooner_than } => {
-                let asked = no_sooner_than.map(|wait| later(now, wait));
-                self.state = State::Backoff;
-                self.attempts = self.attempts.saturating_add(1);
-                self.early_from = self.early_from.max(asked);
-                // An early run that failed does not shorten the period that it was taken out of.
-                self.planned = self.early_from.max(Some(later(now, delay)));
-            }
-            End::AwaitRoll => self.state = State::AwaitRoll,
-            End::Parked { slowly } => {
-                self.state = State::Parked;
-                self.observe_only = true;
-                self.early_from = None;
-                self.slow_at = slowly.then(|| self.slow_at.unwrap_or_else(|| later(now, delay)));
-                self.planned = self.slow_at;
-            }
         }
     }
 }

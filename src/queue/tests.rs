@@ -1,27 +1,25 @@
-//! One test per line of the design's section on the queue, then the shell under paused time.
+//! One test per rule of the queue, in the order in which they meet a key's life.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::*;
-use crate::clock::SystemClock;
 
 const BASE: Duration = Duration::from_secs(10);
-const CAP: Duration = Duration::from_secs(300);
-const SLOW: Duration = Duration::from_secs(900);
+const CAP: Duration = Duration::from_mins(5);
+const SLOW: Duration = Duration::from_mins(15);
 
-const fn secs(seconds: u64) -> Duration {
+pub(super) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-const RETRY: End = End::Retry { no_sooner_than: None };
+pub(super) const RETRY: End = End::Retry { no_sooner_than: None };
 const PARKED: End = End::Parked { slowly: false };
-const PARKED_SLOWLY: End = End::Parked { slowly: true };
+pub(super) const PARKED_SLOWLY: End = End::Parked { slowly: true };
 
-fn work_queue(keys: &[&'static str], policy: &Policy) -> WorkQueue<&'static str> {
+pub(super) fn work_queue(keys: &[&'static str], policy: &Policy) -> WorkQueue<&'static str> {
     let settings = Settings { retry_base: BASE, retry_cap: CAP, slow_retry: SLOW };
     // No jitter: the longest delay.
     let mut queue = WorkQueue::new(settings, Box::new(|limit| limit));
@@ -31,11 +29,11 @@ fn work_queue(keys: &[&'static str], policy: &Policy) -> WorkQueue<&'static str>
     queue
 }
 
-fn note(reason: Reason) -> Note {
+pub(super) fn note(reason: Reason) -> Note {
     Note::new(reason, Timestamp::UNIX_EPOCH)
 }
 
-fn grouped() -> Policy {
+pub(super) fn grouped() -> Policy {
     Policy { group: Some("host".into()), ..Policy::default() }
 }
 
@@ -144,9 +142,14 @@ fn a_hundred_adds_during_a_run_cause_exactly_one_more_pass() {
 
 #[test]
 fn an_add_during_a_run_causes_one_more_pass_however_the_run_ends() {
-    for end in
-        [End::Done, RETRY, PARKED, PARKED_SLOWLY, End::AwaitRoll, End::Again { after: BASE, holds_roll: true }]
-    {
+    for end in [
+        End::Done,
+        RETRY,
+        PARKED,
+        PARKED_SLOWLY,
+        End::AwaitRoll,
+        End::Again { after: BASE, holds_roll: true },
+    ] {
         let mut bench = Bench::new(&["a"], &grouped());
         bench.notify("a");
         bench.take_key();
@@ -278,6 +281,17 @@ fn a_storm_cannot_outrun_the_backoff() {
     // one more, and the periods do not get shorter.
     assert!((16..=32).contains(&runs), "{runs} runs");
     assert_eq!(bench.queue.snapshot(bench.now).keys[0].attempts, runs);
+}
+
+#[test]
+fn an_early_run_that_gets_further_gives_no_second_one_before_its_period_is_over() {
+    let mut bench = Bench::new(&["a"], &Policy::default());
+    bench.notify("a");
+    bench.run("a", RETRY).at(2).notify("a");
+    bench.run("a", End::Again { after: secs(3), holds_roll: false });
+    bench.at(5).run("a", End::Again { after: secs(30), holds_roll: false });
+    assert_eq!(bench.notify("a"), Added::Early);
+    assert_eq!(bench.waits_until(), Some(10));
 }
 
 #[test]
@@ -424,7 +438,7 @@ fn a_key_parked_for_good_has_no_timer() {
 
 // Coalescing.
 
-fn coalescing() -> Policy {
+pub(super) fn coalescing() -> Policy {
     Policy { group: None, coalesce: secs(5), coalesce_cap: secs(12) }
 }
 
@@ -655,6 +669,20 @@ fn without_a_limit_every_key_may_roll() {
 }
 
 #[test]
+fn a_raised_limit_lets_nobody_overtake_the_keys_that_wait() {
+    let mut bench = rolling_bench();
+    bench.take_key();
+    assert!(bench.queue.claim_roll(&"a"));
+    bench.run("b", End::AwaitRoll);
+    bench.queue.set_max_rolling(&"host".into(), 2);
+    assert_eq!(bench.take_key(), Some("c"));
+    assert!(!bench.queue.claim_roll(&"c"));
+    bench.finish("c", End::AwaitRoll);
+    assert_eq!(bench.take_key(), Some("b"));
+    assert_eq!(bench.phase("c"), Phase::AwaitingRoll);
+}
+
+#[test]
 fn a_limit_of_none_is_a_limit_of_one() {
     let mut bench = Bench::new(&["a"], &grouped());
     bench.queue.set_max_rolling(&"host".into(), 0);
@@ -706,124 +734,9 @@ fn a_snapshot_shows_every_phase_with_attempts_and_next_try() {
 }
 
 #[test]
-fn the_text_of_a_phase_is_its_json() {
+fn the_text_of_a_phase_is_its_json_and_its_label() {
     for phase in Phase::ALL {
         assert_eq!(serde_json::to_value(phase).unwrap(), phase.as_str());
+        assert_eq!(crate::telemetry::metrics::QueuePhase::from(*phase).as_str(), phase.as_str());
     }
-}
-
-// The shell.
-
-fn shell(keys: &[&'static str], policy: &Policy) -> Arc<Queue<&'static str>> {
-    Arc::new(Queue::new(work_queue(keys, policy), Arc::new(SystemClock)))
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_worker_that_waits_is_woken_by_an_add() {
-    let queue = shell(&["a"], &Policy::default());
-    let (taken, added) = tokio::join!(queue.next(), async { queue.add(&"a", note(Reason::Manual)) });
-    assert_eq!(taken.map(|taken| taken.key), Some("a"));
-    assert_eq!(added, Ok(Added::Queued));
-    assert!(!queue.is_idle());
-    queue.finish(&"a", End::Done);
-    assert!(queue.is_idle());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_worker_that_waits_for_a_time_takes_the_key_at_that_time() {
-    let queue = shell(&["a"], &coalescing());
-    let start = tokio::time::Instant::now();
-    queue.add(&"a", note(Reason::Notification)).unwrap();
-    queue.next().await.unwrap();
-    assert_eq!(start.elapsed().as_secs(), 5);
-    queue.finish(&"a", RETRY);
-    assert_eq!(queue.next().await.map(|taken| taken.attempts), Some(1));
-    assert_eq!(start.elapsed().as_secs(), 15);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_worker_that_waits_for_a_far_time_is_woken_by_what_comes_sooner() {
-    let queue = shell(&["a", "b"], &Policy::default());
-    queue.add(&"a", note(Reason::Notification)).unwrap();
-    queue.next().await.unwrap();
-    queue.finish(&"a", PARKED_SLOWLY);
-    let start = tokio::time::Instant::now();
-    let (taken, ()) = tokio::join!(queue.next(), async {
-        queue.add(&"b", note(Reason::Notification)).unwrap();
-    });
-    assert_eq!((taken.map(|taken| taken.key), start.elapsed().as_secs()), (Some("b"), 0));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_worker_that_gives_up_waiting_leaves_the_others_informed() {
-    let queue = shell(&["a"], &coalescing());
-    let other = Arc::clone(&queue);
-    let other = tokio::task::spawn(async move { other.next().await });
-    tokio::task::yield_now().await;
-    let mut dropped = Box::pin(queue.next());
-    assert!(futures_util::poll!(&mut dropped).is_pending());
-    queue.add(&"a", note(Reason::Notification)).unwrap();
-    assert!(futures_util::poll!(&mut dropped).is_pending());
-    drop(dropped);
-    assert_eq!(other.await.unwrap().map(|taken| taken.key), Some("a"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn many_workers_run_every_key_once_and_never_two_runs_of_one() {
-    let keys: Vec<&'static str> = vec!["a", "b", "c", "d", "e", "f", "g", "h"];
-    let queue = shell(&keys, &Policy::default());
-    for key in &keys {
-        queue.add(key, note(Reason::Reconcile)).unwrap();
-    }
-    let running = Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
-    let workers: Vec<_> = (0..3)
-        .map(|_| {
-            let (queue, running) = (Arc::clone(&queue), Arc::clone(&running));
-            tokio::task::spawn(async move {
-                let mut runs = 0;
-                while let Some(taken) = queue.next().await {
-                    assert!(running.lock().unwrap().insert(taken.key));
-                    tokio::task::yield_now().await;
-                    running.lock().unwrap().remove(taken.key);
-                    runs += 1;
-                    queue.finish(&taken.key, if taken.attempts == 0 { RETRY } else { End::Done });
-                }
-                runs
-            })
-        })
-        .collect();
-    while !queue.is_idle() {
-        tokio::time::advance(Duration::from_millis(100)).await;
-    }
-    queue.close();
-    let mut runs = 0;
-    for worker in workers {
-        runs += worker.await.unwrap();
-    }
-    assert_eq!(runs, 16);
-}
-
-#[tokio::test(start_paused = true)]
-async fn closing_ends_waiting_workers_when_the_last_run_is_over() {
-    let queue = shell(&["a"], &Policy::default());
-    queue.add(&"a", note(Reason::Manual)).unwrap();
-    queue.next().await.unwrap();
-    let mut waiting = Box::pin(queue.next());
-    assert!(futures_util::poll!(&mut waiting).is_pending());
-    queue.close();
-    assert!(futures_util::poll!(&mut waiting).is_pending(), "a run is still under way");
-    queue.finish(&"a", End::Done);
-    assert_eq!(waiting.await, None);
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_shell_passes_on_claims_and_cool_downs() {
-    let queue = shell(&["a"], &grouped());
-    let start = tokio::time::Instant::now();
-    queue.cool_down("host", (start + secs(3)).into_std());
-    queue.add(&"a", note(Reason::Manual)).unwrap();
-    queue.next().await.unwrap();
-    assert_eq!(start.elapsed().as_secs(), 3);
-    assert!(queue.claim_roll(&"a"));
-    assert!(queue.snapshot().of(&"a").unwrap().rolling);
 }
