@@ -254,6 +254,12 @@ impl Aws {
         self.core.bus.add_rule(source, sink);
     }
 
+    /// Whether the creation of a secret brings a native event as well: not confirmed of AWS. It does by
+    /// default.
+    pub fn set_creation_events(&self, told: bool) {
+        self.core.secrets.lock().set_creation_events(told);
+    }
+
     /// Sends events nowhere any more.
     pub fn stop_emitting(&self) {
         self.core.bus.clear_rules();
@@ -300,10 +306,14 @@ fn operation(parts: &Parts, body: &Bytes) -> String {
     if let Some(target) = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()) {
         return target.rsplit('.').next().unwrap_or_default().to_owned();
     }
-    if parts.uri.path().ends_with(".pem") {
+    if is_certificate(parts) {
         return "certificate".to_owned();
     }
     parameters(parts, body).get("Action").unwrap_or_default().to_owned()
+}
+
+fn is_certificate(parts: &Parts) -> bool {
+    parts.method == Method::GET && parts.uri.path().strip_suffix(".pem").is_some()
 }
 
 fn parameters(parts: &Parts, body: &Bytes) -> Parameters {
@@ -322,7 +332,7 @@ async fn entry(State(core): State<Arc<Core>>, request: Request<Body>) -> Respons
 }
 
 fn dispatch(core: &Arc<Core>, parts: &Parts, body: &Bytes) -> Response<Body> {
-    if parts.method == Method::GET && parts.uri.path().ends_with(".pem") {
+    if is_certificate(parts) {
         let sns = core.sns.lock();
         return match sns.certificate(parts.uri.path()) {
             Some(pem) => failure::respond(StatusCode::OK, "application/x-pem-file", pem.to_owned()),

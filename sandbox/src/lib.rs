@@ -6,8 +6,11 @@
 //!
 //! The sandbox uses nothing of the relay: shared code would hide shared mistakes. It is a tool for
 //! tests: where it cannot do its work (no port, no key) it panics, which fails the test that needs it.
-#![expect(clippy::expect_used, reason = "a sandbox that cannot start must fail the test that needs it")]
-#![allow(clippy::missing_panics_doc, clippy::allow_attributes, reason = "see above: panics are its errors")]
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a sandbox that cannot start must fail the test that needs it"
+)]
 
 pub mod anypoint;
 pub mod aws;
@@ -17,3 +20,19 @@ pub mod server;
 mod time;
 
 pub use time::{wait_for, wait_until};
+
+/// Both fakes, side by side.
+#[derive(Debug)]
+pub struct Sandbox {
+    /// The fake AWS.
+    pub aws: aws::Aws,
+    /// The fake Anypoint Platform.
+    pub anypoint: anypoint::Anypoint,
+}
+
+impl Sandbox {
+    /// Starts both on free loopback ports.
+    pub async fn start() -> Self {
+        Self { aws: aws::Aws::start().await, anypoint: anypoint::Anypoint::start().await }
+    }
+}

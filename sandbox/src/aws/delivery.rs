@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use http::header::RETRY_AFTER;
 use jiff::Timestamp;
 use reqwest::Client;
 use reqwest::redirect::Policy;
@@ -54,7 +55,14 @@ impl Outcome {
 /// An attempt with what the sender needs of the answer.
 pub(crate) struct Answered {
     pub(crate) attempt: Attempt,
-    pub(crate) headers: HeaderMap,
+    /// `Retry-After` in seconds; EventBridge gives a negative one a meaning.
+    pub(crate) retry_after: Option<i64>,
+}
+
+/// What follows an attempt.
+pub(crate) enum Next {
+    Done,
+    Again(Duration),
 }
 
 /// What is sent in an attempt.
@@ -73,18 +81,20 @@ impl Parcel {
         let request = client.post(&self.url).headers(self.headers.clone()).body(self.body.clone());
         let answered = timeout(limit, async {
             let response = request.send().await?;
-            let (status, headers) = (response.status(), response.headers().clone());
+            let status = response.status();
+            let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            let retry_after = retry_after.and_then(|seconds| seconds.trim().parse().ok());
             response.bytes().await?;
-            Ok::<_, reqwest::Error>((status, headers))
+            Ok::<_, reqwest::Error>((status, retry_after))
         })
         .await;
-        let (outcome, headers) = match answered {
-            Ok(Ok((status, headers))) => (Outcome::Status(status.as_u16()), headers),
-            Ok(Err(error)) => (Outcome::NoAnswer(error.to_string()), HeaderMap::new()),
-            Err(_) => (Outcome::NoAnswer(format!("no answer within {limit:?}")), HeaderMap::new()),
+        let (outcome, retry_after) = match answered {
+            Ok(Ok((status, retry_after))) => (Outcome::Status(status.as_u16()), retry_after),
+            Ok(Err(error)) => (Outcome::NoAnswer(error.to_string()), None),
+            Err(_) => (Outcome::NoAnswer(format!("no answer within {limit:?}")), None),
         };
         let attempt = Attempt { id: self.id.clone(), number, at, took: started.elapsed(), outcome };
-        Answered { attempt, headers }
+        Answered { attempt, retry_after }
     }
 }
 

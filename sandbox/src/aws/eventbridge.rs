@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value as Json;
 
 use super::Core;
-use super::delivery::{Attempt, Outcome, Parcel};
+use super::delivery::{Attempt, Next, Outcome, Parcel};
 use super::events::{self, Source};
 use super::outbox::{Order, Outbox};
 use super::secrets::Change;
@@ -60,7 +60,7 @@ impl BusPolicy {
     pub const AWS: Self = Self {
         retries: 185,
         delay: Duration::from_secs(1),
-        max_delay: Duration::from_secs(600),
+        max_delay: Duration::from_mins(10),
         timeout: Duration::from_secs(5),
         retry_after_second: Duration::from_secs(1),
     };
@@ -202,7 +202,7 @@ impl ApiDestination {
         self.core.spawn(async move { delivery.run().await });
     }
 
-    /// The connection's credentials from now on.
+    /// The connection's credentials from the next attempt on, so that retries see a new key.
     pub fn set_auth(&self, auth: Auth) {
         self.with(|destination| destination.auth = auth);
     }
@@ -258,16 +258,8 @@ impl ApiDestination {
     fn prepare(&self, body: Json) -> Delivery {
         let first = body.get(0).unwrap_or(&body);
         let id = first["id"].as_str().unwrap_or_default().to_owned();
-        let (parcel, policy) = self.with(|destination| {
-            let parcel = Parcel {
-                id,
-                url: destination.url.clone(),
-                headers: headers(&destination.auth),
-                body: Bytes::from(body.to_string()),
-            };
-            (parcel, destination.policy)
-        });
-        Delivery { destination: self.clone(), parcel, body, policy }
+        let policy = self.with(|destination| destination.policy);
+        Delivery { destination: self.clone(), id, body, policy }
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Destination) -> T) -> T {
@@ -278,14 +270,9 @@ impl ApiDestination {
 
 struct Delivery {
     destination: ApiDestination,
-    parcel: Parcel,
+    id: String,
     body: Json,
     policy: BusPolicy,
-}
-
-enum Next {
-    Done,
-    Again(Duration),
 }
 
 impl Delivery {
@@ -307,35 +294,33 @@ impl Delivery {
     }
 
     async fn attempt(&self, number: u32) -> Next {
-        let answered = self.parcel.post(&self.destination.core.client, number, self.policy.timeout).await;
-        let (outcome, headers) = (answered.attempt.outcome.clone(), answered.headers);
+        let parcel = self.destination.with(|destination| Parcel {
+            id: self.id.clone(),
+            url: destination.url.clone(),
+            headers: headers(&destination.auth),
+            body: Bytes::from(self.body.to_string()),
+        });
+        let answered = parcel.post(&self.destination.core.client, number, self.policy.timeout).await;
+        let outcome = answered.attempt.outcome.clone();
         self.destination.with(|destination| destination.attempts.push(answered.attempt));
         let retried = match outcome {
             Outcome::Status(200..300) => return Next::Done,
             Outcome::Status(401 | 407 | 409 | 429 | 500..) | Outcome::NoAnswer(_) => true,
             Outcome::Status(_) => false,
         };
-        match self.delay(number, &headers).filter(|_| retried) {
-            Some(delay) => Next::Again(delay),
-            None => {
-                self.give_up();
-                Next::Done
-            }
+        if let Some(delay) = self.delay(number, answered.retry_after).filter(|_| retried) {
+            return Next::Again(delay);
         }
+        self.give_up();
+        Next::Done
     }
 
     /// The longer of the own delay and Retry-After; none if that is negative, which means stop.
-    fn delay(&self, number: u32, headers: &HeaderMap) -> Option<Duration> {
+    fn delay(&self, number: u32, retry_after: Option<i64>) -> Option<Duration> {
         let doubled = self.policy.delay.saturating_mul(2_u32.saturating_pow(number - 1));
         let own = doubled.min(self.policy.max_delay).mul_f64(0.5 + fastrand::f64() / 2.0);
-        let asked = headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-        match asked.and_then(|seconds| seconds.trim().parse::<i64>().ok()) {
-            None => Some(own),
-            Some(seconds) => {
-                let seconds = u32::try_from(seconds).ok()?;
-                Some(own.max(self.policy.retry_after_second.saturating_mul(seconds)))
-            }
-        }
+        let asked = u32::try_from(retry_after.unwrap_or(0)).ok()?;
+        Some(own.max(self.policy.retry_after_second.saturating_mul(asked)))
     }
 
     fn give_up(&self) {

@@ -29,7 +29,7 @@ pub(crate) fn source_of(change: &Change) -> Source {
 pub(crate) fn event(change: &Change) -> Json {
     match change {
         Change::Label { arn, label, version } => label_updated(arn, label, version),
-        Change::Call { arn, name, parameters } => api_call(arn, name, parameters.clone()),
+        Change::Call { arn, name, parameters } => api_call(arn, name, parameters),
         Change::Service { arn, name, version, error } => service_event(arn, name, version, error.as_deref()),
     }
 }
@@ -45,7 +45,7 @@ pub fn label_updated(arn: &str, label: &str, version: &str) -> Json {
 }
 
 /// An API call that CloudTrail recorded.
-pub fn api_call(arn: &str, name: &str, parameters: Json) -> Json {
+pub fn api_call(arn: &str, name: &str, parameters: &Json) -> Json {
     let mut event = envelope(arn, "AWS API Call via CloudTrail");
     let (region, account) = (event["region"].clone(), event["account"].clone());
     let account_id = account.as_str().unwrap_or_default();
@@ -78,7 +78,7 @@ pub fn api_call(arn: &str, name: &str, parameters: Json) -> Json {
 }
 
 /// An API call that was refused: `errorCode` is set and there are no response elements.
-pub fn refused_api_call(arn: &str, name: &str, parameters: Json) -> Json {
+pub fn refused_api_call(arn: &str, name: &str, parameters: &Json) -> Json {
     let mut event = api_call(arn, name, parameters);
     event["detail"]["responseElements"] = Json::Null;
     event["detail"]["errorCode"] = json!("AccessDenied");

@@ -2,122 +2,33 @@
 
 mod stale;
 mod store;
+mod value;
 mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 pub use self::stale::{Operation, StalePlan};
 pub(crate) use self::store::partition;
 pub use self::store::{CURRENT, PENDING, PREVIOUS};
 pub(crate) use self::store::{Change, Stored};
+pub use self::value::{Denied, Held, Reads, Value};
 pub(crate) use self::wire::serve;
 use super::Core;
-
-/// What a version holds.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Value {
-    /// A SecretString.
-    Text(String),
-    /// A SecretBinary.
-    Binary(Vec<u8>),
-}
-
-impl Value {
-    /// The text, if it is one.
-    pub fn text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text),
-            Self::Binary(_) => None,
-        }
-    }
-
-    /// A field of a value that is a JSON object, as text: a string as it is, others as JSON.
-    pub fn field(&self, name: &str) -> Option<String> {
-        let json: Json = serde_json::from_str(self.text()?).ok()?;
-        Some(json.get(name)?).map(|field| field.as_str().map_or_else(|| field.to_string(), str::to_owned))
-    }
-}
-
-impl std::fmt::Debug for Value {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Value(..)")
-    }
-}
-
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-impl From<String> for Value {
-    fn from(text: String) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl From<Json> for Value {
-    /// The JSON text.
-    fn from(json: Json) -> Self {
-        Self::Text(json.to_string())
-    }
-}
-
-impl From<Vec<u8>> for Value {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self::Binary(bytes)
-    }
-}
-
-/// A time during which a version was the current one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
-    /// The version.
-    pub version_id: String,
-    /// When AWSCURRENT came to it.
-    pub since: Timestamp,
-    /// When AWSCURRENT left it; none while it is current.
-    pub until: Option<Timestamp>,
-    /// Its value.
-    pub value: Value,
-}
-
-/// How often a secret was read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reads {
-    /// DescribeSecret.
-    pub describe: u64,
-    /// GetSecretValue, and each share in a BatchGetSecretValue.
-    pub get: u64,
-    /// ListSecretVersionIds.
-    pub list_versions: u64,
-}
-
-/// Why reads of a secret are refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denied {
-    /// No policy allows the call (both reads).
-    Access,
-    /// The value's key may not be used: GetSecretValue alone fails, as AccessDeniedException.
-    Kms,
-    /// The value's key is disabled or gone: GetSecretValue alone fails, as DecryptionFailure.
-    Decryption,
-}
 
 /// All secrets of the sandbox.
 #[derive(Debug, Default)]
 pub(crate) struct Secrets(Mutex<Store>);
 
-/// The secrets by ARN, and how many of the next calls are throttled.
+/// The secrets by ARN, how many of the next calls are throttled, and whether a new secret is told of.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     by_arn: BTreeMap<String, Stored>,
     throttled: u64,
+    silent_creation: bool,
 }
 
 impl Secrets {
@@ -127,6 +38,18 @@ impl Secrets {
 }
 
 impl Store {
+    pub(crate) fn set_creation_events(&mut self, told: bool) {
+        self.silent_creation = !told;
+    }
+
+    /// What the creation of a secret announces, of the changes that its first value made.
+    fn of_creation(&self, secret: &Stored, version: &str, changes: Vec<Change>) -> Vec<Change> {
+        let parameters = json!({"name": secret.name, "clientRequestToken": version});
+        let labels = changes.into_iter().filter(|change| matches!(change, Change::Label { .. }));
+        let call = Change::Call { arn: secret.arn.clone(), name: "CreateSecret", parameters };
+        labels.filter(|_| !self.silent_creation).chain([call]).collect()
+    }
+
     pub(crate) fn throttle(&mut self, calls: u64) {
         self.throttled = calls;
     }
@@ -169,12 +92,17 @@ pub struct Secret {
 
 impl Secret {
     pub(crate) fn create(core: Arc<Core>, region: &str, name: &str, value: Value) -> Self {
-        let stored = Stored::new(region, &core.account, name);
-        let arn = stored.arn.clone();
-        core.secrets.lock().insert(stored);
-        let secret = Self { core, arn, name: name.to_owned() };
-        secret.put(value, &[CURRENT]);
-        secret
+        let mut stored = Stored::new(region, &core.account, name);
+        let (arn, id) = (stored.arn.clone(), Uuid::new_v4().to_string());
+        let changes = stored.put(&id, value, &[CURRENT.to_owned()]).expect("a legal change");
+        let changes = {
+            let mut store = core.secrets.lock();
+            let changes = store.of_creation(&stored, &id, changes);
+            store.insert(stored);
+            changes
+        };
+        core.announce(&changes);
+        Self { core, arn, name: name.to_owned() }
     }
 
     pub(crate) fn existing(core: Arc<Core>, region: &str, id: &str) -> Option<Self> {
@@ -220,7 +148,7 @@ impl Secret {
     /// The first half of a rotation: a version under AWSPENDING; gives its id.
     pub fn start_pending(&self, value: impl Into<Value>) -> String {
         let id = Uuid::new_v4().to_string();
-        self.announce(vec![self.service("RotationStarted", &id, None)]);
+        self.announce(&[self.service("RotationStarted", &id, None)]);
         self.put_version(&id, value.into(), &[PENDING]);
         id
     }
@@ -235,7 +163,7 @@ impl Secret {
         self.move_label(CURRENT, Some(&pending), current.as_deref());
         self.move_label(PENDING, None, Some(&pending));
         self.core.secrets.lock().get(&self.arn).mark_rotated();
-        self.announce(vec![self.service("RotationSucceeded", &pending, None)]);
+        self.announce(&[self.service("RotationSucceeded", &pending, None)]);
         pending
     }
 
@@ -243,7 +171,7 @@ impl Secret {
     pub fn fail_rotation(&self) {
         let pending = self.labelled(PENDING).unwrap_or_else(|| Uuid::new_v4().to_string());
         let error = "Error when executing lambda arn:aws:lambda:sandbox during setSecret step";
-        self.announce(vec![self.service("RotationFailed", &pending, Some(error))]);
+        self.announce(&[self.service("RotationFailed", &pending, Some(error))]);
     }
 
     /// AWSPENDING is taken away from its version.
@@ -253,7 +181,7 @@ impl Secret {
     pub fn abandon_rotation(&self) {
         let pending = self.labelled(PENDING).expect("a pending version");
         self.move_label(PENDING, None, Some(&pending));
-        self.announce(vec![self.service("RotationAbandoned", &pending, None)]);
+        self.announce(&[self.service("RotationAbandoned", &pending, None)]);
     }
 
     /// AWSCURRENT moves back to the previous version (UpdateSecretVersionStage); gives its id.
@@ -349,12 +277,12 @@ impl Secret {
     fn put_version(&self, id: &str, value: Value, stages: &[&str]) {
         let stages: Vec<String> = stages.iter().map(|stage| (*stage).to_owned()).collect();
         let changes = self.core.secrets.lock().get(&self.arn).put(id, value, &stages);
-        self.announce(changes.expect("a legal change"));
+        self.announce(&changes.expect("a legal change"));
     }
 
     fn move_label(&self, label: &str, to: Option<&str>, from: Option<&str>) {
         let changes = self.core.secrets.lock().get(&self.arn).move_label(label, to, from);
-        self.announce(changes.expect("a legal change"));
+        self.announce(&changes.expect("a legal change"));
     }
 
     fn labelled(&self, label: &str) -> Option<String> {
@@ -366,8 +294,8 @@ impl Secret {
         Change::Service { arn: self.arn.clone(), name, version, error }
     }
 
-    fn announce(&self, changes: Vec<Change>) {
-        self.core.announce(&changes);
+    fn announce(&self, changes: &[Change]) {
+        self.core.announce(changes);
     }
 
     fn next_credentials(&self, password: &str) -> Value {

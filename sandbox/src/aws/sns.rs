@@ -216,7 +216,7 @@ impl Topic {
         let id = message.message_id.clone();
         let now = self.core.sns.lock().topic(&self.arn).outbox.put(message);
         for message in now {
-            delivery::fan_out(&self.core, &self.arn, vec![message]);
+            delivery::fan_out(&self.core, &self.arn, &[message]);
         }
         id
     }
@@ -234,7 +234,7 @@ impl Topic {
     /// Delivers what was kept back, one after the other in this order (retries apart).
     pub fn release(&self, order: Order) {
         let held = self.core.sns.lock().topic(&self.arn).outbox.release(order);
-        delivery::fan_out(&self.core, &self.arn, held);
+        delivery::fan_out(&self.core, &self.arn, &held);
     }
 
     fn insert(&self, endpoint: String, status: Status) -> Subscription {

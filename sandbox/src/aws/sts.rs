@@ -45,7 +45,7 @@ impl Default for State {
             assumed: Vec::new(),
             denied_roles: BTreeSet::new(),
             refused_keys: HashMap::new(),
-            lifetime: Duration::from_secs(3600),
+            lifetime: Duration::from_hours(1),
         }
     }
 }

@@ -220,13 +220,12 @@ impl Stored {
             ));
         }
         let mut view = self.now().clone();
-        let mut changes = match to {
-            Some(id) => self.give_label(&mut view, label, id),
-            None => {
-                view.unlabel(label);
-                Vec::new()
-            }
-        };
+        let mut changes = Vec::new();
+        if let Some(id) = to {
+            changes = self.give_label(&mut view, label, id);
+        } else {
+            view.unlabel(label);
+        }
         self.commit(view);
         let mut parameters = json!({"secretId": self.arn, "versionStage": label});
         for (name, id) in [("moveToVersionId", to), ("removeFromVersionId", from)] {

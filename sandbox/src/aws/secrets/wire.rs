@@ -167,10 +167,8 @@ impl Request<'_> {
         }
         let mut secret = Stored::new(&self.caller.region, &self.caller.account, name);
         let id = self.required("ClientRequestToken")?;
-        let mut changes = secret.put(id, self.value()?, &[CURRENT.to_owned()])?;
-        changes.retain(|change| !matches!(change, Change::Call { .. }));
-        let parameters = json!({"name": name, "clientRequestToken": id});
-        changes.push(Change::Call { arn: secret.arn.clone(), name: "CreateSecret", parameters });
+        let changes = secret.put(id, self.value()?, &[CURRENT.to_owned()])?;
+        let changes = store.of_creation(&secret, id, changes);
         let answer = json!({"ARN": secret.arn, "Name": name, "VersionId": id});
         store.insert(secret);
         Ok((answer, changes))

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::message::{Kind, SnsMessage};
 use super::{Core, Status};
-use crate::aws::delivery::{Outcome, Parcel};
+use crate::aws::delivery::{Next, Outcome, Parcel};
 use crate::time;
 
 /// How often and how fast SNS tries again.
@@ -23,12 +23,18 @@ pub struct RetryPolicy {
     pub delay: Duration,
     /// How long an answer may take.
     pub timeout: Duration,
+    /// What a second of a `Retry-After` lasts, if SNS honours it: not confirmed of AWS.
+    pub retry_after_second: Option<Duration>,
 }
 
 impl RetryPolicy {
     /// What AWS does by default: three retries, 20 s apart, 15 s for an answer.
-    pub const AWS: Self =
-        Self { retries: 3, delay: Duration::from_secs(20), timeout: Duration::from_secs(15) };
+    pub const AWS: Self = Self {
+        retries: 3,
+        delay: Duration::from_secs(20),
+        timeout: Duration::from_secs(15),
+        retry_after_second: None,
+    };
 }
 
 impl Default for RetryPolicy {
@@ -40,7 +46,7 @@ impl Default for RetryPolicy {
 
 /// Delivers messages to all confirmed subscriptions of a topic: to each one, the first attempts follow
 /// one another in the order given.
-pub(super) fn fan_out(core: &Arc<Core>, topic_arn: &str, messages: Vec<SnsMessage>) {
+pub(super) fn fan_out(core: &Arc<Core>, topic_arn: &str, messages: &[SnsMessage]) {
     let subscribers: Vec<String> = core
         .sns
         .lock()
@@ -50,13 +56,13 @@ pub(super) fn fan_out(core: &Arc<Core>, topic_arn: &str, messages: Vec<SnsMessag
         .map(|(arn, _)| arn.clone())
         .collect();
     for arn in subscribers {
-        let (messages, sender) = (messages.clone(), Arc::clone(core));
+        let (messages, sender) = (messages.to_vec(), Arc::clone(core));
         core.spawn(async move {
             for message in messages {
                 if let Some(delivery) = Delivery::prepare(&sender, &arn, message)
-                    && !delivery.attempt(1).await
+                    && let Next::Again(after) = delivery.attempt(1).await
                 {
-                    sender.spawn(async move { delivery.retry().await });
+                    sender.spawn(async move { delivery.retry(after).await });
                 }
             }
         });
@@ -67,8 +73,8 @@ pub(super) fn fan_out(core: &Arc<Core>, topic_arn: &str, messages: Vec<SnsMessag
 pub(super) fn send(core: &Arc<Core>, subscription_arn: &str, message: SnsMessage) {
     if let Some(delivery) = Delivery::prepare(core, subscription_arn, message) {
         core.spawn(async move {
-            if !delivery.attempt(1).await {
-                delivery.retry().await;
+            if let Next::Again(after) = delivery.attempt(1).await {
+                delivery.retry(after).await;
             }
         });
     }
@@ -113,27 +119,31 @@ impl Delivery {
         Some(Self { core, subscription_arn, message, parcel, policy })
     }
 
-    async fn retry(&self) {
+    async fn retry(&self, mut after: Duration) {
         for number in 2..=self.policy.retries + 1 {
-            time::pause(self.policy.delay).await;
-            if self.attempt(number).await {
-                return;
+            time::pause(after).await;
+            match self.attempt(number).await {
+                Next::Done => return,
+                Next::Again(longer) => after = longer,
             }
         }
         self.give_up();
     }
 
-    /// True if there is nothing more to do.
-    async fn attempt(&self, number: u32) -> bool {
+    async fn attempt(&self, number: u32) -> Next {
         let answered = self.parcel.post(&self.core.client, number, self.policy.timeout).await;
         let outcome = answered.attempt.outcome.clone();
         self.core.sns.lock().subscription(&self.subscription_arn).attempts.push(answered.attempt);
         match outcome {
-            Outcome::Status(200..300) => true,
-            Outcome::Status(429 | 500..) | Outcome::NoAnswer(_) => false,
+            Outcome::Status(200..300) => Next::Done,
+            Outcome::Status(429 | 500..) | Outcome::NoAnswer(_) => {
+                let second = self.policy.retry_after_second.unwrap_or_default();
+                let asked = answered.retry_after.and_then(|seconds| u32::try_from(seconds).ok());
+                Next::Again(self.policy.delay.max(second.saturating_mul(asked.unwrap_or(0))))
+            }
             Outcome::Status(_) => {
                 self.give_up();
-                true
+                Next::Done
             }
         }
     }
