@@ -9,6 +9,7 @@ pub mod aws;
 pub mod clock;
 pub mod config;
 pub mod credential;
+pub mod events;
 pub mod model;
 pub mod outbound;
 pub mod secret;
