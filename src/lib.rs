@@ -10,6 +10,8 @@ pub mod clock;
 pub mod config;
 pub mod credential;
 pub mod events;
+pub mod http;
+pub mod ingress;
 pub mod model;
 pub mod outbound;
 pub mod secret;
