@@ -14,6 +14,8 @@ pub mod http;
 pub mod ingress;
 pub mod model;
 pub mod outbound;
+pub mod queue;
 pub mod secret;
 pub mod sync;
+pub mod telemetry;
 pub mod verify;

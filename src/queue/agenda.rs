@@ -1,0 +1,180 @@
+//! When which slot is due, and in which order due slots are handed out.
+//!
+//! Guarantees: a slot stands in the agenda at most once; due slots come out in the order in which
+//! they became due (equal times: in the order in which they were put in), except that a held slot
+//! comes out when its hold ends, in its old place among the others that wait by then. Each operation
+//! costs O(log n), and a hold costs one move of each slot that it delays.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+/// Index of an entry of the queue.
+pub(super) type Slot = usize;
+
+/// A slot's turn: when it became due, and its place among those due at the same time.
+type Turn = (Instant, u64);
+
+#[derive(Clone, Copy)]
+struct Place {
+    turn: Turn,
+    /// When it is to be looked at again; none once it is in `ready`.
+    wakes: Option<Instant>,
+}
+
+#[derive(Default)]
+pub(super) struct Agenda {
+    places: Vec<Option<Place>>,
+    timers: BTreeSet<(Instant, Slot)>,
+    ready: BTreeSet<(Turn, Slot)>,
+    tickets: u64,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It is this slot's turn; it left the agenda.
+    Now(Slot),
+    /// Nothing is due before then.
+    At(Instant),
+    /// The agenda is empty.
+    Never,
+}
+
+impl Agenda {
+    /// When the slot is due, if it stands in the agenda.
+    pub(super) fn due(&self, slot: Slot) -> Option<Instant> {
+        Some(self.place(slot)?.turn.0)
+    }
+
+    /// Makes the slot due at `due`; moves it if it is in the agenda already.
+    pub(super) fn put(&mut self, slot: Slot, due: Instant) {
+        let ticket = if let Some(place) = self.remove(slot) {
+            place.turn.1
+        } else {
+            self.tickets += 1;
+            self.tickets
+        };
+        self.sleep(slot, (due, ticket), due);
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        self.places.clear();
+        self.timers.clear();
+        self.ready.clear();
+    }
+
+    /// Takes out the slot whose turn it is at `now`. `held` tells until when a slot may not run.
+    pub(super) fn pop(&mut self, now: Instant, held: impl Fn(Slot) -> Option<Instant>) -> Next {
+        while let Some(&(at, slot)) = self.timers.first()
+            && at <= now
+        {
+            self.rouse(slot);
+        }
+        while let Some(&(turn, slot)) = self.ready.first() {
+            self.remove(slot);
+            match held(slot) {
+                Some(until) if until > now => self.sleep(slot, turn, until),
+                _ => return Next::Now(slot),
+            }
+        }
+        while let Some(&(at, slot)) = self.timers.first() {
+            match (held(slot), self.place(slot)) {
+                // Told now rather than at `at`, so that the caller's wait does not end for nothing.
+                (Some(until), Some(place)) if until > at => {
+                    self.remove(slot);
+                    self.sleep(slot, place.turn, until);
+                }
+                _ => return Next::At(at),
+            }
+        }
+        Next::Never
+    }
+
+    fn place(&self, slot: Slot) -> Option<Place> {
+        self.places.get(slot).copied().flatten()
+    }
+
+    fn sleep(&mut self, slot: Slot, turn: Turn, wakes: Instant) {
+        if self.places.len() <= slot {
+            self.places.resize(slot + 1, None);
+        }
+        self.places[slot] = Some(Place { turn, wakes: Some(wakes) });
+        self.timers.insert((wakes, slot));
+    }
+
+    fn rouse(&mut self, slot: Slot) {
+        if let Some(place) = self.remove(slot) {
+            self.places[slot] = Some(Place { wakes: None, ..place });
+            self.ready.insert((place.turn, slot));
+        }
+    }
+
+    fn remove(&mut self, slot: Slot) -> Option<Place> {
+        let place = self.places.get_mut(slot)?.take()?;
+        match place.wakes {
+            Some(wakes) => self.timers.remove(&(wakes, slot)),
+            None => self.ready.remove(&(place.turn, slot)),
+        };
+        Some(place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn free(_: Slot) -> Option<Instant> {
+        None
+    }
+
+    #[test]
+    fn slots_come_out_in_the_order_in_which_they_became_due() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut agenda = Agenda::default();
+        for (slot, due) in [(0, 30), (1, 10), (2, 10), (3, 20)] {
+            agenda.put(slot, at(due));
+        }
+        assert_eq!(agenda.pop(start, free), Next::At(at(10)));
+        let order: Vec<Next> = (0..5).map(|_| agenda.pop(at(30), free)).collect();
+        assert_eq!(order, [Next::Now(1), Next::Now(2), Next::Now(3), Next::Now(0), Next::Never]);
+    }
+
+    #[test]
+    fn a_held_slot_keeps_its_place_for_when_the_hold_ends() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let held = |slot| (slot == 0).then(|| at(50));
+        let mut agenda = Agenda::default();
+        agenda.put(0, at(10));
+        agenda.put(1, at(20));
+        agenda.put(2, at(40));
+        assert_eq!(agenda.pop(at(20), held), Next::Now(1));
+        assert_eq!(agenda.pop(at(20), held), Next::At(at(40)));
+        assert_eq!(agenda.pop(at(50), held), Next::Now(0));
+        assert_eq!(agenda.pop(at(50), held), Next::Now(2));
+    }
+
+    #[test]
+    fn a_hold_that_is_known_moves_the_time_to_wait_for() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut agenda = Agenda::default();
+        agenda.put(0, at(10));
+        assert_eq!(agenda.pop(start, |_| Some(at(50))), Next::At(at(50)));
+        assert_eq!(agenda.due(0), Some(at(10)));
+    }
+
+    #[test]
+    fn putting_a_slot_twice_moves_it() {
+        let start = Instant::now();
+        let mut agenda = Agenda::default();
+        agenda.put(0, start);
+        agenda.put(0, start + Duration::from_secs(1));
+        assert_eq!(agenda.pop(start, free), Next::At(start + Duration::from_secs(1)));
+        assert_eq!(agenda.pop(start + Duration::from_secs(1), free), Next::Now(0));
+        assert_eq!(agenda.pop(start + Duration::from_secs(1), free), Next::Never);
+    }
+}

@@ -1,0 +1,315 @@
+//! The keyed work queue as a state machine: no clock, no lock, no waiting of its own.
+//!
+//! Guarantees, each held by a test of that name in `tests.rs` and all of them by a comparison with
+//! a naive model:
+//! - never two runs of a key at once; any number of adds before a start is one run; adds during a
+//!   run cause exactly one more;
+//! - a storm of adds neither resets nor outruns a backoff: one early run per period, none inside
+//!   the group's cool-down, `attempts` kept;
+//! - a parked key is looked at when something is added, and run in full only by a person, a changed
+//!   configuration or, where it was parked slowly, its timer;
+//! - fair order: once a key is due and its group does not cool down, every other key is taken at
+//!   most once before it;
+//! - memory grows with the registered keys only, and every operation costs O(log n).
+//!
+//! Not guaranteed: anything over a crash. The reconcile at start finds what was due.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::mem::take;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::agenda::{Agenda, Next, Slot};
+use super::backoff::{Jitter, Settings};
+use super::entry::{Entry, Policy, State};
+use super::groups::{GroupId, Groups};
+use super::note::Note;
+use super::snapshot::{GroupSnapshot, KeySnapshot, Phase, Snapshot};
+use super::turn::{Added, End, Refused, Take, Taken};
+
+/// See the head of this file.
+pub struct WorkQueue<K> {
+    settings: Settings,
+    jitter: Jitter,
+    slots: HashMap<K, Slot>,
+    entries: Vec<Entry<K>>,
+    groups: Groups,
+    agenda: Agenda,
+    running: usize,
+    closed: bool,
+}
+
+impl<K: Clone + Eq + Hash> WorkQueue<K> {
+    /// A queue without keys.
+    pub fn new(settings: Settings, jitter: Jitter) -> Self {
+        Self {
+            settings,
+            jitter,
+            slots: HashMap::new(),
+            entries: Vec::new(),
+            groups: Groups::default(),
+            agenda: Agenda::default(),
+            running: 0,
+            closed: false,
+        }
+    }
+
+    /// Makes a key known, or changes its policy from the next add on.
+    pub fn register(&mut self, key: K, policy: &Policy) {
+        let slot = *self.slots.entry(key.clone()).or_insert(self.entries.len());
+        if slot == self.entries.len() {
+            self.entries.push(Entry::new(key));
+        }
+        let group = policy.group.as_ref().map(|name| self.groups.id(name));
+        let entry = &mut self.entries[slot];
+        entry.group = group;
+        entry.coalesce = policy.coalesce;
+        entry.coalesce_cap = policy.coalesce_cap;
+    }
+
+    /// Bounds how many keys of a group roll at once (at least one; without this, any number). A
+    /// raised limit takes effect when the next slot is freed or asked for.
+    pub fn set_max_rolling(&mut self, group: &Arc<str>, max: usize) {
+        let id = self.groups.id(group);
+        self.groups.set_max_rolling(id, max);
+    }
+
+    /// Says that a pass over `key` is due.
+    pub fn add(&mut self, key: &K, note: Note, now: Instant) -> Result<Added, Refused> {
+        if self.closed {
+            return Err(Refused::Closed);
+        }
+        let slot = *self.slots.get(key).ok_or(Refused::Unknown)?;
+        let entry = &mut self.entries[slot];
+        entry.asked(now);
+        if entry.state == State::Running {
+            entry.fresh.merge(note);
+            return Ok(Added::Dirty);
+        }
+        let unparks = note.unparks();
+        entry.note.merge(note);
+        Ok(self.wake(slot, unparks, now))
+    }
+
+    /// The next thing to do.
+    pub fn take(&mut self, now: Instant) -> Take<K> {
+        if self.closed {
+            return if self.running == 0 { Take::Closed } else { Take::Empty };
+        }
+        let (groups, entries) = (&self.groups, &self.entries);
+        match self.agenda.pop(now, |slot| groups.cool_until(entries[slot].group)) {
+            Next::Never => Take::Empty,
+            Next::At(at) => Take::WaitUntil(at),
+            Next::Now(slot) => Take::Run(self.start(slot, now)),
+        }
+    }
+
+    /// Takes a roll slot of the key's group for a run that is under way; call it before a write that
+    /// rolls. `false` means that the run has to end with [`End::AwaitRoll`]. The slot is kept until
+    /// the run ends, and after it only by [`End::Again`] with `holds_roll`.
+    pub fn claim_roll(&mut self, key: &K) -> bool {
+        let Some(entry) = self.slots.get(key).map(|slot| &mut self.entries[*slot]) else {
+            return false;
+        };
+        match (entry.state, entry.roll, entry.group) {
+            (State::Running, Some(_), _) | (State::Running, None, None) => true,
+            (State::Running, None, Some(group)) => {
+                let free = self.groups.claim(group);
+                entry.roll = free.then_some(group);
+                free
+            }
+            _ => false,
+        }
+    }
+
+    /// Ends the run of a key that was taken. Of a key that is not running it changes nothing.
+    pub fn finish(&mut self, key: &K, end: End, now: Instant) {
+        let Some(&slot) = self.slots.get(key) else { return };
+        if self.entries[slot].state != State::Running {
+            return;
+        }
+        self.running -= 1;
+        self.settle_roll(slot, end, now);
+        let delay = match end {
+            End::Retry { .. } => self.backoff(self.entries[slot].attempts),
+            End::Again { after, .. } => after,
+            End::Parked { .. } => self.settings.slow_retry,
+            End::Done | End::AwaitRoll => Duration::ZERO,
+        };
+        let entry = &mut self.entries[slot];
+        entry.rest(end, delay, now);
+        let fresh = take(&mut entry.fresh);
+        let unparks = fresh.unparks();
+        entry.note.merge(fresh);
+        if self.closed {
+            return entry.drop_due();
+        }
+        if self.entries[slot].window.is_some() {
+            self.wake(slot, unparks, now);
+        } else if let Some(due) = self.entries[slot].planned {
+            self.agenda.put(slot, due);
+        }
+        if end == End::AwaitRoll {
+            self.await_roll(slot, now);
+        }
+    }
+
+    /// No key of the group starts before `until`. A cool-down is only ever lengthened; of a group
+    /// that no key has it is ignored.
+    pub fn cool_down(&mut self, group: &str, until: Instant) {
+        self.groups.cool_down(group, until);
+    }
+
+    /// Refuses adds from now on and drops what is due but not running: the reconcile at the next
+    /// start finds it again. Runs under way go on; [`WorkQueue::take`] says [`Take::Closed`] when the
+    /// last of them is finished.
+    pub fn close(&mut self) {
+        self.closed = true;
+        self.agenda.clear();
+        self.groups.forget_waiting();
+        for entry in &mut self.entries {
+            if entry.state != State::Running {
+                entry.drop_due();
+            }
+        }
+    }
+
+    /// Everything that the queue knows.
+    pub fn snapshot(&self, now: Instant) -> Snapshot<K> {
+        let keys = self.entries.iter().enumerate().map(|(slot, entry)| self.line(slot, entry, now)).collect();
+        let groups = self.groups.iter().map(|group| GroupSnapshot {
+            name: group.name.to_string(),
+            cool_for: group.cool_until.filter(|until| *until > now).map(|until| until - now),
+            rolling: group.rolling,
+            waiting: group.waiting.len(),
+        });
+        Snapshot { keys, groups: groups.collect(), closed: self.closed }
+    }
+
+    /// Makes the key due as its state, its window and what was planned say.
+    fn wake(&mut self, slot: Slot, unparks: bool, now: Instant) -> Added {
+        let entry = &mut self.entries[slot];
+        if unparks && entry.observe_only {
+            entry.observe_only = false;
+            entry.attempts = 0;
+        }
+        let was = entry.state;
+        if matches!(was, State::Idle | State::Parked) {
+            entry.state = State::Pending;
+        }
+        if was == State::AwaitRoll {
+            return Added::Coalesced;
+        }
+        let before = self.agenda.due(slot);
+        // What is due already keeps its place; a window moves it no more.
+        let due = entry.due().filter(|_| before.is_none_or(|before| before > now));
+        let planned = entry.planned;
+        if let Some(due) = due {
+            self.agenda.put(slot, due.max(now));
+        }
+        match was {
+            State::Idle => Added::Queued,
+            State::Parked => Added::Woken,
+            State::Waiting | State::Backoff if before == planned && due.is_some() && due < before => {
+                Added::Early
+            }
+            _ => Added::Coalesced,
+        }
+    }
+
+    fn start(&mut self, slot: Slot, now: Instant) -> Taken<K> {
+        self.running += 1;
+        let entry = &mut self.entries[slot];
+        entry.spend_early(now);
+        entry.state = State::Running;
+        entry.planned = None;
+        entry.window = None;
+        if entry.slow_at.is_some_and(|at| at <= now) {
+            entry.observe_only = false;
+        }
+        if !entry.observe_only {
+            entry.slow_at = None;
+        }
+        Taken {
+            key: entry.key.clone(),
+            note: entry.note.clone(),
+            attempts: entry.attempts,
+            observe_only: entry.observe_only,
+        }
+    }
+
+    fn backoff(&mut self, attempts: u32) -> Duration {
+        let limit = self.settings.limit(attempts);
+        (self.jitter)(limit).min(limit)
+    }
+
+    /// Keeps or frees the roll slot of a run that ended.
+    fn settle_roll(&mut self, slot: Slot, end: End, now: Instant) {
+        let entry = &mut self.entries[slot];
+        let holds = matches!(end, End::Again { holds_roll: true, .. });
+        match (entry.roll, entry.group) {
+            (None, Some(group)) if holds => {
+                entry.roll = Some(group);
+                self.groups.force(group);
+            }
+            (Some(group), _) if !holds => {
+                entry.roll = None;
+                self.groups.release(group);
+                self.grant(group, now);
+            }
+            _ => {}
+        }
+    }
+
+    fn await_roll(&mut self, slot: Slot, now: Instant) {
+        let Some(group) = self.entries[slot].group else {
+            // Without a group there is no limit to wait for.
+            return self.resume(slot, now);
+        };
+        self.groups.wait(group, slot);
+        // A slot may have been freed since the claim was refused.
+        self.grant(group, now);
+    }
+
+    fn grant(&mut self, group: GroupId, now: Instant) {
+        if self.closed {
+            return;
+        }
+        while let Some(slot) = self.groups.grant(group) {
+            self.entries[slot].roll = Some(group);
+            self.resume(slot, now);
+        }
+    }
+
+    fn resume(&mut self, slot: Slot, now: Instant) {
+        let entry = &mut self.entries[slot];
+        entry.state = State::Pending;
+        entry.planned = Some(now);
+        self.agenda.put(slot, now);
+    }
+
+    fn line(&self, slot: Slot, entry: &Entry<K>, now: Instant) -> KeySnapshot<K> {
+        let due = self.agenda.due(slot).map(|due| match self.groups.cool_until(entry.group) {
+            Some(until) => due.max(until),
+            None => due,
+        });
+        KeySnapshot {
+            key: entry.key.clone(),
+            phase: match entry.state {
+                State::Idle => Phase::Idle,
+                State::Pending => Phase::Queued,
+                State::Waiting => Phase::Waiting,
+                State::Backoff => Phase::Backoff,
+                State::AwaitRoll => Phase::AwaitingRoll,
+                State::Running => Phase::Running,
+                State::Parked => Phase::Parked,
+            },
+            attempts: entry.attempts,
+            next_try_in: due.map(|due| due.saturating_duration_since(now)),
+            dirty: entry.state == State::Running && entry.window.is_some(),
+            rolling: entry.roll.is_some(),
+            note: entry.note.clone(),
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! The metrics of the relay, in OpenMetrics text for Prometheus to fetch.
+//!
+//! Guarantees: methods take typed labels only, so the number of time series is bounded by the closed
+//! sets in `labels` and by the configured targets; a target that is not configured is not counted.
+
+mod labels;
+mod names;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Metric, Registry};
+
+use crate::model::{Outcome, TargetName};
+
+pub use labels::{ApiFamily, Kind, QueuePhase, RotationAlert, Route, StatusClass, Verdict, WriteResult};
+use labels::{
+    OfAlert, OfBuild, OfNotification, OfOutcome, OfPhase, OfRequest, OfRun, OfTarget, OfWrite, OutcomeLabel,
+};
+pub use names::Name;
+
+/// The `Content-Type` of [`Metrics::encode`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+const RUN_BUCKETS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+const PROPAGATION_BUCKETS: [f64; 13] =
+    [0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0];
+
+type SecondsGauge = Gauge<f64, AtomicU64>;
+
+/// All metrics. Methods are cheap and may be called from anywhere.
+pub struct Metrics {
+    registry: Registry,
+    targets: BTreeSet<TargetName>,
+    stale_seconds: Family<OfTarget, SecondsGauge>,
+    outcome: Family<OfOutcome, Gauge>,
+    runs: Family<OfRun, Counter>,
+    run_duration: Histogram,
+    writes: Family<OfWrite, Counter>,
+    foreign_writes: Family<OfTarget, Counter>,
+    propagation: Histogram,
+    notifications: Family<OfNotification, Counter>,
+    rotation_alerts: Family<OfAlert, Counter>,
+    queue_keys: Family<OfPhase, Gauge>,
+    requests: Family<OfRequest, Counter>,
+}
+
+impl Metrics {
+    /// Metrics for the configured targets; what alerts look at exists from the start with value 0.
+    pub fn new(targets: impl IntoIterator<Item = TargetName>) -> Self {
+        let mut registry = Registry::default();
+        let build: Family<OfBuild, Gauge> = family(&mut registry, Name::BuildInfo);
+        build.get_or_create(&OfBuild { version: env!("CARGO_PKG_VERSION") }).set(1);
+        let run_duration = Histogram::new(RUN_BUCKETS);
+        register(&mut registry, Name::RunDuration, run_duration.clone());
+        let propagation = Histogram::new(PROPAGATION_BUCKETS);
+        register(&mut registry, Name::Propagation, propagation.clone());
+        let metrics = Self {
+            targets: targets.into_iter().collect(),
+            stale_seconds: family(&mut registry, Name::StaleSeconds),
+            outcome: family(&mut registry, Name::Outcome),
+            runs: family(&mut registry, Name::Runs),
+            run_duration,
+            writes: family(&mut registry, Name::Writes),
+            foreign_writes: family(&mut registry, Name::ForeignWrites),
+            propagation,
+            notifications: family(&mut registry, Name::Notifications),
+            rotation_alerts: family(&mut registry, Name::RotationAlerts),
+            queue_keys: family(&mut registry, Name::QueueKeys),
+            requests: family(&mut registry, Name::Requests),
+            registry,
+        };
+        for target in &metrics.targets {
+            drop(metrics.stale_seconds.get_or_create(&of(target)));
+            drop(metrics.foreign_writes.get_or_create(&of(target)));
+        }
+        for alert in RotationAlert::ALL {
+            drop(metrics.rotation_alerts.get_or_create(&OfAlert { alert: *alert }));
+        }
+        metrics.queue_keys([]);
+        metrics
+    }
+
+    /// How long AWS has been ahead of a target.
+    pub fn stale_seconds(&self, target: &TargetName, seconds: f64) {
+        if self.targets.contains(target) {
+            self.stale_seconds.get_or_create(&of(target)).set(seconds);
+        }
+    }
+
+    /// How the last run of a target ended.
+    pub fn outcome(&self, target: &TargetName, outcome: &Outcome) {
+        if !self.targets.contains(target) {
+            return;
+        }
+        let is = OutcomeLabel::from(outcome);
+        for label in OutcomeLabel::all() {
+            let labels = OfOutcome { target: target.as_str().to_owned(), outcome: label };
+            self.outcome.get_or_create(&labels).set(i64::from(label == is));
+        }
+    }
+
+    /// A run ended after it held a worker for `duration`.
+    pub fn run(&self, kind: Kind, outcome: &Outcome, duration: Duration) {
+        self.runs.get_or_create(&OfRun { kind, outcome: outcome.into() }).inc();
+        self.run_duration.observe(duration.as_secs_f64());
+    }
+
+    /// A write was tried.
+    pub fn write(&self, kind: Kind, result: WriteResult) {
+        self.writes.get_or_create(&OfWrite { kind, result }).inc();
+    }
+
+    /// A target was found changed by somebody else.
+    pub fn foreign_write(&self, target: &TargetName) {
+        if self.targets.contains(target) {
+            self.foreign_writes.get_or_create(&of(target)).inc();
+        }
+    }
+
+    /// A target is in sync again, so long after AWS had moved.
+    pub fn propagation(&self, took: Duration) {
+        self.propagation.observe(took.as_secs_f64());
+    }
+
+    /// A notification was answered.
+    pub fn notification(&self, route: Route, verdict: Verdict) {
+        self.notifications.get_or_create(&OfNotification { route, verdict }).inc();
+    }
+
+    /// AWS reported a rotation that did not come about.
+    pub fn rotation_alert(&self, alert: RotationAlert) {
+        self.rotation_alerts.get_or_create(&OfAlert { alert }).inc();
+    }
+
+    /// How many keys stand where; a phase that is not named has none.
+    pub fn queue_keys(&self, keys: impl IntoIterator<Item = (QueuePhase, usize)>) {
+        let mut counts = [0_i64; QueuePhase::ALL.len()];
+        for (phase, count) in keys {
+            counts[phase as usize] = i64::try_from(count).unwrap_or(i64::MAX);
+        }
+        for (phase, count) in QueuePhase::ALL.iter().zip(counts) {
+            self.queue_keys.get_or_create(&OfPhase { phase: *phase }).set(count);
+        }
+    }
+
+    /// A request of the relay was answered with `status`, or not at all.
+    pub fn request(&self, api_family: ApiFamily, status: Option<u16>) {
+        let status_class = status.map_or(StatusClass::None, StatusClass::of);
+        self.requests.get_or_create(&OfRequest { api_family, status_class }).inc();
+    }
+
+    /// Everything as OpenMetrics text.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String does not fail.
+        encode(&mut text, &self.registry).ok();
+        text
+    }
+}
+
+fn of(target: &TargetName) -> OfTarget {
+    OfTarget { target: target.as_str().to_owned() }
+}
+
+fn family<S, M>(registry: &mut Registry, name: Name) -> Family<S, M>
+where
+    S: EncodeLabelSet + Clone + std::hash::Hash + Eq + std::fmt::Debug + Send + Sync + 'static,
+    M: Default + 'static,
+    Family<S, M>: Metric + Clone,
+{
+    let family = Family::default();
+    register(registry, name, Clone::clone(&family));
+    family
+}
+
+fn register(registry: &mut Registry, name: Name, metric: impl Metric) {
+    // The encoder appends the suffix of a counter itself.
+    let stem = name.as_str().strip_suffix("_total").unwrap_or(name.as_str());
+    registry.register(stem, name.help(), metric);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Failure, FailureCode, Retry};
+
+    fn target(name: &str) -> TargetName {
+        TargetName::parse(name).unwrap()
+    }
+
+    fn metrics() -> Metrics {
+        Metrics::new([target("orders"), target("billing")])
+    }
+
+    #[track_caller]
+    fn assert_line(metrics: &Metrics, line: &str) {
+        let text = metrics.encode();
+        assert!(text.lines().any(|l| l == line), "no line {line:?} in\n{text}");
+    }
+
+    #[test]
+    fn every_name_of_the_table_is_shown_with_its_help() {
+        let metrics = metrics();
+        metrics.outcome(&target("orders"), &Outcome::InSync);
+        metrics.run(Kind::Application, &Outcome::InSync, Duration::from_millis(20));
+        metrics.write(Kind::Application, WriteResult::Taken);
+        metrics.notification(Route::Sns, Verdict::Accepted);
+        metrics.request(ApiFamily::ApplicationManager, Some(200));
+        metrics.propagation(Duration::from_secs(3));
+        let text = metrics.encode();
+        for name in Name::ALL {
+            let stem = name.as_str().strip_suffix("_total").unwrap_or(name.as_str());
+            assert!(text.contains(&format!("# HELP {stem} {}.\n", name.help())), "{name:?}");
+            let sample =
+                |line: &str| line.strip_prefix(name.as_str()).is_some_and(|r| r.starts_with(['{', '_']));
+            assert!(text.lines().any(sample), "no sample of {name:?} in\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn an_outcome_is_one_and_all_others_are_zero() {
+        let metrics = metrics();
+        metrics.outcome(&target("orders"), &Outcome::Confirming);
+        let failure = Failure::new(FailureCode::Denied, Retry::Slowly, "denied", "grant it");
+        metrics.outcome(&target("orders"), &Outcome::Parked(failure));
+        assert_line(&metrics, r#"relay_target_outcome{target="orders",outcome="parked"} 1"#);
+        assert_line(&metrics, r#"relay_target_outcome{target="orders",outcome="confirming"} 0"#);
+        let ones = metrics
+            .encode()
+            .lines()
+            .filter(|l| l.starts_with("relay_target_outcome") && l.ends_with(" 1"))
+            .count();
+        assert_eq!(ones, 1);
+    }
+
+    #[test]
+    fn what_alerts_look_at_exists_before_anything_happened() {
+        let metrics = metrics();
+        for line in [
+            r#"relay_target_stale_seconds{target="orders"} 0.0"#,
+            r#"relay_foreign_writes_total{target="billing"} 0"#,
+            r#"relay_rotation_alerts_total{alert="rotation_failed"} 0"#,
+            r#"relay_queue_keys{phase="parked"} 0"#,
+        ] {
+            assert_line(&metrics, line);
+        }
+    }
+
+    #[test]
+    fn a_target_that_is_not_configured_makes_no_series() {
+        let metrics = metrics();
+        let before = metrics.encode();
+        let stranger = target("stranger");
+        metrics.outcome(&stranger, &Outcome::InSync);
+        metrics.stale_seconds(&stranger, 5.0);
+        metrics.foreign_write(&stranger);
+        assert_eq!(metrics.encode(), before);
+    }
+
+    #[test]
+    fn counts_add_up_under_their_labels() {
+        let metrics = metrics();
+        metrics.stale_seconds(&target("orders"), 12.5);
+        metrics.foreign_write(&target("orders"));
+        metrics.rotation_alert(RotationAlert::Abandoned);
+        for status in [Some(200), Some(204), Some(429), Some(404), Some(503), None] {
+            metrics.request(ApiFamily::AwsSecretsManager, status);
+        }
+        metrics.queue_keys([(QueuePhase::Running, 2), (QueuePhase::Idle, 7)]);
+        metrics.queue_keys([(QueuePhase::Idle, 9)]);
+        for line in [
+            r#"relay_target_stale_seconds{target="orders"} 12.5"#,
+            r#"relay_foreign_writes_total{target="orders"} 1"#,
+            r#"relay_rotation_alerts_total{alert="rotation_abandoned"} 1"#,
+            r#"relay_requests_total{api_family="aws_secrets_manager",status_class="2xx"} 2"#,
+            r#"relay_requests_total{api_family="aws_secrets_manager",status_class="429"} 1"#,
+            r#"relay_requests_total{api_family="aws_secrets_manager",status_class="4xx"} 1"#,
+            r#"relay_requests_total{api_family="aws_secrets_manager",status_class="5xx"} 1"#,
+            r#"relay_requests_total{api_family="aws_secrets_manager",status_class="none"} 1"#,
+            r#"relay_queue_keys{phase="running"} 0"#,
+            r#"relay_queue_keys{phase="idle"} 9"#,
+        ] {
+            assert_line(&metrics, line);
+        }
+    }
+
+    #[test]
+    fn the_labels_of_kinds_and_alerts_are_the_words_used_elsewhere() {
+        use crate::model::Change;
+        for change in [Change::RotationFailed, Change::RotationAbandoned] {
+            assert_eq!(RotationAlert::of(&change).map(RotationAlert::as_str), Some(change.as_str()));
+        }
+        assert_eq!(RotationAlert::of(&Change::Value), None);
+        let kind = crate::config::TargetKind::SecretValue(crate::config::SecretValueTarget {
+            connection: crate::model::ConnectionName::parse("prod").unwrap(),
+            secret_id: "id".to_owned(),
+            path: "/".to_owned(),
+            value: crate::model::ValueSource::Literal("x".to_owned()),
+        });
+        assert_eq!(Kind::from(&kind).as_str(), kind.as_str());
+    }
+}

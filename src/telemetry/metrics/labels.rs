@@ -1,0 +1,281 @@
+//! The closed label sets. A label that is not here, or a target's name, cannot become a time series.
+
+use std::fmt;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+
+use crate::config::TargetKind;
+use crate::model::{Change, Outcome};
+
+macro_rules! label_values {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$variant_doc])* $variant,)+ }
+
+        impl $name {
+            /// Every value, in declaration order.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)+];
+
+            /// The label's text.
+            pub fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $text,)+ }
+            }
+        }
+
+        impl EncodeLabelValue for $name {
+            fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+                EncodeLabelValue::encode(&self.as_str(), encoder)
+            }
+        }
+    };
+}
+
+label_values! {
+    /// Which way a notification came.
+    Route {
+        /// SNS over HTTPS.
+        Sns = "sns",
+        /// An EventBridge API destination.
+        EventBridge = "eventbridge",
+        /// The signed manual trigger.
+        Trigger = "trigger",
+    }
+}
+
+label_values! {
+    /// What became of a notification.
+    Verdict {
+        /// Verified, and its work enqueued.
+        Accepted = "accepted",
+        /// Verified, seen before.
+        Duplicate = "duplicate",
+        /// Verified, and of no interest.
+        Ignored = "ignored",
+        /// Verified, but no target takes this secret.
+        NotConfigured = "not_configured",
+        /// Verified: AWS reports a failed or abandoned rotation.
+        Alert = "alert",
+        /// A subscription was confirmed.
+        Confirmed = "confirmed",
+        /// A subscription could not be confirmed now.
+        NotConfirmed = "not_confirmed",
+        /// Verified: the subscription was removed.
+        Unsubscribed = "unsubscribed",
+        /// A bad or missing signature, key or password.
+        BadSignature = "bad_signature",
+        /// Proved, but not allowed: an unlisted topic, outside the time window.
+        Forbidden = "forbidden",
+        /// Not what the route takes.
+        Malformed = "malformed",
+        /// Larger than allowed.
+        TooLarge = "too_large",
+        /// The relay starts, drains, is overloaded or could not fetch a certificate.
+        Unavailable = "unavailable",
+    }
+}
+
+label_values! {
+    /// What a run works on.
+    Kind {
+        /// A Mule application.
+        Application = "application",
+        /// A shared secret.
+        SharedSecret = "shared_secret",
+        /// The seed document's call.
+        SecretValue = "secret_value",
+        /// A signed request.
+        Http = "http",
+    }
+}
+
+impl From<&TargetKind> for Kind {
+    fn from(kind: &TargetKind) -> Self {
+        match kind {
+            TargetKind::Application(_) => Kind::Application,
+            TargetKind::SharedSecret(_) => Kind::SharedSecret,
+            TargetKind::SecretValue(_) => Kind::SecretValue,
+            TargetKind::Http(_) => Kind::Http,
+        }
+    }
+}
+
+label_values! {
+    /// How a write ended.
+    WriteResult {
+        /// The target took it.
+        Taken = "taken",
+        /// It may have taken effect all the same: a timeout, a reset, a 5xx.
+        Ambiguous = "ambiguous",
+        /// It certainly did not happen.
+        Failed = "failed",
+    }
+}
+
+label_values! {
+    /// Where a key stands in the queue.
+    QueuePhase {
+        /// Nothing is due.
+        Idle = "idle",
+        /// Due.
+        Queued = "queued",
+        /// Goes on by itself later.
+        Waiting = "waiting",
+        /// Failed, tried again later.
+        Backoff = "backoff",
+        /// Waits for a roll slot.
+        AwaitingRoll = "awaiting_roll",
+        /// A run is under way.
+        Running = "running",
+        /// Nothing is tried until something changes.
+        Parked = "parked",
+    }
+}
+
+label_values! {
+    /// Which API a request goes to; limits are counted per family.
+    ApiFamily {
+        /// Anypoint's Application Manager.
+        ApplicationManager = "application_manager",
+        /// Anypoint's Secrets Manager.
+        SecretsManager = "secrets_manager",
+        /// Anypoint's tokens.
+        AccessManagement = "access_management",
+        /// AWS Secrets Manager.
+        AwsSecretsManager = "aws_secrets_manager",
+        /// Amazon SNS: confirmations.
+        AwsSns = "aws_sns",
+        /// The certificates that SNS signs with.
+        SnsCertificate = "sns_certificate",
+        /// Signed requests of `http` targets.
+        Http = "http",
+    }
+}
+
+label_values! {
+    /// The class of an answer.
+    StatusClass {
+        /// 1xx.
+        Informational = "1xx",
+        /// 2xx.
+        Success = "2xx",
+        /// 3xx.
+        Redirect = "3xx",
+        /// 429: told to slow down.
+        TooMany = "429",
+        /// Any other 4xx.
+        ClientError = "4xx",
+        /// 5xx.
+        ServerError = "5xx",
+        /// No answer: not reached, reset, timed out.
+        None = "none",
+    }
+}
+
+impl StatusClass {
+    /// The class of an HTTP status; outside 100 to 599 it is no answer that one could use.
+    pub fn of(status: u16) -> Self {
+        match status {
+            100..=199 => StatusClass::Informational,
+            200..=299 => StatusClass::Success,
+            300..=399 => StatusClass::Redirect,
+            429 => StatusClass::TooMany,
+            400..=499 => StatusClass::ClientError,
+            500..=599 => StatusClass::ServerError,
+            _ => StatusClass::None,
+        }
+    }
+}
+
+label_values! {
+    /// What AWS reported about a rotation.
+    RotationAlert {
+        /// It could not rotate the secret.
+        Failed = "rotation_failed",
+        /// A pending version was given up.
+        Abandoned = "rotation_abandoned",
+    }
+}
+
+impl RotationAlert {
+    /// The alert in an event, if it is one.
+    pub fn of(change: &Change) -> Option<Self> {
+        match change {
+            Change::RotationFailed => Some(RotationAlert::Failed),
+            Change::RotationAbandoned => Some(RotationAlert::Abandoned),
+            Change::Value | Change::Ignored(_) => None,
+        }
+    }
+}
+
+/// [`Outcome::label`] as a label's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct OutcomeLabel(&'static str);
+
+impl OutcomeLabel {
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        Outcome::LABELS.iter().copied().map(Self)
+    }
+}
+
+impl From<&Outcome> for OutcomeLabel {
+    fn from(outcome: &Outcome) -> Self {
+        Self(outcome.label())
+    }
+}
+
+impl EncodeLabelValue for OutcomeLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+        EncodeLabelValue::encode(&self.0, encoder)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfTarget {
+    pub(super) target: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfOutcome {
+    pub(super) target: String,
+    pub(super) outcome: OutcomeLabel,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfRun {
+    pub(super) kind: Kind,
+    pub(super) outcome: OutcomeLabel,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfWrite {
+    pub(super) kind: Kind,
+    pub(super) result: WriteResult,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfNotification {
+    pub(super) route: Route,
+    pub(super) verdict: Verdict,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfPhase {
+    pub(super) phase: QueuePhase,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfRequest {
+    pub(super) api_family: ApiFamily,
+    pub(super) status_class: StatusClass,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfAlert {
+    pub(super) alert: RotationAlert,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfBuild {
+    pub(super) version: &'static str,
+}

@@ -1,0 +1,53 @@
+//! Every metric: its name and what it means.
+
+macro_rules! names {
+    ($($variant:ident = $name:literal, $help:literal;)+) => {
+        /// A metric of the relay.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Name {
+            $(#[doc = concat!("`", $name, "`: ", $help)] $variant,)+
+        }
+
+        impl Name {
+            /// Every metric, in the order of the table.
+            pub const ALL: &'static [Name] = &[$(Name::$variant,)+];
+
+            /// The name as Prometheus stores it.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Name::$variant => $name,)+ }
+            }
+
+            /// What it means, in one sentence without a full stop.
+            pub fn help(self) -> &'static str {
+                match self { $(Name::$variant => $help,)+ }
+            }
+        }
+    };
+}
+
+names! {
+    StaleSeconds = "relay_target_stale_seconds",
+        "How long AWS has been ahead of the target; 0 when it is not";
+    Outcome = "relay_target_outcome",
+        "1 for how the target's last run ended, 0 for the other outcomes";
+    Runs = "relay_runs_total",
+        "Runs by target kind and outcome";
+    RunDuration = "relay_run_duration_seconds",
+        "How long a run held a worker";
+    Writes = "relay_writes_total",
+        "Writes to targets by kind and result";
+    ForeignWrites = "relay_foreign_writes_total",
+        "Times that the target was found changed by somebody else";
+    Propagation = "relay_propagation_seconds",
+        "From the change in AWS to the proof at the target";
+    Notifications = "relay_notifications_total",
+        "Notifications by route and what became of them";
+    RotationAlerts = "relay_rotation_alerts_total",
+        "Rotations that AWS reported as failed or abandoned";
+    QueueKeys = "relay_queue_keys",
+        "Targets by where they stand in the queue";
+    Requests = "relay_requests_total",
+        "Requests of the relay by API family and class of answer";
+    BuildInfo = "relay_build_info",
+        "Always 1; the label tells the version";
+}
