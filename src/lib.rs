@@ -16,6 +16,7 @@ pub mod model;
 pub mod outbound;
 pub mod queue;
 pub mod secret;
+pub mod status;
 pub mod sync;
 pub mod telemetry;
 pub mod verify;

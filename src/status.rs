@@ -1,0 +1,171 @@
+//! The status board: what each target and each secret looks like now, for people, for metrics and for
+//! a trigger that waits for the outcome.
+//!
+//! Guarantees: it grows with the configuration only (a bounded history per target, bounded texts),
+//! holds no value, and counts staleness as long as AWS is ahead: from the earliest time at which it
+//! was heard to be, until a run that started after that ends settled.
+//!
+//! Not guaranteed: anything over a restart. The next reconcile says again since when AWS is ahead,
+//! from what AWS itself remembers.
+
+mod record;
+mod secret;
+mod target;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::model::{Event, Outcome, SecretRef, TargetName};
+
+pub use record::{Did, FailureView, RunLine, RunNo, RunRecord, ShortVersions, short_versions};
+pub use secret::{Heard, SecretStatus};
+pub use target::TargetStatus;
+
+use secret::SecretEntry;
+use target::TargetEntry;
+
+/// Everything at one moment: the status JSON.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    /// The moment.
+    pub at: Timestamp,
+    /// Every configured target, by name.
+    pub targets: Vec<TargetStatus>,
+    /// Every configured secret, by id.
+    pub secrets: Vec<SecretStatus>,
+}
+
+/// The newest run of a target that came to an end other than `confirming`.
+type Ended = Option<(RunNo, Outcome)>;
+
+struct Line {
+    entry: Mutex<TargetEntry>,
+    ended: watch::Sender<Ended>,
+}
+
+/// The board. Targets and secrets that are not configured are ignored everywhere.
+pub struct StatusBoard {
+    targets: BTreeMap<TargetName, Line>,
+    secrets: Mutex<BTreeMap<SecretRef, SecretEntry>>,
+}
+
+impl StatusBoard {
+    /// A board for what is configured.
+    pub fn new(
+        targets: impl IntoIterator<Item = TargetName>,
+        secrets: impl IntoIterator<Item = SecretRef>,
+    ) -> Self {
+        let line = || Line { entry: Mutex::default(), ended: watch::Sender::new(None) };
+        Self {
+            targets: targets.into_iter().map(|target| (target, line())).collect(),
+            secrets: Mutex::new(secrets.into_iter().map(|secret| (secret, SecretEntry::default())).collect()),
+        }
+    }
+
+    /// A run of the target starts.
+    pub fn started(&self, target: &TargetName, at: Timestamp) -> RunNo {
+        self.with(target, |entry| entry.start(at)).unwrap_or_default()
+    }
+
+    /// A run of the target ended. One that settled ends the staleness that was known when it
+    /// started, or that it found itself.
+    pub fn finished(&self, target: &TargetName, run: RunNo, record: RunRecord) {
+        let Some(line) = self.targets.get(target) else { return };
+        let outcome = record.outcome.clone();
+        lock(&line.entry).finish(run, record);
+        if outcome != Outcome::Confirming {
+            line.ended.send_replace(Some((run, outcome)));
+        }
+    }
+
+    /// The newest run of the target that has started. To be asked before the work that is then waited
+    /// for is enqueued.
+    pub fn runs_started(&self, target: &TargetName) -> RunNo {
+        self.with(target, |entry| entry.runs_started()).unwrap_or_default()
+    }
+
+    /// How the target's last run ended.
+    pub fn outcome(&self, target: &TargetName) -> Option<Outcome> {
+        self.with(target, |entry| entry.outcome().cloned()).flatten()
+    }
+
+    /// A notification or a reconcile says that AWS has been ahead of the target since `since`. The
+    /// earliest such time counts. A run that is under way may have looked before, so its success does
+    /// not end this.
+    pub fn set_stale(&self, target: &TargetName, since: Timestamp) {
+        self.with(target, |entry| entry.hear_stale(since));
+    }
+
+    /// The run that is under way found that AWS has been ahead since `since`.
+    pub fn found_stale(&self, target: &TargetName, since: Timestamp) {
+        self.with(target, |entry| entry.find_stale(since));
+    }
+
+    /// AWS is not ahead of the target, as was found without a run.
+    pub fn clear_stale(&self, target: &TargetName) {
+        self.with(target, TargetEntry::clear_stale);
+    }
+
+    /// Since when AWS has been ahead of the target.
+    pub fn stale_since(&self, target: &TargetName) -> Option<Timestamp> {
+        self.with(target, |entry| entry.stale_since()).flatten()
+    }
+
+    /// How long AWS has been ahead of each target, in seconds; 0 where it is not.
+    pub fn stale_seconds(&self, now: Timestamp) -> Vec<(TargetName, f64)> {
+        let seconds =
+            |(name, line): (&TargetName, &Line)| (name.clone(), lock(&line.entry).stale_seconds(now));
+        self.targets.iter().map(seconds).collect()
+    }
+
+    /// A verified event about a secret was heard at `at`.
+    pub fn notified(&self, secret: &SecretRef, event: &Event, at: Timestamp) {
+        if let Some(entry) = lock(&self.secrets).get_mut(secret) {
+            entry.hear(event, at);
+        }
+    }
+
+    /// Everything, as of `now`.
+    pub fn snapshot(&self, now: Timestamp) -> Status {
+        let targets = self.targets.iter().map(|(name, line)| lock(&line.entry).status(name.as_str(), now));
+        let secrets = lock(&self.secrets).iter().map(|(secret, entry)| entry.status(secret)).collect();
+        Status { at: now, targets: targets.collect(), secrets }
+    }
+
+    /// The status of one target, as of `now`.
+    pub fn target(&self, target: &TargetName, now: Timestamp) -> Option<TargetStatus> {
+        self.with(target, |entry| entry.status(target.as_str(), now))
+    }
+
+    /// Waits, for `limit` at most, until a run that started after `after_run` has ended in any way
+    /// but `confirming`, and says how. None when the time is over, or if there is no such target.
+    pub async fn wait_settled(
+        &self,
+        target: &TargetName,
+        after_run: RunNo,
+        limit: Duration,
+    ) -> Option<Outcome> {
+        let mut ended = self.targets.get(target)?.ended.subscribe();
+        let newer = |ended: &Ended| ended.as_ref().is_some_and(|(run, _)| *run > after_run);
+        let wait = tokio::time::timeout(limit, ended.wait_for(newer));
+        let ended = wait.await.ok()?.ok()?;
+        ended.as_ref().map(|(_, outcome)| outcome.clone())
+    }
+
+    fn with<T>(&self, target: &TargetName, look: impl FnOnce(&mut TargetEntry) -> T) -> Option<T> {
+        Some(look(&mut lock(&self.targets.get(target)?.entry)))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every change leaves a state that can be shown.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
