@@ -23,3 +23,8 @@ pub use answer::{Acknowledgement, TargetState, TriggerAnswer, TriggerRequest, Tr
 pub use router::router;
 pub use state::{IngressState, Parts};
 pub use wait::LONGEST as LONGEST_WAIT;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

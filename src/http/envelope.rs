@@ -4,19 +4,19 @@
 //! a layer (timeout, body limit) or the router (unknown path, wrong method) made without us.
 
 use std::any::Any;
+use std::borrow::Cow;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderValue, header};
+use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 use tracing::Span;
 
-use super::problem::CONTENT_TYPE;
 use super::request_id::HEADER;
+use super::routes::ROUTES;
 use super::{ErrorCode, Problem, RequestId};
 
 /// Puts request ids, problem bodies, a trace span and the panic guard around a router.
@@ -32,15 +32,13 @@ where
             tracing::debug!(status, latency_us = latency.as_micros(), "answered");
         })
         .on_failure(());
-    router
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(trace)
-        .layer(from_fn(seal))
+    router.layer(CatchPanicLayer::custom(panicked)).layer(trace).layer(from_fn(seal))
 }
 
 /// The span names the route, not the path that was sent, and neither query, headers nor body.
 fn span(request: &Request<Body>) -> Span {
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    let path = request.uri().path();
+    let route = ROUTES.iter().find(|route| route.path == path).map_or("none", |route| route.path);
     let request_id = request.extensions().get::<RequestId>().map_or("", RequestId::as_str);
     tracing::info_span!("request", method = %request.method(), route, request_id)
 }
@@ -56,13 +54,11 @@ async fn seal(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
     let mut response = next.run(request).await;
-    if let Some(problem) = Problem::of(&response)
+    if let Some(problem) = Problem::of(&response).map(Cow::into_owned)
         && let Ok(body) = serde_json::to_vec(&problem.body(&id))
     {
         *response.body_mut() = Body::from(body);
-        let headers = response.headers_mut();
-        headers.remove(header::CONTENT_LENGTH);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+        problem.add_headers(response.headers_mut());
     }
     if let Some(value) = id.header_value() {
         response.headers_mut().insert(HEADER, value);
@@ -72,11 +68,13 @@ async fn seal(mut request: Request, next: Next) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header;
     use axum::routing::get;
     use tower::ServiceExt;
 
     use super::*;
     use crate::http::ProblemBody;
+    use crate::http::problem::CONTENT_TYPE;
 
     async fn ask(router: Router, request: Request) -> (Response, Option<ProblemBody>) {
         let mut response = router.oneshot(request).await.unwrap();

@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
@@ -190,6 +190,18 @@ impl Problem {
         Some(Cow::Owned(Problem::new(code, detail)))
     }
 
+    /// Adds what the code and the challenge say in headers.
+    pub(super) fn add_headers(&self, headers: &mut HeaderMap) {
+        if let Some(seconds) = self.code.retry_after() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(challenge) = self.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        headers.remove(header::CONTENT_LENGTH);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    }
+
     /// The body with the request id in it.
     pub fn body(&self, request_id: &RequestId) -> ProblemBody {
         ProblemBody {
@@ -204,16 +216,9 @@ impl Problem {
 }
 
 impl IntoResponse for Problem {
-    /// Status, headers and the problem itself as an extension; [`super::envelope`] writes the body.
+    /// The status, and the problem itself as an extension; [`super::envelope`] writes headers and body.
     fn into_response(self) -> Response {
         let mut response = self.code.status().into_response();
-        let headers = response.headers_mut();
-        if let Some(seconds) = self.code.retry_after() {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if let Some(challenge) = self.challenge {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-        }
         response.extensions_mut().insert(self);
         response
     }

@@ -45,12 +45,7 @@ pub struct Route {
     pub endpoint: Endpoint,
 }
 
-const fn route(
-    listener: Listener,
-    method: &'static str,
-    path: &'static str,
-    endpoint: Endpoint,
-) -> Route {
+const fn route(listener: Listener, method: &'static str, path: &'static str, endpoint: Endpoint) -> Route {
     Route { method, path, listener, endpoint }
 }
 

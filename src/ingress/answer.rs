@@ -9,7 +9,7 @@ use crate::http::RequestId;
 use crate::ingress::ports::{TargetReport, Ticket};
 use crate::model::Outcome;
 
-/// What became of a request that was not refused. Also a metric label.
+/// What became of a request that was not refused. Among events, a later one outweighs an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -17,28 +17,18 @@ pub enum Verdict {
     NotOfInterest,
     /// Verified, but no target uses the secret.
     NotConfigured,
+    /// AWS reports that it could not rotate a configured secret: nothing to forward, a person is told.
+    Alerted,
     /// Its work was enqueued when it came the first time.
     Duplicate,
     /// Its work is enqueued.
     Accepted,
     /// The subscription is confirmed.
     Confirmed,
-    /// Nothing to do for the relay; a person was alerted.
-    Noted,
-}
-
-impl Verdict {
-    /// The word in JSON and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Verdict::NotOfInterest => "not_of_interest",
-            Verdict::NotConfigured => "not_configured",
-            Verdict::Duplicate => "duplicate",
-            Verdict::Accepted => "accepted",
-            Verdict::Confirmed => "confirmed",
-            Verdict::Noted => "noted",
-        }
-    }
+    /// The configuration leaves the confirmation to a person, who is told.
+    NotConfirmed,
+    /// Somebody ended the subscription; a person is told.
+    Unsubscribed,
 }
 
 /// The answer to AWS's senders, which read the status alone; the body is for whoever replays a
@@ -156,9 +146,7 @@ impl TargetState {
 impl TriggerAnswer {
     /// The 202 of a trigger that does not wait.
     pub(super) fn accepted(ticket: &Ticket, id: &RequestId) -> Response {
-        let due = |(target, _): &(_, _)| TargetReport { target: Clone::clone(target), outcome: None };
-        let reports: Vec<TargetReport> = ticket.targets.iter().map(due).collect();
-        Self::respond(StatusCode::ACCEPTED, TriggerResult::Accepted, &reports, id)
+        Self::respond(StatusCode::ACCEPTED, TriggerResult::Accepted, &ticket.due(), id)
     }
 
     /// The answer after a wait: 200, 202 or 502.

@@ -5,7 +5,7 @@
 //! whatever they like, so each (hook, code) is logged once per [`LOG_EVERY`], with the number of those
 //! left out.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,15 +15,15 @@ use axum::response::{IntoResponse, Response};
 
 use super::IngressState;
 use super::answer::Verdict;
-use super::ports::Route;
 use crate::http::{ErrorCode, Problem};
+use crate::telemetry::metrics::{Route, Verdict as Counted};
 
 /// Shortest time between two log lines of one kind.
 pub(super) const LOG_EVERY: Duration = Duration::from_secs(30);
 
 /// Which refusals were logged when. As many entries as there are pairs of hook and code.
 #[derive(Default)]
-pub(super) struct Quiet(Mutex<BTreeMap<(Route, ErrorCode), (Instant, u64)>>);
+pub(super) struct Quiet(Mutex<HashMap<(Route, ErrorCode), (Instant, u64)>>);
 
 impl Quiet {
     /// Whether to log now; then, how many were left out since the last line.
@@ -53,15 +53,52 @@ pub(super) async fn pass(
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
-    let verdict = match Problem::of(&response) {
-        Some(problem) => {
-            log(&state, route, &problem);
-            problem.code().as_str()
-        }
-        None => response.extensions().get::<Verdict>().map_or("unknown", |verdict| verdict.as_str()),
-    };
-    state.tally().answered(route, verdict);
+    if let Some(problem) = Problem::of(&response) {
+        log(&state, route, &problem);
+        state.metrics().notification(route, of_code(problem.code()));
+    } else if let Some(verdict) = response.extensions().get() {
+        state.metrics().notification(route, of_verdict(*verdict));
+    }
     response
+}
+
+fn of_verdict(verdict: Verdict) -> Counted {
+    match verdict {
+        Verdict::NotOfInterest => Counted::Ignored,
+        Verdict::NotConfigured => Counted::NotConfigured,
+        Verdict::Alerted => Counted::Alert,
+        Verdict::Duplicate => Counted::Duplicate,
+        Verdict::Accepted => Counted::Accepted,
+        Verdict::Confirmed => Counted::Confirmed,
+        Verdict::NotConfirmed => Counted::NotConfirmed,
+        Verdict::Unsubscribed => Counted::Unsubscribed,
+    }
+}
+
+fn of_code(code: ErrorCode) -> Counted {
+    match code {
+        ErrorCode::Malformed
+        | ErrorCode::NotFound
+        | ErrorCode::HookDisabled
+        | ErrorCode::MethodNotAllowed => Counted::Malformed,
+        ErrorCode::Unauthorized | ErrorCode::SignatureRefused | ErrorCode::RawDelivery => {
+            Counted::BadSignature
+        }
+        ErrorCode::TriggerOutsideWindow | ErrorCode::TopicNotListed | ErrorCode::MessageOutsideWindow => {
+            Counted::Forbidden
+        }
+        ErrorCode::NotConfigured => Counted::NotConfigured,
+        ErrorCode::Duplicate => Counted::Duplicate,
+        ErrorCode::TooLarge => Counted::TooLarge,
+        ErrorCode::ConfirmationFailed => Counted::NotConfirmed,
+        ErrorCode::Internal
+        | ErrorCode::CertificateUnavailable
+        | ErrorCode::Starting
+        | ErrorCode::Draining
+        | ErrorCode::Overloaded
+        | ErrorCode::Timeout
+        | ErrorCode::NotReady => Counted::Unavailable,
+    }
 }
 
 fn log(state: &IngressState, route: Route, problem: &Problem) {

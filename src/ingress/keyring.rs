@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
+use super::Parts;
 use crate::clock::Clock;
 use crate::credential::{CredentialError, CredentialRef, Credentials};
 use crate::secret::SecretValue;
@@ -18,50 +19,81 @@ use crate::secret::SecretValue;
 /// Shortest time between two reads: strangers can cause them.
 pub(super) const REREAD_EVERY: Duration = Duration::from_secs(5);
 
-/// One accepted credential.
-pub(super) struct Key {
+/// Turns what was read into what is compared, or says what is wrong with it.
+type Decode = fn(SecretValue) -> Result<SecretValue, String>;
+
+/// One accepted credential; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Key(Arc<(String, SecretValue)>);
+
+impl Key {
     /// Its name in the configuration; empty where it has none.
-    pub(super) id: String,
+    pub(super) fn id(&self) -> &str {
+        &self.0.0
+    }
+
     /// The credential.
-    pub(super) value: SecretValue,
+    pub(super) fn value(&self) -> &SecretValue {
+        &self.0.1
+    }
 }
 
 /// The accepted credentials of one hook.
 pub(super) struct KeyRing {
     places: Vec<(String, CredentialRef)>,
+    decode: Decode,
     reader: Arc<dyn Credentials>,
     clock: Arc<dyn Clock>,
-    keys: RwLock<Arc<[Arc<Key>]>>,
+    keys: RwLock<Arc<[Key]>>,
     last_read: Mutex<Instant>,
 }
 
 impl KeyRing {
-    /// Reads every place; one that can't be read is an error.
+    /// Reads every place; one that can't be read or decoded is an error.
     pub(super) async fn load(
         places: Vec<(String, CredentialRef)>,
-        reader: Arc<dyn Credentials>,
-        clock: Arc<dyn Clock>,
+        parts: &Parts,
+        decode: Decode,
     ) -> Result<Self, CredentialError> {
-        let mut keys = Vec::with_capacity(places.len());
-        for (id, place) in &places {
-            keys.push(Arc::new(Key { id: id.clone(), value: reader.read(place).await? }));
+        let (reader, clock) = (Arc::clone(&parts.credentials), Arc::clone(&parts.clock));
+        let (keys, last_read) = (RwLock::new(Arc::default()), Mutex::new(clock.now()));
+        let ring = Self { places, decode, reader, clock, keys, last_read };
+        let mut keys = Vec::with_capacity(ring.places.len());
+        for (id, place) in &ring.places {
+            keys.push(ring.read(id, place).await?);
         }
-        let last_read = Mutex::new(clock.now());
-        Ok(Self { places, reader, clock, keys: RwLock::new(keys.into()), last_read })
+        ring.put(keys);
+        Ok(ring)
     }
 
-    /// What `check` finds among the credentials; after a refusal, among them as they are now. The
-    /// second refusal is final.
-    pub(super) async fn admit<T, E>(&self, check: impl Fn(&[Arc<Key>]) -> Result<T, E>) -> Result<T, E> {
-        if let Ok(admitted) = check(&self.keys()) {
-            return Ok(admitted);
+    /// What `check` finds among the credentials. After a refusal that `stale` credentials may have
+    /// caused, among them as they are now; the second refusal is final.
+    pub(super) async fn admit<T, E>(
+        &self,
+        check: impl Fn(&[Key]) -> Result<T, E>,
+        stale: impl Fn(&E) -> bool,
+    ) -> Result<T, E> {
+        match check(&self.keys()) {
+            Err(refusal) if stale(&refusal) => {
+                self.reread().await;
+                check(&self.keys())
+            }
+            other => other,
         }
-        self.reread().await;
-        check(&self.keys())
     }
 
-    fn keys(&self) -> Arc<[Arc<Key>]> {
+    fn keys(&self) -> Arc<[Key]> {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn put(&self, keys: Vec<Key>) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys.into();
+    }
+
+    async fn read(&self, id: &str, place: &CredentialRef) -> Result<Key, CredentialError> {
+        let value = (self.decode)(self.reader.read(place).await?)
+            .map_err(|reason| CredentialError { place: place.to_string(), reason })?;
+        Ok(Key(Arc::new((id.to_owned(), value))))
     }
 
     /// Reads every place again unless that was done a moment ago. Those who come while a read is
@@ -76,12 +108,12 @@ impl KeyRing {
         *last_read = now;
         let mut keys = self.keys().to_vec();
         for (key, (id, place)) in keys.iter_mut().zip(&self.places) {
-            match self.reader.read(place).await {
-                Ok(value) => *key = Arc::new(Key { id: id.clone(), value }),
+            match self.read(id, place).await {
+                Ok(fresh) => *key = fresh,
                 Err(error) => tracing::warn!(%error, "credential kept as it was: it could not be read again"),
             }
         }
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys.into();
+        self.put(keys);
         *last_read = self.clock.now();
     }
 }
@@ -94,6 +126,7 @@ mod tests {
 
     use super::*;
     use crate::clock::TestClock;
+    use crate::ingress::testing;
 
     /// Gives `first` at the first read and `then` (or a failure) at all others.
     struct Rotating {
@@ -108,9 +141,7 @@ mod tests {
             match (first, self.then) {
                 (true, _) => Ok(SecretValue::from("first".to_owned())),
                 (false, Some(text)) => Ok(SecretValue::from(text.to_owned())),
-                (false, None) => {
-                    Err(CredentialError { place: place.to_string(), reason: "gone".to_owned() })
-                }
+                (false, None) => Err(CredentialError { place: place.to_string(), reason: "gone".to_owned() }),
             }
         }
     }
@@ -119,16 +150,20 @@ mod tests {
         let clock = TestClock::at(jiff::Timestamp::UNIX_EPOCH);
         let reader = Arc::new(Rotating { reads: AtomicUsize::new(0), then });
         let places = vec![("ops".to_owned(), CredentialRef::Env("KEY".to_owned()))];
-        let as_reader: Arc<dyn Credentials> = Arc::clone(&reader) as _;
-        let ring = KeyRing::load(places, as_reader, Arc::new(clock.clone())).await.unwrap();
+        let parts = Parts {
+            clock: Arc::new(clock.clone()),
+            credentials: Arc::clone(&reader) as _,
+            ..testing::parts()
+        };
+        let ring = KeyRing::load(places, &parts, Ok).await.unwrap();
         (ring, reader, clock)
     }
 
     async fn presents(ring: &KeyRing, text: &str) -> bool {
-        let check = |keys: &[Arc<Key>]| {
-            keys.iter().any(|key| key.value.expose_str() == Some(text)).then_some(()).ok_or(())
+        let check = |keys: &[Key]| {
+            keys.iter().any(|key| key.value().expose_str() == Some(text)).then_some(()).ok_or(())
         };
-        ring.admit(check).await.is_ok()
+        ring.admit(check, |()| true).await.is_ok()
     }
 
     #[tokio::test]

@@ -8,31 +8,11 @@ use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
 use crate::model::{Event, Failure, Outcome, TargetName, TopicArn};
-
-/// Which hook a hint came through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Route {
-    /// `/hooks/sns`
-    Sns,
-    /// `/hooks/eventbridge`
-    EventBridge,
-    /// `/hooks/trigger`
-    Trigger,
-}
-
-impl Route {
-    /// Stable text for logs and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Route::Sns => "sns",
-            Route::EventBridge => "eventbridge",
-            Route::Trigger => "trigger",
-        }
-    }
-}
+use crate::telemetry::metrics::Route;
 
 /// The id by which a repeated notification is known again. Events keep their own id over all routes,
-/// so one event that comes through SNS and EventBridge is one.
+/// so one event that comes through SNS and EventBridge is one; it also stands for the SNS message
+/// around it, whose id says less: the same event published twice has two.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DedupId(String);
 
@@ -45,11 +25,6 @@ impl DedupId {
     /// The `webhook-id` of a trigger. A space of its own: a trigger can't use up an event's id.
     pub fn trigger(id: &str) -> Self {
         Self::bounded("trigger:", id)
-    }
-
-    /// The place of an event inside an SNS message, for events that have no id of their own.
-    pub fn message(message_id: &str, index: usize) -> Self {
-        Self::bounded("message:", &format!("{message_id}#{index}"))
     }
 
     /// Long ids are remembered as their digest, so that one id costs a bounded amount of memory.
@@ -126,6 +101,14 @@ pub struct Ticket {
     pub targets: Vec<(TargetName, u64)>,
 }
 
+impl Ticket {
+    /// A report of each target as it stands right after the hint: due.
+    pub fn due(&self) -> Vec<TargetReport> {
+        let due = |(target, _): &(TargetName, u64)| TargetReport { target: target.clone(), outcome: None };
+        self.targets.iter().map(due).collect()
+    }
+}
+
 /// How one target of a ticket stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetReport {
@@ -192,13 +175,6 @@ pub trait Certificates: Send + Sync {
 pub trait Confirmer: Send + Sync {
     /// Confirms the subscription of `topic` that `token` belongs to.
     async fn confirm(&self, topic: &TopicArn, token: &str) -> Result<(), Failure>;
-}
-
-/// Counts what the hooks answered.
-pub trait Tally: Send + Sync {
-    /// One request of `route` ended with `verdict`: a word of
-    /// [`Verdict`](super::answer::Verdict) or an [`ErrorCode`](crate::http::ErrorCode).
-    fn answered(&self, route: Route, verdict: &'static str);
 }
 
 #[cfg(test)]

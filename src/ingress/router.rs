@@ -18,10 +18,10 @@ use tower::load_shed::LoadShedLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use super::ports::Route;
 use super::{IngressState, eventbridge, gate, sns, trigger};
 use crate::http::routes::{Endpoint, Listener};
 use crate::http::{ErrorCode, Problem, envelope, probes, routes};
+use crate::telemetry::metrics::Route;
 
 /// The router of the public listener.
 pub fn router(state: IngressState) -> Router {

@@ -1,8 +1,8 @@
 //! `/hooks/sns`: messages of Amazon SNS.
 //!
 //! Guarantees: the topic list, the time window and the rules of the certificate's address are applied
-//! before any network use; a certificate that can't be fetched now is a 503, because SNS never
-//! repeats a 403; no address out of a message is ever followed.
+//! before any network use; a certificate that can't be had now is a 503, because SNS never repeats a
+//! 403; no address out of a message is ever followed.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,11 +12,12 @@ use axum::response::Response;
 use bytes::Bytes;
 
 use super::answer::{Acknowledgement, Verdict};
-use super::ports::{Alert, CertificateFault, DedupId, Route};
+use super::ports::{Alert, CertificateFault};
 use super::{IngressState, body, offer};
 use crate::config::{Confirm, SnsIngress};
 use crate::http::{ErrorCode, Problem, RequestId};
 use crate::model::TopicArn;
+use crate::telemetry::metrics::Route;
 use crate::verify::sns::{
     Certificate, Content, Envelope, EnvelopeHeaders, RefusalClass, Rules, SnsRefusal, Verified, Window,
 };
@@ -78,20 +79,13 @@ pub(super) async fn receive(
 ) -> Result<Response, Problem> {
     match message.content() {
         Content::Notification { message: text } => {
-            let message_id = message.message_id().to_string();
-            let notification = offer::Notification {
-                route: Route::Sns,
-                request_id: &id,
-                fallback: &|index| DedupId::message(&message_id, index),
-                allowed: &|_| Ok(()),
-            };
-            let (verdict, detail) = offer::all(&state, &notification, text.as_bytes(), StatusCode::OK)?;
+            let (verdict, detail) = offer::events(&state, Route::Sns, &id, text.as_bytes(), |_| Ok(()))?;
             Ok(Acknowledgement::respond(StatusCode::OK, verdict, detail, &id))
         }
         Content::SubscriptionConfirmation { token } => confirm(&state, message.topic(), token, &id).await,
         Content::UnsubscribeConfirmation => {
             state.intake().alert(Alert::Unsubscribed { topic: message.topic().clone() });
-            Ok(Acknowledgement::respond(StatusCode::OK, Verdict::Noted, None, &id))
+            Ok(Acknowledgement::respond(StatusCode::OK, Verdict::Unsubscribed, None, &id))
         }
     }
 }
@@ -113,7 +107,7 @@ async fn confirm(
                  --token <token> --authenticate-on-unsubscribe true"
             );
             state.intake().alert(Alert::ConfirmByHand { topic: topic.clone() });
-            Ok(Acknowledgement::respond(StatusCode::OK, Verdict::Noted, None, id))
+            Ok(Acknowledgement::respond(StatusCode::OK, Verdict::NotConfirmed, None, id))
         }
         Confirm::Auto | Confirm::Api | Confirm::Url => match state.confirmer().confirm(topic, token).await {
             Ok(()) => {
@@ -148,6 +142,10 @@ fn refused(refusal: SnsRefusal) -> Problem {
             ErrorCode::MessageOutsideWindow,
             "the message is older, or further ahead of this clock, than the configuration allows",
         ),
+        // SNS serves nothing else there, so something on the way did: the message must not be lost for it.
+        SnsRefusal::CertificateFile => {
+            Problem::new(ErrorCode::CertificateUnavailable, "send it again in a moment")
+        }
         _ => match refusal.class() {
             RefusalClass::Malformed => {
                 Problem::new(ErrorCode::Malformed, format!("not a message as SNS writes it: {refusal}"))

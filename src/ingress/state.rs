@@ -6,13 +6,14 @@ use tokio::sync::Semaphore;
 
 use super::eventbridge::EventBridgeHook;
 use super::gate::Quiet;
-use super::ports::{Certificates, Confirmer, Intake, Tally};
+use super::ports::{Certificates, Confirmer, Intake};
 use super::sns::SnsHook;
 use super::trigger::TriggerHook;
 use crate::clock::Clock;
 use crate::config::{Ingress, Limits};
 use crate::credential::{CredentialError, Credentials};
 use crate::http::Readiness;
+use crate::telemetry::metrics::Metrics;
 
 /// The outside of the hooks, as `crate::app` hands it over.
 pub struct Parts {
@@ -29,7 +30,7 @@ pub struct Parts {
     /// Reads the senders' credentials.
     pub credentials: Arc<dyn Credentials>,
     /// Counts answers.
-    pub tally: Arc<dyn Tally>,
+    pub metrics: Arc<Metrics>,
 }
 
 struct Inner {
@@ -88,8 +89,8 @@ impl IngressState {
         &*self.0.parts.confirmer
     }
 
-    pub(super) fn tally(&self) -> &dyn Tally {
-        &*self.0.parts.tally
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.0.parts.metrics
     }
 
     pub(super) fn quiet(&self) -> &Quiet {

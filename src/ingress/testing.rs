@@ -1,0 +1,341 @@
+//! Fakes of the ports, and requests as the three senders make them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::ports::{
+    Alert, Answer, CertificateFault, Certificates, Confirmer, Hint, Intake, Subject, TargetReport, Ticket,
+};
+use super::tests::openapi::Spec;
+use super::{IngressState, Parts, router};
+use crate::clock::TestClock;
+use crate::config::{
+    Confirm, EventBridgeAuth, EventBridgeIngress, Ingress, Limits, SnsEmulator, SnsIngress, TriggerIngress,
+    TriggerKey,
+};
+use crate::credential::{CredentialError, CredentialRef, Credentials};
+use crate::http::Readiness;
+use crate::model::{Failure, FailureCode, Outcome, Retry, TargetName, TopicArn};
+use crate::secret::SecretValue;
+use crate::telemetry::metrics::Metrics;
+use crate::verify::sns::testing::{self as sns, CertificateShape, TOPIC};
+use crate::verify::webhook;
+
+pub(super) const API_KEY: &str = "eventbridge-key-of-the-tests";
+pub(super) const TRIGGER_KEY: &str = "trigger-key-of-the-tests-24-bytes";
+pub(super) const SECRET: &str = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/orders/db-a1B2c3";
+pub(super) const TARGET: &str = "orders-api";
+pub(super) const BODY_LIMIT: usize = 64 * 1024;
+
+/// An intake with one target that uses one secret.
+#[derive(Default)]
+pub(super) struct FakeIntake {
+    pub(super) hints: Mutex<Vec<Hint>>,
+    pub(super) alerts: Mutex<Vec<Alert>>,
+    pub(super) closed_after: Mutex<Option<usize>>,
+    pub(super) not_of_interest: Mutex<Option<&'static str>>,
+    pub(super) outcome: Mutex<Option<Outcome>>,
+    /// Whether `settle` never ends by itself.
+    pub(super) stuck: Mutex<bool>,
+    seen: Mutex<BTreeSet<String>>,
+}
+
+#[async_trait]
+impl Intake for FakeIntake {
+    fn offer(&self, hint: Hint) -> Answer {
+        if self.closed_after.lock().unwrap().is_some_and(|limit| self.hints.lock().unwrap().len() >= limit) {
+            return Answer::Closed;
+        }
+        if self.seen.lock().unwrap().contains(hint.id.as_str()) {
+            return Answer::Duplicate;
+        }
+        if let Some(why) = *self.not_of_interest.lock().unwrap() {
+            return Answer::NotOfInterest(why);
+        }
+        let known = match &hint.subject {
+            Subject::Event(event) => event.secret.text == SECRET,
+            Subject::Secret(secret) => secret == SECRET,
+            Subject::Target(target) => target.as_str() == TARGET,
+            Subject::All => true,
+        };
+        if !known {
+            return Answer::NotConfigured;
+        }
+        self.seen.lock().unwrap().insert(hint.id.as_str().to_owned());
+        self.hints.lock().unwrap().push(hint);
+        Answer::Accepted(Ticket { targets: vec![(TargetName::parse(TARGET).unwrap(), 1)] })
+    }
+
+    async fn settle(&self, ticket: Ticket, _: Duration) -> Vec<TargetReport> {
+        if *self.stuck.lock().unwrap() {
+            std::future::pending::<()>().await;
+        }
+        let outcome = self.outcome.lock().unwrap().clone();
+        ticket.due().into_iter().map(|report| TargetReport { outcome: outcome.clone(), ..report }).collect()
+    }
+
+    fn alert(&self, alert: Alert) {
+        self.alerts.lock().unwrap().push(alert);
+    }
+}
+
+pub(super) struct FakeCertificates {
+    pub(super) answer: Mutex<Result<Arc<[u8]>, CertificateFault>>,
+    pub(super) fetches: AtomicUsize,
+}
+
+#[async_trait]
+impl Certificates for FakeCertificates {
+    async fn fetch(&self, _: &str) -> Result<Arc<[u8]>, CertificateFault> {
+        self.fetches.fetch_add(1, Ordering::SeqCst);
+        self.answer.lock().unwrap().clone()
+    }
+}
+
+#[derive(Default)]
+pub(super) struct FakeConfirmer {
+    pub(super) fails: Mutex<bool>,
+    pub(super) confirmed: Mutex<Vec<(TopicArn, String)>>,
+}
+
+#[async_trait]
+impl Confirmer for FakeConfirmer {
+    async fn confirm(&self, topic: &TopicArn, token: &str) -> Result<(), Failure> {
+        if *self.fails.lock().unwrap() {
+            let (message, next) = ("internal text: no permission", "grant sns:ConfirmSubscription");
+            return Err(Failure::new(FailureCode::Denied, Retry::Slowly, message, next));
+        }
+        self.confirmed.lock().unwrap().push((topic.clone(), token.to_owned()));
+        Ok(())
+    }
+}
+
+/// Credentials by the name of an environment variable that nobody sets.
+#[derive(Default)]
+pub(super) struct FakeCredentials(pub(super) Mutex<BTreeMap<String, String>>);
+
+#[async_trait]
+impl Credentials for FakeCredentials {
+    async fn read(&self, place: &CredentialRef) -> Result<SecretValue, CredentialError> {
+        let values = self.0.lock().unwrap();
+        let found = match place {
+            CredentialRef::Env(name) => values.get(name).cloned(),
+            CredentialRef::File(_) | CredentialRef::AwsSecret(..) => None,
+        };
+        let missing = || CredentialError { place: place.to_string(), reason: "missing".to_owned() };
+        found.map(SecretValue::from).ok_or_else(missing)
+    }
+}
+
+/// The hooks with all their fakes within reach.
+pub(super) struct App {
+    pub(super) clock: TestClock,
+    pub(super) readiness: Arc<Readiness>,
+    pub(super) intake: Arc<FakeIntake>,
+    pub(super) certificates: Arc<FakeCertificates>,
+    pub(super) confirmer: Arc<FakeConfirmer>,
+    pub(super) credentials: Arc<FakeCredentials>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) config: Ingress,
+    pub(super) limits: Limits,
+}
+
+impl App {
+    /// Everything enabled and fine.
+    pub(super) fn new() -> Self {
+        let readiness = Readiness::default();
+        readiness.started();
+        readiness.reconciled();
+        let pem: Arc<[u8]> = sns::certificate(&CertificateShape::default()).into_bytes().into();
+        let credentials = FakeCredentials::default();
+        credentials.0.lock().unwrap().extend([
+            ("EVENTBRIDGE_KEY".to_owned(), API_KEY.to_owned()),
+            ("TRIGGER_KEY".to_owned(), TRIGGER_KEY.to_owned()),
+        ]);
+        Self {
+            clock: TestClock::at(now()),
+            readiness: Arc::new(readiness),
+            intake: Arc::default(),
+            certificates: Arc::new(FakeCertificates {
+                answer: Mutex::new(Ok(pem)),
+                fetches: AtomicUsize::new(0),
+            }),
+            confirmer: Arc::default(),
+            credentials: Arc::new(credentials),
+            metrics: Arc::new(Metrics::new([])),
+            config: config(),
+            limits: Limits {
+                body_bytes: BODY_LIMIT,
+                request_timeout: Duration::from_secs(4),
+                concurrency: 16,
+            },
+        }
+    }
+
+    pub(super) fn parts(&self) -> Parts {
+        Parts {
+            clock: Arc::new(self.clock.clone()),
+            readiness: Arc::clone(&self.readiness),
+            intake: Arc::clone(&self.intake) as _,
+            certificates: Arc::clone(&self.certificates) as _,
+            confirmer: Arc::clone(&self.confirmer) as _,
+            credentials: Arc::clone(&self.credentials) as _,
+            metrics: Arc::clone(&self.metrics),
+        }
+    }
+
+    pub(super) async fn router(&self) -> Router {
+        router(IngressState::open(&self.config, self.limits.clone(), self.parts()).await.unwrap())
+    }
+
+    /// One request through a fresh router.
+    pub(super) async fn ask(&self, request: Request) -> Reply {
+        ask(&self.router().await, request).await
+    }
+
+    /// The value of `relay_notifications_total` for these labels.
+    pub(super) fn counted(&self, route: &str, verdict: &str) -> u64 {
+        let sample = format!("relay_notifications_total{{route=\"{route}\",verdict=\"{verdict}\"}} ");
+        let text = self.metrics.encode();
+        text.lines().find_map(|line| line.strip_prefix(&sample)).map_or(0, |count| count.parse().unwrap())
+    }
+
+    pub(super) fn hints(&self) -> Vec<Hint> {
+        self.intake.hints.lock().unwrap().clone()
+    }
+}
+
+/// Parts with nothing special about them.
+pub(super) fn parts() -> Parts {
+    App::new().parts()
+}
+
+/// The time at which all fixtures were sent.
+pub(super) fn now() -> Timestamp {
+    sns::sent()
+}
+
+fn config() -> Ingress {
+    let env = |name: &str| CredentialRef::Env(name.to_owned());
+    Ingress {
+        sns: Some(SnsIngress {
+            topics: vec![TopicArn::parse(TOPIC).unwrap()],
+            confirm: Confirm::Auto,
+            require_version_2: false,
+            max_age: Duration::from_mins(75),
+            max_ahead: Duration::from_mins(5),
+            emulator: SnsEmulator { connect: None, extra_root: None::<PathBuf>, certificate_path: None },
+        }),
+        eventbridge: Some(EventBridgeIngress {
+            auth: EventBridgeAuth::ApiKey {
+                header: "x-api-key".to_owned(),
+                values: vec![env("EVENTBRIDGE_KEY")],
+            },
+            accounts: BTreeSet::new(),
+            regions: BTreeSet::new(),
+        }),
+        trigger: Some(TriggerIngress {
+            keys: vec![TriggerKey { id: "ops".to_owned(), value: env("TRIGGER_KEY") }],
+            tolerance: Duration::from_mins(5),
+        }),
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Value,
+}
+
+impl Reply {
+    /// Status and `code` or `result`: what each cell of the table is about.
+    pub(super) fn cell(&self) -> (u16, &str) {
+        let word = self.body.get("code").or_else(|| self.body.get("result"));
+        (self.status.as_u16(), word.and_then(Value::as_str).unwrap_or("none"))
+    }
+}
+
+/// Sends a request and holds the answer to `openapi.yaml`.
+pub(super) async fn ask(router: &Router, request: Request) -> Reply {
+    let (method, uri) = (request.method().clone(), request.uri().to_string());
+    let response = router.clone().oneshot(request).await.unwrap();
+    let (head, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, 1_000_000).await.unwrap();
+    Spec::get().check(method.as_str(), &uri, head.status.as_u16(), &head.headers, &bytes);
+    Reply {
+        status: head.status,
+        headers: head.headers,
+        body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+    }
+}
+
+/// A native event about the configured secret.
+pub(super) fn event(id: &str) -> Value {
+    event_about(id, SECRET)
+}
+
+pub(super) fn event_about(id: &str, secret: &str) -> Value {
+    json!({
+        "version": "0", "id": id, "detail-type": "Secret Label Updated", "source": "aws.secretsmanager",
+        "account": "123456789012", "time": "2027-03-01T08:59:58Z", "region": "eu-west-1",
+        "resources": [secret],
+        "detail": {
+            "name": "prod/orders/db", "labelUpdated": "AWSCURRENT",
+            "versionId": "5d3b0d34-8f5e-4c57-a1a5-1c9f4f6f2b11",
+        },
+    })
+}
+
+pub(super) fn get(path: &str) -> Request {
+    Request::builder().uri(path).body(Body::empty()).unwrap()
+}
+
+pub(super) fn post(path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Request {
+    let request = Request::builder().method("POST").uri(path);
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    request.body(body.into()).unwrap()
+}
+
+/// A request as SNS makes it.
+pub(super) fn sns_post(draft: &sns::Draft) -> Request {
+    let kind = draft.0["Type"].as_str();
+    let headers = [("content-type", "text/plain; charset=UTF-8"), ("x-amz-sns-message-type", kind)];
+    post("/hooks/sns", &headers, draft.body())
+}
+
+/// A signed notification with this content.
+pub(super) fn notification(message: &Value) -> sns::Draft {
+    sns::Draft::notification(&message.to_string()).signed()
+}
+
+/// A request as EventBridge makes it.
+pub(super) fn eventbridge_post(body: &Value) -> Request {
+    let headers = [("x-api-key", API_KEY), ("range", "bytes=0-1048575"), ("connection", "close")];
+    post("/hooks/eventbridge", &headers, body.to_string())
+}
+
+/// A signed trigger.
+pub(super) fn trigger_post(path: &str, id: &str, body: &Value) -> Request {
+    trigger_signed(path, id, &body.to_string(), now(), TRIGGER_KEY)
+}
+
+pub(super) fn trigger_signed(path: &str, id: &str, body: &str, at: Timestamp, key: &str) -> Request {
+    let signature = webhook::sign(id, at.as_second(), body.as_bytes(), key.as_bytes());
+    let at = at.as_second().to_string();
+    let headers = [("webhook-id", id), ("webhook-timestamp", &at), ("webhook-signature", &signature)];
+    post(path, &headers, body.to_owned())
+}

@@ -1,0 +1,12 @@
+//! What each sender is told: one test per cell of the table in `openapi.yaml`, each answer also held
+//! to that document.
+
+mod bounds;
+mod eventbridge;
+mod sns;
+mod trigger;
+
+#[path = "../../tests/support/openapi.rs"]
+pub(super) mod openapi;
+
+use super::testing::*;
