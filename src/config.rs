@@ -228,6 +228,8 @@ pub struct Queue {
     pub retry_cap: Duration,
     /// When a target that is parked for lack of permission or existence is looked at again.
     pub slow_retry: Duration,
+    /// Between two looks at a target that is confirming.
+    pub confirm_poll: Duration,
 }
 
 /// Log settings.

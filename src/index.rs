@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::config::Config;
 use crate::model::{SecretArn, SecretMention, SecretRef, TargetName};
 
 /// What a mention leads to.
@@ -44,6 +45,13 @@ struct Entry {
 }
 
 impl SecretIndex {
+    /// An index of what a configuration names.
+    pub fn of(config: &Config) -> Self {
+        Self::new(config.targets.iter().flat_map(|(name, target)| {
+            target.kind.secrets().into_iter().map(move |secret| (secret, name.clone()))
+        }))
+    }
+
     /// An index of every use of a secret by a target.
     pub fn new(uses: impl IntoIterator<Item = (SecretRef, TargetName)>) -> Self {
         let mut index = Self::default();

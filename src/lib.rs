@@ -5,7 +5,9 @@
 //! are the two outsides behind the traits of [`sync::ports`]; [`app`] wires everything.
 //! `docs/ARCHITECTURE.md` tells the life of a rotation.
 
+pub mod admin;
 pub mod anypoint;
+pub mod app;
 pub mod aws;
 pub mod cli;
 pub mod clock;
@@ -16,12 +18,15 @@ pub mod http;
 pub mod index;
 pub mod ingress;
 pub mod inspect;
+pub mod intake;
 pub mod lifecycle;
 pub mod model;
 pub mod outbound;
 pub mod queue;
+pub mod reconcile;
 pub mod secret;
 pub mod status;
 pub mod sync;
 pub mod telemetry;
 pub mod verify;
+pub mod worker;

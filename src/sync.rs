@@ -55,14 +55,53 @@ pub struct Ended {
     pub next: Next,
     /// What was wanted, where that could be found out.
     pub wanted: Option<Wanted>,
-    /// The last proved delivery.
-    pub delivered: Option<Receipt>,
-    /// Why a write was started, if one was.
-    pub wrote: Option<Why>,
+    /// The versions of the last proved delivery, where the receipt had room for them.
+    pub delivered: Option<BTreeMap<SecretRef, VersionSeen>>,
+    /// The write, if one was started.
+    pub wrote: Option<Wrote>,
+    /// Whether this run proved a write, its own or an earlier one.
+    pub proved_now: bool,
     /// Since when AWS has been ahead of the target; none if it is not.
     pub stale_since: Option<Timestamp>,
     /// Things a person should know.
     pub notes: Vec<String>,
+}
+
+impl Ended {
+    /// A run that got nowhere.
+    pub fn failed(failure: Failure) -> Self {
+        let (outcome, next) = by_retry(failure);
+        Self {
+            outcome,
+            next,
+            wanted: None,
+            delivered: None,
+            wrote: None,
+            proved_now: false,
+            stale_since: None,
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// A write that was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wrote {
+    /// Why.
+    pub why: Why,
+    /// How it ended.
+    pub end: WriteEnd,
+}
+
+/// How a write ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteEnd {
+    /// The target took it.
+    Taken,
+    /// Nobody knows whether it took effect, or will.
+    Ambiguous,
+    /// It certainly did not happen.
+    Failed,
 }
 
 /// What the queue does after a run.
@@ -111,7 +150,7 @@ pub async fn run(
 ) -> Ended {
     let spec = target.spec();
     let mut pass =
-        Pass { sync, spec, memory: sync.memory.of(&spec.name), wanted: None, wrote: None, notes: Vec::new() };
+        Pass { sync, spec, memory: sync.memory.of(&spec.name), wanted: None, wrote: None, proved_now: false, notes: Vec::new() };
     let (outcome, next) = match pass.go(target, leave, claim_roll).await {
         Ok(ended) => ended,
         Err(Stop::NotYet(outcome, after)) => (outcome, Next::Again { after, rolling: false }),
@@ -126,7 +165,8 @@ struct Pass<'a> {
     spec: &'a TargetSpec,
     memory: TargetMemory,
     wanted: Option<Wanted>,
-    wrote: Option<Why>,
+    wrote: Option<Wrote>,
+    proved_now: bool,
     notes: Vec<String>,
 }
 
@@ -161,8 +201,7 @@ impl Pass<'_> {
                 if self.spec.rolls && !claim_roll() {
                     return Err(Stop::AwaitRoll);
                 }
-                self.wrote = Some(why);
-                self.apply(observed, wanted).await?;
+                self.apply(observed, wanted, why).await?;
                 self.look_again().await
             }
         }
@@ -200,8 +239,15 @@ impl Pass<'_> {
         versions.get(place)
     }
 
+    fn delivered_versions(&self) -> Option<BTreeMap<SecretRef, VersionSeen>> {
+        let receipt = &self.memory.delivered.as_ref()?.receipt;
+        let secrets = self.spec.secrets.iter().cloned();
+        (receipt.versions.len() == self.spec.secrets.len())
+            .then(|| secrets.zip(receipt.versions.iter().cloned()).collect())
+    }
+
     /// Fetches the values, writes them and drops them. The write is remembered before it starts.
-    async fn apply(&mut self, observed: Box<dyn Observed>, mut wanted: Wanted) -> Result<(), Stop> {
+    async fn apply(&mut self, observed: Box<dyn Observed>, mut wanted: Wanted, why: Why) -> Result<(), Stop> {
         let values = self.fetch().await?;
         for (secret, seen) in values.versions() {
             wanted.versions.insert(secret.clone(), seen.clone());
@@ -227,6 +273,12 @@ impl Pass<'_> {
         let written = observed.apply(&values, &receipt).await;
         drop(values);
 
+        let end = match &written {
+            Ok(_) => WriteEnd::Taken,
+            Err(error) if error.ambiguous => WriteEnd::Ambiguous,
+            Err(_) => WriteEnd::Failed,
+        };
+        self.wrote = Some(Wrote { why, end });
         match written {
             Ok(applied) => {
                 self.notes.extend(applied.notes);
@@ -313,6 +365,7 @@ impl Pass<'_> {
         if let Some(pending) = self.memory.pending.take() {
             let mark = pending.mark.or(seen);
             self.memory.delivered = Some(Delivered { receipt: pending.receipt, mark });
+            self.proved_now = true;
         }
         self.memory.given_up = None;
         self.remember()
@@ -344,7 +397,7 @@ impl Pass<'_> {
     }
 
     fn end(self, outcome: Outcome, next: Next) -> Ended {
-        let delivered = self.memory.delivered.as_ref().map(|delivered| delivered.receipt.clone());
+        let delivered = self.delivered_versions();
         let stale_since = if outcome.is_settled() { None } else { self.stale_since() };
         Ended {
             outcome,
@@ -352,6 +405,7 @@ impl Pass<'_> {
             wanted: self.wanted,
             delivered,
             wrote: self.wrote,
+            proved_now: self.proved_now,
             stale_since,
             notes: self.notes,
         }

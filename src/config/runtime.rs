@@ -117,7 +117,7 @@ pub(super) fn reconcile(value: &Value<'_>) -> Option<Reconcile> {
 }
 
 pub(super) fn default_queue() -> Queue {
-    Queue { workers: 16, retry_base: Duration::from_secs(1), retry_cap: 5 * MINUTE, slow_retry: 30 * MINUTE }
+    Queue { workers: 16, retry_base: Duration::from_secs(1), retry_cap: 5 * MINUTE, slow_retry: 30 * MINUTE, confirm_poll: Duration::from_secs(5) }
 }
 
 pub(super) fn queue(value: &Value<'_>) -> Option<Queue> {
@@ -127,13 +127,14 @@ pub(super) fn queue(value: &Value<'_>) -> Option<Queue> {
     let retry_base = fields.or("retry_base", default.retry_base, duration(TICK, HOUR));
     let retry_cap = fields.or("retry_cap", default.retry_cap, duration(TICK, DAY));
     let slow_retry = fields.or("slow_retry", default.slow_retry, duration(TICK, DAY));
+    let confirm_poll = fields.or("confirm_poll", default.confirm_poll, duration(TICK, 10 * MINUTE));
     if retry_cap < retry_base {
         fields.whole().refuse::<()>(
             "`retry_cap` is shorter than `retry_base`; the backoff grows from the base to the cap",
         );
     }
     fields.finish();
-    Some(Queue { workers, retry_base, retry_cap, slow_retry })
+    Some(Queue { workers, retry_base, retry_cap, slow_retry, confirm_poll })
 }
 
 pub(super) fn default_log() -> Log {

@@ -19,7 +19,7 @@ const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), (
 pub(super) fn duration(min: Duration, max: Duration) -> impl Fn(&Value<'_>) -> Option<Duration> {
     move |value| {
         let what = "a duration such as 500ms, 30s, 5m or 1h15m";
-        let Some(duration) = parse_duration(value.text(what)?) else { return value.expected(what) };
+        let Some(duration) = duration_of(value.text(what)?) else { return value.expected(what) };
         if (min..=max).contains(&duration) {
             return Some(duration);
         }
@@ -28,8 +28,13 @@ pub(super) fn duration(min: Duration, max: Duration) -> impl Fn(&Value<'_>) -> O
     }
 }
 
+/// A duration on the command line, written as in the file.
+pub fn parse_duration(text: &str) -> Result<Duration, &'static str> {
+    duration_of(text).ok_or("a duration reads 500ms, 30s, 5m or 1h15m")
+}
+
 /// Numbers with units, the larger unit first, each unit once.
-fn parse_duration(text: &str) -> Option<Duration> {
+fn duration_of(text: &str) -> Option<Duration> {
     let mut millis: u64 = 0;
     let mut units = UNITS.iter();
     let mut rest = text;
@@ -252,7 +257,7 @@ mod tests {
         for (text, millis) in
             [("500ms", 500), ("30s", 30_000), ("1h15m", 4_500_000), ("0s", 0), ("1m1ms", 60_001)]
         {
-            assert_eq!(parse_duration(text), Some(Duration::from_millis(millis)), "{text}");
+            assert_eq!(duration_of(text), Some(Duration::from_millis(millis)), "{text}");
         }
         for text in [
             "",
@@ -267,7 +272,7 @@ mod tests {
             "99999999999999999999h",
             "5124095576030432h",
         ] {
-            assert_eq!(parse_duration(text), None, "{text}");
+            assert_eq!(duration_of(text), None, "{text}");
         }
     }
 

@@ -172,7 +172,7 @@ impl Bench {
 async fn a_write_is_confirming_until_the_target_proves_it() {
     let bench = Bench::new();
     let written = bench.run().await;
-    assert_eq!((written.outcome, written.wrote), (Outcome::Confirming, Some(Why::NothingDelivered)));
+    assert_eq!((written.outcome, written.wrote), (Outcome::Confirming, Some(Wrote { why: Why::NothingDelivered, end: WriteEnd::Taken })));
     assert_eq!(bench.run().await.outcome, Outcome::Confirming, "it still rolls");
     bench.finish_roll();
     let proved = bench.run().await;
@@ -235,7 +235,7 @@ async fn a_write_whose_answer_was_lost_is_observed_and_repeated_once() {
     assert_eq!(lost.next, Next::Retry(None));
     assert_eq!(bench.run().await.outcome, Outcome::Confirming, "it landed and rolls");
     bench.finish_roll();
-    assert_eq!(bench.run().await.wrote, Some(Why::Unanswered));
+    assert_eq!(bench.run().await.wrote.map(|wrote| wrote.why), Some(Why::Unanswered));
     bench.finish_roll();
     assert_eq!(bench.run().await.outcome, Outcome::InSync);
     assert_eq!(bench.state().writes, 2);
