@@ -5,7 +5,9 @@
 //! are the two outsides behind the traits of [`sync::ports`]; [`app`] wires everything.
 //! `docs/ARCHITECTURE.md` tells the life of a rotation.
 
+pub mod admin;
 pub mod aws;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod credential;
