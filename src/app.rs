@@ -115,8 +115,14 @@ impl App {
             clock: Arc::clone(&clock),
             seen: Mutex::new(ReplayMemory::new(replay_limits(&config))),
         };
-        let workshop =
-            Arc::new(Workshop { sync, stations, queue, board, metrics: Arc::clone(&metrics), clock: Arc::clone(&clock) });
+        let workshop = Arc::new(Workshop {
+            sync,
+            stations,
+            queue,
+            board,
+            metrics: Arc::clone(&metrics),
+            clock: Arc::clone(&clock),
+        });
 
         let emulator = config.ingress.sns.as_ref().map(|sns| sns.emulator.clone()).unwrap_or_default();
         let confirm = config.ingress.sns.as_ref().map_or(config::Confirm::Off, |sns| sns.confirm);
@@ -146,7 +152,11 @@ impl App {
     }
 
     /// Brings the named targets, or all, in sync once, and says how each ended within `limit`.
-    pub async fn sync_once(self, targets: &[TargetName], limit: Duration) -> Vec<(TargetName, Option<Outcome>)> {
+    pub async fn sync_once(
+        self,
+        targets: &[TargetName],
+        limit: Duration,
+    ) -> Vec<(TargetName, Option<Outcome>)> {
         let board = Arc::clone(&self.workshop.board);
         let targets = if targets.is_empty() { board.targets() } else { targets.to_vec() };
         let lifecycle = Lifecycle::default();
@@ -323,7 +333,11 @@ fn cooled_with(config: &Config, target: &config::Target) -> Vec<Arc<str>> {
     groups.into_iter().collect()
 }
 
-fn build_queue(config: &Config, stations: &BTreeMap<TargetName, Station>, clock: &Arc<dyn Clock>) -> Queue<TargetName> {
+fn build_queue(
+    config: &Config,
+    stations: &BTreeMap<TargetName, Station>,
+    clock: &Arc<dyn Clock>,
+) -> Queue<TargetName> {
     let mut queue = WorkQueue::new((&config.queue).into(), queue::full_jitter());
     for (name, station) in stations {
         let coalesce = config.targets[name].coalesce;
@@ -375,7 +389,11 @@ struct Confirmer(SnsConfirmer);
 
 #[async_trait::async_trait]
 impl ingress::ports::Confirmer for Confirmer {
-    async fn confirm(&self, topic: &crate::model::TopicArn, token: &str) -> Result<(), crate::model::Failure> {
+    async fn confirm(
+        &self,
+        topic: &crate::model::TopicArn,
+        token: &str,
+    ) -> Result<(), crate::model::Failure> {
         let route = self.0.confirm(topic, token).await?;
         tracing::info!(%topic, route = ?route, "subscription confirmed");
         Ok(())

@@ -34,6 +34,7 @@ mod targets;
 
 pub use load::{load, parse};
 pub use problem::{ConfigErrors, Place, Problem};
+pub use scalar::parse_duration;
 pub use target::{
     ApplicationTarget, Expiry, HttpTarget, Platform, SecretValueTarget, SharedSecretContent,
     SharedSecretTarget, Target, TargetKind,

@@ -22,9 +22,9 @@ mod wait;
 pub use answer::{Acknowledgement, TargetState, TriggerAnswer, TriggerRequest, TriggerResult, Verdict};
 pub use router::router;
 pub use state::{IngressState, Parts};
-pub use wait::LONGEST as LONGEST_WAIT;
+pub use wait::{LONGEST as LONGEST_WAIT, parse as parse_wait};
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,7 @@ use crate::index::SecretIndex;
 use crate::ingress::ports::{Alert, Answer, Hint, Intake, Subject, TargetReport, Ticket};
 use crate::model::{Change, Event, SecretMention, SecretRef, TargetName};
 use crate::queue::{Note, Queue, Reason, Refused};
-use crate::status::{RunNo, StatusBoard};
+use crate::status::StatusBoard;
 use crate::sync::versions::VersionLog;
 use crate::telemetry::metrics::{Metrics, RotationAlert, Route};
 
@@ -122,7 +122,7 @@ impl Desk {
             // Read before the add: the run that sees the hint starts after this one.
             let run = self.board.runs_started(&target);
             match self.queue.add(&target, note) {
-                Ok(_) => ticket.targets.push((target, run.0)),
+                Ok(_) => ticket.targets.push((target, run)),
                 Err(Refused::Closed) => return Answer::Closed,
                 Err(Refused::Unknown) => {}
             }
@@ -161,7 +161,7 @@ impl Intake for Desk {
 
     async fn settle(&self, ticket: Ticket, limit: Duration) -> Vec<TargetReport> {
         let waits = ticket.targets.into_iter().map(|(target, run)| async move {
-            let outcome = self.board.wait_settled(&target, RunNo(run), limit).await;
+            let outcome = self.board.wait_settled(&target, run, limit).await;
             TargetReport { target, outcome }
         });
         futures_util::future::join_all(waits).await

@@ -133,8 +133,7 @@ impl Reconcile {
 
     /// Every secret of every target, each once.
     fn secrets_of_all(&self) -> impl Iterator<Item = &SecretRef> {
-        let all: BTreeSet<&SecretRef> =
-            self.specs.iter().flat_map(|spec| &spec.secrets).collect();
+        let all: BTreeSet<&SecretRef> = self.specs.iter().flat_map(|spec| &spec.secrets).collect();
         all.into_iter()
     }
 

@@ -149,8 +149,15 @@ pub async fn run(
     claim_roll: &(dyn Fn() -> bool + std::marker::Sync),
 ) -> Ended {
     let spec = target.spec();
-    let mut pass =
-        Pass { sync, spec, memory: sync.memory.of(&spec.name), wanted: None, wrote: None, proved_now: false, notes: Vec::new() };
+    let mut pass = Pass {
+        sync,
+        spec,
+        memory: sync.memory.of(&spec.name),
+        wanted: None,
+        wrote: None,
+        proved_now: false,
+        notes: Vec::new(),
+    };
     let (outcome, next) = match pass.go(target, leave, claim_roll).await {
         Ok(ended) => ended,
         Err(Stop::NotYet(outcome, after)) => (outcome, Next::Again { after, rolling: false }),

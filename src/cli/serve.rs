@@ -59,6 +59,8 @@ fn announce(config: &Config) {
         tracing::warn!("{warning}");
     }
     if config.receipts.is_none() {
-        tracing::info!("no receipts file: kinds that carry no receipt are delivered once more after a restart");
+        tracing::info!(
+            "no receipts file: kinds that carry no receipt are delivered once more after a restart"
+        );
     }
 }

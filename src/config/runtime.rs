@@ -117,7 +117,13 @@ pub(super) fn reconcile(value: &Value<'_>) -> Option<Reconcile> {
 }
 
 pub(super) fn default_queue() -> Queue {
-    Queue { workers: 16, retry_base: Duration::from_secs(1), retry_cap: 5 * MINUTE, slow_retry: 30 * MINUTE, confirm_poll: Duration::from_secs(5) }
+    Queue {
+        workers: 16,
+        retry_base: Duration::from_secs(1),
+        retry_cap: 5 * MINUTE,
+        slow_retry: 30 * MINUTE,
+        confirm_poll: Duration::from_secs(5),
+    }
 }
 
 pub(super) fn queue(value: &Value<'_>) -> Option<Queue> {

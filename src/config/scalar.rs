@@ -280,7 +280,7 @@ mod tests {
     fn a_shown_duration_or_size_reads_back() {
         for millis in [0, 10, 4_900, 60_000, 86_400_000, 5_430_000] {
             let duration = Duration::from_millis(millis);
-            assert_eq!(parse_duration(&show_duration(duration)), Some(duration));
+            assert_eq!(duration_of(&show_duration(duration)), Some(duration));
         }
         for size in [1000, 1024, 1024 * 1024, 3 * 1024 * 512] {
             assert_eq!(parse_size(&show_size(size)), Some(size));

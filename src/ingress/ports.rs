@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
 use crate::model::{Event, Failure, Outcome, TargetName, TopicArn};
+use crate::status::RunNo;
 use crate::telemetry::metrics::Route;
 
 /// The id by which a repeated notification is known again. Events keep their own id over all routes,
@@ -97,14 +98,15 @@ pub enum Answer {
 /// A claim on the outcome of what a hint enqueued.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ticket {
-    /// Each target with the number of the run that will have seen the hint.
-    pub targets: Vec<(TargetName, u64)>,
+    /// Each target with its newest run at the moment of the hint: the outcome that counts is that of a
+    /// later one.
+    pub targets: Vec<(TargetName, RunNo)>,
 }
 
 impl Ticket {
     /// A report of each target as it stands right after the hint: due.
     pub fn due(&self) -> Vec<TargetReport> {
-        let due = |(target, _): &(TargetName, u64)| TargetReport { target: target.clone(), outcome: None };
+        let due = |(target, _): &(TargetName, RunNo)| TargetReport { target: target.clone(), outcome: None };
         self.targets.iter().map(due).collect()
     }
 }
@@ -114,7 +116,7 @@ impl Ticket {
 pub struct TargetReport {
     /// The target.
     pub target: TargetName,
-    /// The outcome of the run of the ticket or of a later one; none while it is still due.
+    /// How a run after the ticket's ended, or that it is still confirming; none while it is due.
     pub outcome: Option<Outcome>,
 }
 

@@ -29,26 +29,27 @@ use crate::credential::{CredentialError, CredentialRef, Credentials};
 use crate::http::Readiness;
 use crate::model::{Failure, FailureCode, Outcome, Retry, TargetName, TopicArn};
 use crate::secret::SecretValue;
+use crate::status::RunNo;
 use crate::telemetry::metrics::Metrics;
 use crate::verify::sns::testing::{self as sns, CertificateShape, TOPIC};
 use crate::verify::webhook;
 
-pub(super) const API_KEY: &str = "eventbridge-key-of-the-tests";
-pub(super) const TRIGGER_KEY: &str = "trigger-key-of-the-tests-24-bytes";
-pub(super) const SECRET: &str = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/orders/db-a1B2c3";
-pub(super) const TARGET: &str = "orders-api";
-pub(super) const BODY_LIMIT: usize = 64 * 1024;
+pub(crate) const API_KEY: &str = "eventbridge-key-of-the-tests";
+pub(crate) const TRIGGER_KEY: &str = "trigger-key-of-the-tests-24-bytes";
+pub(crate) const SECRET: &str = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/orders/db-a1B2c3";
+pub(crate) const TARGET: &str = "orders-api";
+pub(crate) const BODY_LIMIT: usize = 64 * 1024;
 
 /// An intake with one target that uses one secret.
 #[derive(Default)]
-pub(super) struct FakeIntake {
-    pub(super) hints: Mutex<Vec<Hint>>,
-    pub(super) alerts: Mutex<Vec<Alert>>,
-    pub(super) closed_after: Mutex<Option<usize>>,
-    pub(super) not_of_interest: Mutex<Option<&'static str>>,
-    pub(super) outcome: Mutex<Option<Outcome>>,
+pub(crate) struct FakeIntake {
+    pub(crate) hints: Mutex<Vec<Hint>>,
+    pub(crate) alerts: Mutex<Vec<Alert>>,
+    pub(crate) closed_after: Mutex<Option<usize>>,
+    pub(crate) not_of_interest: Mutex<Option<&'static str>>,
+    pub(crate) outcome: Mutex<Option<Outcome>>,
     /// Whether `settle` never ends by itself.
-    pub(super) stuck: Mutex<bool>,
+    pub(crate) stuck: Mutex<bool>,
     seen: Mutex<BTreeSet<String>>,
 }
 
@@ -75,7 +76,7 @@ impl Intake for FakeIntake {
         }
         self.seen.lock().unwrap().insert(hint.id.as_str().to_owned());
         self.hints.lock().unwrap().push(hint);
-        Answer::Accepted(Ticket { targets: vec![(TargetName::parse(TARGET).unwrap(), 1)] })
+        Answer::Accepted(Ticket { targets: vec![(TargetName::parse(TARGET).unwrap(), RunNo::default())] })
     }
 
     async fn settle(&self, ticket: Ticket, _: Duration) -> Vec<TargetReport> {
@@ -91,9 +92,9 @@ impl Intake for FakeIntake {
     }
 }
 
-pub(super) struct FakeCertificates {
-    pub(super) answer: Mutex<Result<Arc<[u8]>, CertificateFault>>,
-    pub(super) fetches: AtomicUsize,
+pub(crate) struct FakeCertificates {
+    pub(crate) answer: Mutex<Result<Arc<[u8]>, CertificateFault>>,
+    pub(crate) fetches: AtomicUsize,
 }
 
 #[async_trait]
@@ -105,9 +106,9 @@ impl Certificates for FakeCertificates {
 }
 
 #[derive(Default)]
-pub(super) struct FakeConfirmer {
-    pub(super) fails: Mutex<bool>,
-    pub(super) confirmed: Mutex<Vec<(TopicArn, String)>>,
+pub(crate) struct FakeConfirmer {
+    pub(crate) fails: Mutex<bool>,
+    pub(crate) confirmed: Mutex<Vec<(TopicArn, String)>>,
 }
 
 #[async_trait]
@@ -124,7 +125,7 @@ impl Confirmer for FakeConfirmer {
 
 /// Credentials by the name of an environment variable that nobody sets.
 #[derive(Default)]
-pub(super) struct FakeCredentials(pub(super) Mutex<BTreeMap<String, String>>);
+pub(crate) struct FakeCredentials(pub(crate) Mutex<BTreeMap<String, String>>);
 
 #[async_trait]
 impl Credentials for FakeCredentials {
@@ -140,21 +141,21 @@ impl Credentials for FakeCredentials {
 }
 
 /// The hooks with all their fakes within reach.
-pub(super) struct App {
-    pub(super) clock: TestClock,
-    pub(super) readiness: Arc<Readiness>,
-    pub(super) intake: Arc<FakeIntake>,
-    pub(super) certificates: Arc<FakeCertificates>,
-    pub(super) confirmer: Arc<FakeConfirmer>,
-    pub(super) credentials: Arc<FakeCredentials>,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) config: Ingress,
-    pub(super) limits: Limits,
+pub(crate) struct App {
+    pub(crate) clock: TestClock,
+    pub(crate) readiness: Arc<Readiness>,
+    pub(crate) intake: Arc<FakeIntake>,
+    pub(crate) certificates: Arc<FakeCertificates>,
+    pub(crate) confirmer: Arc<FakeConfirmer>,
+    pub(crate) credentials: Arc<FakeCredentials>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) config: Ingress,
+    pub(crate) limits: Limits,
 }
 
 impl App {
     /// Everything enabled and fine.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let readiness = Readiness::default();
         readiness.started();
         readiness.reconciled();
@@ -184,7 +185,7 @@ impl App {
         }
     }
 
-    pub(super) fn parts(&self) -> Parts {
+    pub(crate) fn parts(&self) -> Parts {
         Parts {
             clock: Arc::new(self.clock.clone()),
             readiness: Arc::clone(&self.readiness),
@@ -196,34 +197,34 @@ impl App {
         }
     }
 
-    pub(super) async fn router(&self) -> Router {
+    pub(crate) async fn router(&self) -> Router {
         router(IngressState::open(&self.config, self.limits.clone(), self.parts()).await.unwrap())
     }
 
     /// One request through a fresh router.
-    pub(super) async fn ask(&self, request: Request) -> Reply {
+    pub(crate) async fn ask(&self, request: Request) -> Reply {
         ask(&self.router().await, request).await
     }
 
     /// The value of `relay_notifications_total` for these labels.
-    pub(super) fn counted(&self, route: &str, verdict: &str) -> u64 {
+    pub(crate) fn counted(&self, route: &str, verdict: &str) -> u64 {
         let sample = format!("relay_notifications_total{{route=\"{route}\",verdict=\"{verdict}\"}} ");
         let text = self.metrics.encode();
         text.lines().find_map(|line| line.strip_prefix(&sample)).map_or(0, |count| count.parse().unwrap())
     }
 
-    pub(super) fn hints(&self) -> Vec<Hint> {
+    pub(crate) fn hints(&self) -> Vec<Hint> {
         self.intake.hints.lock().unwrap().clone()
     }
 }
 
 /// Parts with nothing special about them.
-pub(super) fn parts() -> Parts {
+pub(crate) fn parts() -> Parts {
     App::new().parts()
 }
 
 /// The time at which all fixtures were sent.
-pub(super) fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     sns::sent()
 }
 
@@ -255,22 +256,22 @@ fn config() -> Ingress {
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Value,
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
 }
 
 impl Reply {
     /// Status and `code` or `result`: what each cell of the table is about.
-    pub(super) fn cell(&self) -> (u16, &str) {
+    pub(crate) fn cell(&self) -> (u16, &str) {
         let word = self.body.get("code").or_else(|| self.body.get("result"));
         (self.status.as_u16(), word.and_then(Value::as_str).unwrap_or("none"))
     }
 }
 
 /// Sends a request and holds the answer to `openapi.yaml`.
-pub(super) async fn ask(router: &Router, request: Request) -> Reply {
+pub(crate) async fn ask(router: &Router, request: Request) -> Reply {
     let (method, uri) = (request.method().clone(), request.uri().to_string());
     let response = router.clone().oneshot(request).await.unwrap();
     let (head, body) = response.into_parts();
@@ -284,11 +285,11 @@ pub(super) async fn ask(router: &Router, request: Request) -> Reply {
 }
 
 /// A native event about the configured secret.
-pub(super) fn event(id: &str) -> Value {
+pub(crate) fn event(id: &str) -> Value {
     event_about(id, SECRET)
 }
 
-pub(super) fn event_about(id: &str, secret: &str) -> Value {
+pub(crate) fn event_about(id: &str, secret: &str) -> Value {
     json!({
         "version": "0", "id": id, "detail-type": "Secret Label Updated", "source": "aws.secretsmanager",
         "account": "123456789012", "time": "2027-03-01T08:59:58Z", "region": "eu-west-1",
@@ -300,40 +301,40 @@ pub(super) fn event_about(id: &str, secret: &str) -> Value {
     })
 }
 
-pub(super) fn get(path: &str) -> Request {
+pub(crate) fn get(path: &str) -> Request {
     Request::builder().uri(path).body(Body::empty()).unwrap()
 }
 
-pub(super) fn post(path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Request {
+pub(crate) fn post(path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Request {
     let request = Request::builder().method("POST").uri(path);
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     request.body(body.into()).unwrap()
 }
 
 /// A request as SNS makes it.
-pub(super) fn sns_post(draft: &sns::Draft) -> Request {
+pub(crate) fn sns_post(draft: &sns::Draft) -> Request {
     let kind = draft.0["Type"].as_str();
     let headers = [("content-type", "text/plain; charset=UTF-8"), ("x-amz-sns-message-type", kind)];
     post("/hooks/sns", &headers, draft.body())
 }
 
 /// A signed notification with this content.
-pub(super) fn notification(message: &Value) -> sns::Draft {
+pub(crate) fn notification(message: &Value) -> sns::Draft {
     sns::Draft::notification(&message.to_string()).signed()
 }
 
 /// A request as EventBridge makes it.
-pub(super) fn eventbridge_post(body: &Value) -> Request {
+pub(crate) fn eventbridge_post(body: &Value) -> Request {
     let headers = [("x-api-key", API_KEY), ("range", "bytes=0-1048575"), ("connection", "close")];
     post("/hooks/eventbridge", &headers, body.to_string())
 }
 
 /// A signed trigger.
-pub(super) fn trigger_post(path: &str, id: &str, body: &Value) -> Request {
+pub(crate) fn trigger_post(path: &str, id: &str, body: &Value) -> Request {
     trigger_signed(path, id, &body.to_string(), now(), TRIGGER_KEY)
 }
 
-pub(super) fn trigger_signed(path: &str, id: &str, body: &str, at: Timestamp, key: &str) -> Request {
+pub(crate) fn trigger_signed(path: &str, id: &str, body: &str, at: Timestamp, key: &str) -> Request {
     let signature = webhook::sign(id, at.as_second(), body.as_bytes(), key.as_bytes());
     let at = at.as_second().to_string();
     let headers = [("webhook-id", id), ("webhook-timestamp", &at), ("webhook-signature", &signature)];

@@ -23,7 +23,7 @@ pub(super) fn asked(uri: &Uri) -> Result<Option<Duration>, Problem> {
 }
 
 /// `30s` or `1m`, from one second to [`LONGEST`].
-pub(crate) fn parse(text: &str) -> Option<Duration> {
+pub fn parse(text: &str) -> Option<Duration> {
     let (digits, seconds) = match text.strip_suffix('s') {
         Some(digits) => (digits, 1),
         None => (text.strip_suffix('m')?, 60),

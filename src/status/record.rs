@@ -16,7 +16,7 @@ const TEXT: usize = 500;
 /// The how-manieth run of a target since the relay started. Runs of one target never overlap, so the
 /// numbers order them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct RunNo(pub u64);
+pub struct RunNo(pub(super) u64);
 
 /// What a run did, as far as it got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -172,7 +172,10 @@ impl Bench {
 async fn a_write_is_confirming_until_the_target_proves_it() {
     let bench = Bench::new();
     let written = bench.run().await;
-    assert_eq!((written.outcome, written.wrote), (Outcome::Confirming, Some(Wrote { why: Why::NothingDelivered, end: WriteEnd::Taken })));
+    assert_eq!(
+        (written.outcome, written.wrote),
+        (Outcome::Confirming, Some(Wrote { why: Why::NothingDelivered, end: WriteEnd::Taken }))
+    );
     assert_eq!(bench.run().await.outcome, Outcome::Confirming, "it still rolls");
     bench.finish_roll();
     let proved = bench.run().await;

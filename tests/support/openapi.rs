@@ -9,14 +9,14 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 
 /// The document as JSON.
-pub struct Spec {
+pub(crate) struct Spec {
     /// The whole document.
-    pub document: Value,
+    pub(crate) document: Value,
 }
 
 impl Spec {
     /// The document of this repository, read once.
-    pub fn get() -> &'static Self {
+    pub(crate) fn get() -> &'static Self {
         static SPEC: OnceLock<Spec> = OnceLock::new();
         SPEC.get_or_init(|| {
             let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.yaml");
@@ -26,7 +26,14 @@ impl Spec {
     }
 
     /// Panics, saying what and where, when the document does not allow this response.
-    pub fn check(&self, method: &str, path_and_query: &str, status: u16, headers: &HeaderMap, body: &[u8]) {
+    pub(crate) fn check(
+        &self,
+        method: &str,
+        path_and_query: &str,
+        status: u16,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) {
         if let Err(why) = self.verdict(method, path_and_query, status, headers, body) {
             panic!(
                 "openapi.yaml does not allow this answer to {method} {path_and_query}: {why}\n\
@@ -37,7 +44,7 @@ impl Spec {
     }
 
     /// The value, or what its `$ref` leads to.
-    pub fn resolve<'s>(&'s self, value: &'s Value) -> &'s Value {
+    pub(crate) fn resolve<'s>(&'s self, value: &'s Value) -> &'s Value {
         match value.get("$ref").and_then(Value::as_str) {
             Some(reference) => {
                 let pointer = reference.strip_prefix('#').expect("references stay inside the document");
@@ -49,7 +56,7 @@ impl Spec {
     }
 
     /// What is wrong with `value` as an instance of `schema`, if anything.
-    pub fn mismatch(&self, schema: &Value, value: &Value) -> Option<String> {
+    pub(crate) fn mismatch(&self, schema: &Value, value: &Value) -> Option<String> {
         let root = json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "components": self.document["components"],
