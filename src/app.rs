@@ -36,7 +36,7 @@ use crate::worker::{Station, Workshop};
 /// Ids of notifications that are remembered at most.
 const REPLAY_IDS: usize = 20_000;
 /// Beyond the oldest SNS message that is accepted.
-const REPLAY_SLACK: Duration = Duration::from_secs(10 * 60);
+const REPLAY_SLACK: Duration = Duration::from_mins(10);
 
 /// Why the relay could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -209,6 +209,11 @@ impl Bound {
     /// The board, for those who embed the relay.
     pub fn board(&self) -> Arc<StatusBoard> {
         Arc::clone(&self.app.workshop.board)
+    }
+
+    /// The queue, for those who embed the relay.
+    pub fn queue(&self) -> Arc<Queue<TargetName>> {
+        Arc::clone(&self.app.workshop.queue)
     }
 
     /// Works until the lifecycle drains, then lets running syncs finish within `deadline`.

@@ -13,7 +13,8 @@ const LAYERS: &[&[&str]] = &[
     &["admin", "ingress", "intake", "reconcile", "worker", "aws", "anypoint"],
     &["inspect"],
     &["events", "index", "queue", "sync", "verify"],
-    &["config", "http", "lifecycle", "outbound", "status", "telemetry"],
+    &["http", "lifecycle", "outbound", "status", "telemetry"],
+    &["config"],
     &["credential"],
     &["clock", "model", "secret"],
 ];
@@ -56,7 +57,8 @@ fn module_of(path: &Path, root: &Path) -> String {
 fn uses(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
-        for (start, _) in line.match_indices("crate::").chain(line.match_indices("anypoint_relay::")) {
+        let own = if line.contains("crate::") { "crate::" } else { "anypoint_relay::cli::" };
+        for (start, _) in line.match_indices(own) {
             let path = line[start..].split_once("::").unwrap().1;
             match path.strip_prefix('{') {
                 Some(list) => {

@@ -1,0 +1,62 @@
+//! The manual trigger, as a client of the relay sends it, and every answer held to `openapi.yaml`.
+
+use anypoint_relay::verify::webhook;
+use serde_json::Value;
+
+use super::Bench;
+use super::bench::TRIGGER_KEY;
+use crate::openapi::Spec;
+
+/// An answer of the relay.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+    pub(crate) text: String,
+}
+
+impl Bench {
+    /// Sends a signed trigger with a fresh id; `query` such as `?wait=10s` or empty.
+    pub(crate) async fn trigger(&self, body: &str, query: &str) -> Answer {
+        let id = format!("msg_{}", uuid::Uuid::new_v4().simple());
+        self.trigger_as(&id, body, query).await
+    }
+
+    /// Sends a signed trigger with this id.
+    pub(crate) async fn trigger_as(&self, id: &str, body: &str, query: &str) -> Answer {
+        let now = anypoint_relay::clock::Clock::timestamp(&anypoint_relay::clock::SystemClock).as_second();
+        let signature = webhook::sign(id, now, body.as_bytes(), TRIGGER_KEY.as_bytes());
+        let headers = [
+            ("webhook-id", id.to_owned()),
+            ("webhook-timestamp", now.to_string()),
+            ("webhook-signature", signature),
+        ];
+        self.post(&format!("/hooks/trigger{query}"), &headers, body).await
+    }
+
+    /// Posts to the hooks listener.
+    pub(crate) async fn post(&self, path: &str, headers: &[(&str, String)], body: &str) -> Answer {
+        let mut request = client().post(format!("{}{path}", self.hooks())).body(body.to_owned());
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        answer("POST", path, request).await
+    }
+
+    /// Asks the admin listener.
+    pub(crate) async fn ask(&self, path: &str) -> Answer {
+        answer("GET", path, client().get(format!("{}{path}", self.admin()))).await
+    }
+}
+
+async fn answer(method: &str, path: &str, request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let text = response.text().await.unwrap();
+    Spec::get().check(method, path, status, &headers, text.as_bytes());
+    Answer { status, body: serde_json::from_str(&text).unwrap_or(Value::Null), text }
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().timeout(super::LIMIT).build().unwrap()
+}
