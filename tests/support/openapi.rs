@@ -26,7 +26,14 @@ impl Spec {
     }
 
     /// Panics, saying what and where, when the document does not allow this response.
-    pub(crate) fn check(&self, method: &str, path_and_query: &str, status: u16, headers: &HeaderMap, body: &[u8]) {
+    pub(crate) fn check(
+        &self,
+        method: &str,
+        path_and_query: &str,
+        status: u16,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) {
         if let Err(why) = self.verdict(method, path_and_query, status, headers, body) {
             panic!(
                 "openapi.yaml does not allow this answer to {method} {path_and_query}: {why}\n\
