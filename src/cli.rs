@@ -1,3 +1,100 @@
 //! The commands; the only place with `anyhow` and standard output.
+//!
+//! Results go to standard output, logs and errors to standard error. Exit codes: 0 as asked, 1 not as
+//! asked (each command says what that means), 2 wrong usage, 3 not decided in time.
 
+pub mod check;
+pub mod health;
+pub mod inspect;
+pub mod serve;
+pub mod sync;
 pub mod trigger;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Carries rotated AWS Secrets Manager credentials to Mule applications through the Anypoint Platform API
+///
+/// A notification is a hint; what is written is what AWS serves as current. Start with `check`, then
+/// `serve`. Documentation: README.md and docs/ARCHITECTURE.md in the repository.
+#[derive(Debug, Parser)]
+#[command(name = "anypoint-relay", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the relay: take notifications, keep every target in sync
+    #[command(
+        after_help = "The first SIGTERM or SIGINT drains: no new work, running syncs finish. The second ends at once."
+    )]
+    Serve {
+        /// The configuration file
+        file: PathBuf,
+    },
+    /// Say whether a configuration is right, without any network
+    #[command(after_help = "Exit codes: 0 usable, 1 not usable. Every problem is listed with its line.")]
+    Check {
+        /// The configuration file
+        file: PathBuf,
+        /// One JSON object instead of lines
+        #[arg(long)]
+        json: bool,
+    },
+    Trigger(trigger::TriggerArgs),
+    Sync(sync::SyncArgs),
+    Inspect(inspect::InspectArgs),
+    Health(health::HealthArgs),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            // A closed pipe is the reader's wish, not an error to tell about.
+            if !is_broken_pipe(&error) {
+                writeln!(io::stderr(), "error: {error:#}").ok();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let mut out = io::stdout();
+    match command {
+        Command::Check { file, json } => Ok(code(check::check(&file, json, &mut out)?)),
+        Command::Inspect(args) => Ok(code(inspect::inspect(&args, &mut out)?)),
+        Command::Serve { file } => {
+            runtime()?.block_on(serve::serve(&file))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Sync(args) => Ok(runtime()?.block_on(sync::sync(&args, &mut out))?.into()),
+        Command::Trigger(args) => {
+            let ended = runtime()?.block_on(trigger::trigger(&args, &crate::clock::SystemClock, &mut out))?;
+            Ok(ExitCode::from(ended.code()))
+        }
+        Command::Health(args) => Ok(code(runtime()?.block_on(health::health(&args, &mut out))?)),
+    }
+}
+
+fn code(as_asked: bool) -> ExitCode {
+    if as_asked { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}

@@ -3,6 +3,13 @@
 //! [`Config`] is what the rest of the system sees; it can only come from [`load`] or [`parse`], so a
 //! part never meets an unchecked value. Credentials are references; reading them is
 //! [`crate::credential`]'s work.
+//!
+//! The way of a file: `document` (YAML to a tree with places), `interpolate` (`${NAME}`), then one file
+//! per section, written with `decode`, `scalar` and `source`; what is wrong ends as a [`Problem`].
+//! `config/relay.example.yaml` shows every key, and a test holds it to that.
+//!
+//! Not promised: that a literal text of the file is kept from `Debug`. A value that must not be seen
+//! belongs in AWS, and `check` warns of a secure property that is written in the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -10,7 +17,28 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::credential::CredentialRef;
-use crate::model::{ConnectionName, SecretRef, TargetName, TopicArn, ValueSource};
+use crate::model::{ConnectionName, TargetName, TopicArn};
+
+mod connections;
+mod decode;
+mod document;
+mod ingress;
+mod interpolate;
+mod load;
+mod problem;
+mod runtime;
+mod scalar;
+mod source;
+mod target;
+mod targets;
+
+pub use load::{load, parse};
+pub use problem::{ConfigErrors, Place, Problem};
+pub use scalar::parse_duration;
+pub use target::{
+    ApplicationTarget, Expiry, HttpTarget, Platform, SecretValueTarget, SharedSecretContent,
+    SharedSecretTarget, Target, TargetKind,
+};
 
 /// Everything that the file says, defaults filled in.
 #[derive(Clone, Debug)]
@@ -201,6 +229,8 @@ pub struct Queue {
     pub retry_cap: Duration,
     /// When a target that is parked for lack of permission or existence is looked at again.
     pub slow_retry: Duration,
+    /// Between two looks at a target that is confirming.
+    pub confirm_poll: Duration,
 }
 
 /// Log settings.
@@ -246,213 +276,5 @@ pub struct Connection {
     pub extra_root: Option<PathBuf>,
 }
 
-/// A target: what takes values, and how the queue treats it.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// Its name.
-    pub name: TargetName,
-    /// How long the first of several changes waits for the others.
-    pub coalesce: Duration,
-    /// The kind and its settings.
-    pub kind: TargetKind,
-}
-
-/// The kinds of targets.
-#[derive(Clone, Debug)]
-pub enum TargetKind {
-    /// A Mule application.
-    Application(ApplicationTarget),
-    /// A shared secret of a secret group.
-    SharedSecret(SharedSecretTarget),
-    /// The call of the seed document.
-    SecretValue(SecretValueTarget),
-    /// A signed request to any endpoint.
-    Http(HttpTarget),
-}
-
-impl TargetKind {
-    /// The word after `kind:`.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            TargetKind::Application(_) => "application",
-            TargetKind::SharedSecret(_) => "shared_secret",
-            TargetKind::SecretValue(_) => "secret_value",
-            TargetKind::Http(_) => "http",
-        }
-    }
-
-    /// Every value source of the target, with the name it is written under.
-    pub fn sources(&self) -> Vec<(&str, &ValueSource)> {
-        fn named(map: &BTreeMap<String, ValueSource>) -> impl Iterator<Item = (&str, &ValueSource)> {
-            map.iter().map(|(name, source)| (name.as_str(), source))
-        }
-        match self {
-            TargetKind::Application(app) => {
-                named(&app.properties).chain(named(&app.secure_properties)).collect()
-            }
-            TargetKind::SharedSecret(shared) => shared.content.sources(),
-            TargetKind::SecretValue(target) => vec![("value", &target.value)],
-            TargetKind::Http(http) => named(&http.values).collect(),
-        }
-    }
-
-    /// Every secret that the target depends on, each once.
-    pub fn secrets(&self) -> BTreeSet<SecretRef> {
-        let mut secrets: BTreeSet<SecretRef> =
-            self.sources().into_iter().filter_map(|(_, source)| source.secret().cloned()).collect();
-        if let TargetKind::Http(http) = self {
-            secrets.extend(http.watch.iter().cloned());
-        }
-        secrets
-    }
-
-    /// The connection it goes through, if it is one of Anypoint's.
-    pub fn connection(&self) -> Option<&ConnectionName> {
-        match self {
-            TargetKind::Application(app) => Some(&app.connection),
-            TargetKind::SharedSecret(shared) => Some(&shared.connection),
-            TargetKind::SecretValue(target) => Some(&target.connection),
-            TargetKind::Http(_) => None,
-        }
-    }
-}
-
-/// Where a Mule application runs. Further platforms follow the same shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Platform {
-    /// CloudHub 2.0, through the Application Manager.
-    CloudHub2,
-}
-
-/// A Mule application whose deployment holds the values as properties.
-#[derive(Clone, Debug)]
-pub struct ApplicationTarget {
-    /// The connection.
-    pub connection: ConnectionName,
-    /// The platform.
-    pub platform: Platform,
-    /// Name or id of the deployment.
-    pub deployment: String,
-    /// Clear properties that the relay sets; others stay as they are.
-    pub properties: BTreeMap<String, ValueSource>,
-    /// All secure properties of the application: a stored one that is not listed here refuses the
-    /// write, because its value would be lost.
-    pub secure_properties: BTreeMap<String, ValueSource>,
-    /// Stored secure properties that may be lost.
-    pub forget: BTreeSet<String>,
-    /// The clear property that holds the receipt.
-    pub receipt_property: String,
-    /// Longest time that a roll may take.
-    pub roll_limit: Duration,
-    /// Whether a newer version is written while our own roll is still under way.
-    pub supersede: bool,
-}
-
-/// A shared secret.
-#[derive(Clone, Debug)]
-pub struct SharedSecretTarget {
-    /// The connection.
-    pub connection: ConnectionName,
-    /// Name or id of the secret group.
-    pub group: String,
-    /// Name or id of the shared secret.
-    pub name: String,
-    /// Type and values.
-    pub content: SharedSecretContent,
-    /// What happens to the expiration date.
-    pub expiry: Expiry,
-}
-
-/// The four types that can be written.
-#[derive(Clone, Debug)]
-pub enum SharedSecretContent {
-    /// 64 characters each.
-    UsernamePassword {
-        /// `username`
-        username: ValueSource,
-        /// `password`
-        password: ValueSource,
-    },
-    /// Base64, 2,048 characters.
-    SymmetricKey {
-        /// `key`
-        key: ValueSource,
-    },
-    /// 136 characters each.
-    S3Credential {
-        /// `accessKeyId`
-        access_key_id: ValueSource,
-        /// `secretAccessKey`
-        secret_access_key: ValueSource,
-    },
-    /// 1,024,000 characters.
-    Blob {
-        /// `content`
-        content: ValueSource,
-    },
-}
-
-impl SharedSecretContent {
-    /// The `type` that Anypoint uses.
-    pub fn type_name(&self) -> &'static str {
-        match self {
-            SharedSecretContent::UsernamePassword { .. } => "UsernamePassword",
-            SharedSecretContent::SymmetricKey { .. } => "SymmetricKey",
-            SharedSecretContent::S3Credential { .. } => "S3Credential",
-            SharedSecretContent::Blob { .. } => "Blob",
-        }
-    }
-
-    /// The value fields as Anypoint names them.
-    pub fn sources(&self) -> Vec<(&str, &ValueSource)> {
-        match self {
-            SharedSecretContent::UsernamePassword { username, password } => {
-                vec![("username", username), ("password", password)]
-            }
-            SharedSecretContent::SymmetricKey { key } => vec![("key", key)],
-            SharedSecretContent::S3Credential { access_key_id, secret_access_key } => {
-                vec![("accessKeyId", access_key_id), ("secretAccessKey", secret_access_key)]
-            }
-            SharedSecretContent::Blob { content } => vec![("content", content)],
-        }
-    }
-}
-
-/// What a PUT does with `expirationDate`; left out, Anypoint sets one year from the write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expiry {
-    /// Send back the date that is stored.
-    Keep,
-    /// This many days after the write.
-    Days(u16),
-    /// Send none, so Anypoint's default applies.
-    Default,
-}
-
-/// The seed's `PATCH {"value": ...}`. In no MuleSoft source; `check` warns.
-#[derive(Clone, Debug)]
-pub struct SecretValueTarget {
-    /// The connection.
-    pub connection: ConnectionName,
-    /// Id of the secret, put into the path.
-    pub secret_id: String,
-    /// Path with `{organization}`, `{environment}` and `{secret}`.
-    pub path: String,
-    /// The value.
-    pub value: ValueSource,
-}
-
-/// A signed (Standard Webhooks) request.
-#[derive(Clone, Debug)]
-pub struct HttpTarget {
-    /// Where to.
-    pub url: String,
-    /// Signing key.
-    pub key: CredentialRef,
-    /// Values sent in the body under these names; empty sends a thin notice.
-    pub values: BTreeMap<String, ValueSource>,
-    /// Secrets that are told about without being sent.
-    pub watch: BTreeSet<SecretRef>,
-    /// Longest time for one request.
-    pub timeout: Duration,
-}
+#[cfg(test)]
+mod tests;

@@ -171,8 +171,8 @@ impl About<'_> {
             change,
             secret: SecretMention {
                 text: text.to_owned(),
-                region: self.region.map(str::to_owned),
-                account: self.account.map(str::to_owned),
+                region: self.region.filter(|text| is_label(text)).map(str::to_owned),
+                account: self.account.filter(|text| is_label(text)).map(str::to_owned),
             },
             version: version.and_then(|text| VersionId::parse(text).ok()),
             at: self.time.and_then(|text| text.parse().ok()),
@@ -184,6 +184,10 @@ fn id<'v>(value: &'v Value, field: &'static str) -> Result<&'v str, EventError> 
     let fits = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
     let expected = "an id of 1 to 128 visible characters";
     value[field].as_str().filter(fits).ok_or(EventError::Field { field, expected })
+}
+
+fn is_label(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 /// Characters of names and ARNs alone, so the text can be logged as it is.

@@ -6,6 +6,8 @@
 //! `docs/ARCHITECTURE.md` tells the life of a rotation.
 
 pub mod admin;
+pub mod anypoint;
+pub mod app;
 pub mod aws;
 pub mod cli;
 pub mod clock;
@@ -13,12 +15,18 @@ pub mod config;
 pub mod credential;
 pub mod events;
 pub mod http;
+pub mod index;
 pub mod ingress;
+pub mod inspect;
+pub mod intake;
+pub mod lifecycle;
 pub mod model;
 pub mod outbound;
 pub mod queue;
+pub mod reconcile;
 pub mod secret;
 pub mod status;
 pub mod sync;
 pub mod telemetry;
 pub mod verify;
+pub mod worker;

@@ -80,8 +80,9 @@ impl StatusBoard {
     pub fn finished(&self, target: &TargetName, run: RunNo, record: RunRecord) {
         let Some(line) = self.targets.get(target) else { return };
         let outcome = record.outcome.clone();
+        let goes_on = record.goes_on || outcome == Outcome::Confirming;
         lock(&line.entry).finish(run, record);
-        if outcome != Outcome::Confirming {
+        if !goes_on {
             line.ended.send_replace(Some((run, outcome)));
         }
     }
@@ -145,8 +146,18 @@ impl StatusBoard {
         self.with(target, |entry| entry.status(target.as_str(), now))
     }
 
-    /// Waits, for `limit` at most, until a run that started after `after_run` has ended in any way
-    /// but `confirming`, and says how. None when the time is over, or if there is no such target.
+    /// Every configured target.
+    pub fn targets(&self) -> Vec<TargetName> {
+        self.targets.keys().cloned().collect()
+    }
+
+    /// Whether there is such a target.
+    pub fn knows(&self, target: &TargetName) -> bool {
+        self.targets.contains_key(target)
+    }
+
+    /// Waits, for `limit` at most, until a run that started after `after_run` has ended and does not go
+    /// on by itself, and says how. None when the time is over, or if there is no such target.
     pub async fn wait_settled(
         &self,
         target: &TargetName,

@@ -1,7 +1,465 @@
-//! The one path: observe, plan, apply, confirm, record.
+//! The one path that every change takes: observe, plan, apply, confirm, record.
+//!
+//! [`run`] is one pass over one target. It is given no event: what to write follows from what AWS serves
+//! and what the target shows, so a duplicate, a replay, a lost notification and a restart all end in the
+//! same place. It never sleeps: it says what comes next and frees its worker.
+//!
+//! It guarantees: values live from the read to the write inside [`apply`] and nowhere else; no write
+//! starts with a version that is known to be superseded; all fields of a secret come from one version;
+//! nothing counts as delivered before the next look at the target proves it.
+//!
+//! It does not guarantee that Anypoint applies writes in order: it has no conditional writes. A write
+//! that lands late is found by a later look and written over.
 
-// memory
-// plan
+pub mod memory;
+pub mod plan;
 pub mod ports;
 pub mod values;
-// versions
+pub mod versions;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
+
+use crate::clock::Clock;
+use crate::model::{Failure, FailureCode, Outcome, Receipt, Retry, SecretRef, Stamp, VersionSeen, Wanted};
+use memory::{Delivered, GivenUp, Memory, Pending, TargetMemory};
+use plan::{Leave, Plan, Why, plan};
+use ports::{Observation, Observed, Proof, Secrets, Stage, Target, TargetSpec};
+use values::Values;
+use versions::{Doubt, Verdict, VersionLog};
+
+/// What every run shares.
+pub struct Sync {
+    /// AWS.
+    pub secrets: Arc<dyn Secrets>,
+    /// What is known about the order of versions.
+    pub versions: Arc<VersionLog>,
+    /// What is known about the targets.
+    pub memory: Arc<Memory>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Between two looks at a target that is confirming.
+    pub poll: Duration,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The state of the target.
+    pub outcome: Outcome,
+    /// What the queue does next.
+    pub next: Next,
+    /// What was wanted, where that could be found out.
+    pub wanted: Option<Wanted>,
+    /// The versions of the last proved delivery, where the receipt had room for them.
+    pub delivered: Option<BTreeMap<SecretRef, VersionSeen>>,
+    /// The write, if one was started.
+    pub wrote: Option<Wrote>,
+    /// Whether this run proved a write, its own or an earlier one.
+    pub proved_now: bool,
+    /// Since when AWS has been ahead of the target; none if it is not.
+    pub stale_since: Option<Timestamp>,
+    /// Things a person should know.
+    pub notes: Vec<String>,
+}
+
+impl Ended {
+    /// A run that got nowhere.
+    pub fn failed(failure: Failure) -> Self {
+        let (outcome, next) = by_retry(failure);
+        Self {
+            outcome,
+            next,
+            wanted: None,
+            delivered: None,
+            wrote: None,
+            proved_now: false,
+            stale_since: None,
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// A write that was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wrote {
+    /// Why.
+    pub why: Why,
+    /// How it ended.
+    pub end: WriteEnd,
+}
+
+/// How a write ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteEnd {
+    /// The target took it.
+    Taken,
+    /// Nobody knows whether it took effect, or will.
+    Ambiguous,
+    /// It certainly did not happen.
+    Failed,
+}
+
+/// What the queue does after a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing until something happens.
+    Done,
+    /// Look again.
+    Again {
+        /// After this long.
+        after: Duration,
+        /// Whether a roll is under way, which keeps or takes a roll slot.
+        rolling: bool,
+    },
+    /// Try again with backoff, no sooner than asked.
+    Retry(Option<Duration>),
+    /// Try again when a roll slot is free.
+    AwaitRoll,
+    /// Nothing until the wanted state, the configuration or a person changes something; `slowly`: or the
+    /// slow timer.
+    Park {
+        /// Whether the slow timer looks again.
+        slowly: bool,
+    },
+}
+
+/// A run's way to stop early, with what is to be told about it.
+enum Stop {
+    Failed(Failure),
+    NotYet(Outcome, Duration),
+    AwaitRoll,
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Stop::Failed(failure)
+    }
+}
+
+/// One pass over `target`. `claim_roll` asks for a roll slot just before a write that restarts something.
+pub async fn run(
+    sync: &Sync,
+    target: &dyn Target,
+    leave: Leave,
+    claim_roll: &(dyn Fn() -> bool + std::marker::Sync),
+) -> Ended {
+    let spec = target.spec();
+    let mut pass = Pass {
+        sync,
+        spec,
+        memory: sync.memory.of(&spec.name),
+        wanted: None,
+        wrote: None,
+        proved_now: false,
+        notes: Vec::new(),
+    };
+    let (outcome, next) = match pass.go(target, leave, claim_roll).await {
+        Ok(ended) => ended,
+        Err(Stop::NotYet(outcome, after)) => (outcome, Next::Again { after, rolling: false }),
+        Err(Stop::AwaitRoll) => (Outcome::Retrying(awaiting_roll()), Next::AwaitRoll),
+        Err(Stop::Failed(failure)) => by_retry(failure),
+    };
+    pass.end(outcome, next)
+}
+
+struct Pass<'a> {
+    sync: &'a Sync,
+    spec: &'a TargetSpec,
+    memory: TargetMemory,
+    wanted: Option<Wanted>,
+    wrote: Option<Wrote>,
+    proved_now: bool,
+    notes: Vec<String>,
+}
+
+impl Pass<'_> {
+    async fn go(
+        &mut self,
+        target: &dyn Target,
+        leave: Leave,
+        claim_roll: &(dyn Fn() -> bool + std::marker::Sync),
+    ) -> Result<(Outcome, Next), Stop> {
+        let wanted = self.observe_aws().await?;
+        self.wanted = Some(wanted.clone());
+        let observed = target.observe().await?;
+        let seen = observed.observation().clone();
+        self.note_foreign_roll(&seen);
+        self.remember()?;
+
+        match plan(self.spec, &wanted, &seen, &self.memory, self.sync.clock.timestamp(), leave) {
+            Plan::Nothing(outcome) => {
+                if outcome != Outcome::Stopped {
+                    self.record(&seen)?;
+                }
+                Ok((outcome, Next::Done))
+            }
+            Plan::Wait(outcome) => Ok((outcome, self.poll())),
+            Plan::Park(failure) => {
+                self.memory.given_up = Some(GivenUp { digest: wanted.digest(), failure: failure.clone() });
+                self.remember()?;
+                Ok(by_retry(failure))
+            }
+            Plan::Write(why) => {
+                if self.spec.rolls && !claim_roll() {
+                    return Err(Stop::AwaitRoll);
+                }
+                self.apply(observed, wanted, why).await?;
+                self.look_again().await
+            }
+        }
+    }
+
+    /// The current version of each secret, without reading a value.
+    async fn observe_aws(&self) -> Result<Wanted, Stop> {
+        let reads = self.spec.secrets.iter().map(|secret| async move {
+            let state = self.sync.secrets.current(secret).await?;
+            self.judge(secret, &state.current, state.last_changed)?;
+            Ok::<_, Stop>((secret.clone(), state.current))
+        });
+        let versions: BTreeMap<SecretRef, VersionSeen> = try_join_all(reads).await?.into_iter().collect();
+        Ok(Wanted { versions, mapping: self.spec.mapping.clone() })
+    }
+
+    fn judge(&self, secret: &SecretRef, read: &VersionSeen, changed: Option<Timestamp>) -> Result<(), Stop> {
+        let delivered = self.delivered_version(secret);
+        match self.sync.versions.judge(secret, read, changed, delivered, self.sync.clock.now()) {
+            Verdict::Current => Ok(()),
+            Verdict::Wait(after, doubt) => {
+                Err(Stop::NotYet(Outcome::Retrying(doubted(secret, doubt)), after))
+            }
+        }
+    }
+
+    /// What the last proved delivery held of this secret. Receipts list versions in the order of the
+    /// target's secrets; one of another mapping has another length or is left out.
+    fn delivered_version(&self, secret: &SecretRef) -> Option<&VersionSeen> {
+        let versions = &self.memory.delivered.as_ref()?.receipt.versions;
+        if versions.len() != self.spec.secrets.len() {
+            return None;
+        }
+        let place = self.spec.secrets.iter().position(|other| other == secret)?;
+        versions.get(place)
+    }
+
+    fn delivered_versions(&self) -> Option<BTreeMap<SecretRef, VersionSeen>> {
+        let receipt = &self.memory.delivered.as_ref()?.receipt;
+        let secrets = self.spec.secrets.iter().cloned();
+        (receipt.versions.len() == self.spec.secrets.len())
+            .then(|| secrets.zip(receipt.versions.iter().cloned()).collect())
+    }
+
+    /// Fetches the values, writes them and drops them. The write is remembered before it starts.
+    async fn apply(&mut self, observed: Box<dyn Observed>, mut wanted: Wanted, why: Why) -> Result<(), Stop> {
+        let values = self.fetch().await?;
+        for (secret, seen) in values.versions() {
+            wanted.versions.insert(secret.clone(), seen.clone());
+        }
+        let before = observed.observation().mark.clone();
+        let receipt = Receipt::of(&wanted, Stamp::fresh(), before);
+        self.wanted = Some(wanted);
+        let previous = self.memory.pending.take();
+        let tries = match &previous {
+            Some(pending) if pending.receipt.digest == receipt.digest => pending.tries + 1,
+            _ => 1,
+        };
+        self.memory.pending = Some(Pending {
+            receipt: receipt.clone(),
+            mark: None,
+            since: self.sync.clock.timestamp(),
+            tries,
+            answered: false,
+        });
+        self.memory.given_up = None;
+        self.remember()?;
+
+        let written = observed.apply(&values, &receipt).await;
+        drop(values);
+
+        let end = match &written {
+            Ok(_) => WriteEnd::Taken,
+            Err(error) if error.ambiguous => WriteEnd::Ambiguous,
+            Err(_) => WriteEnd::Failed,
+        };
+        self.wrote = Some(Wrote { why, end });
+        match written {
+            Ok(applied) => {
+                self.notes.extend(applied.notes);
+                if let Some(pending) = &mut self.memory.pending {
+                    pending.mark = applied.mark;
+                    pending.answered = true;
+                }
+                self.remember()?;
+                Ok(())
+            }
+            Err(error) => {
+                if !error.ambiguous {
+                    self.memory.pending = previous;
+                }
+                if matches!(error.failure.retry, Retry::Never | Retry::Slowly) {
+                    let failure = error.failure.clone();
+                    self.memory.given_up = Some(GivenUp { digest: receipt.digest, failure });
+                }
+                self.remember()?;
+                Err(error.failure.into())
+            }
+        }
+    }
+
+    async fn fetch(&self) -> Result<Values, Stop> {
+        let reads = self.spec.secrets.iter().map(|secret| async move {
+            let fetched = self.sync.secrets.fetch(secret).await?;
+            self.judge(secret, &fetched.seen, None)?;
+            Ok::<_, Stop>((secret.clone(), fetched))
+        });
+        let mut values = Values::default();
+        for (secret, fetched) in try_join_all(reads).await? {
+            values.insert(secret, fetched);
+        }
+        Ok(values)
+    }
+
+    /// After a write: if AWS has moved on meanwhile, at once again; else on to the proof.
+    async fn look_again(&mut self) -> Result<(Outcome, Next), Stop> {
+        let written = self.wanted.clone().map(|wanted| wanted.digest());
+        let wanted = self.observe_aws().await?;
+        if written != Some(wanted.digest()) {
+            self.wanted = Some(wanted);
+            return Ok((
+                Outcome::Confirming,
+                Next::Again { after: Duration::ZERO, rolling: self.spec.rolls },
+            ));
+        }
+        let proof_now = match self.spec.proof {
+            Proof::None => Some(Outcome::Accepted),
+            Proof::Mark => self
+                .memory
+                .pending
+                .as_ref()
+                .and_then(|pending| pending.mark.as_ref())
+                .map(|_| Outcome::InSync),
+            Proof::Receipt => None,
+        };
+        match proof_now {
+            Some(outcome) => {
+                self.promote(None)?;
+                Ok((outcome, Next::Done))
+            }
+            None => Ok((Outcome::Confirming, self.poll())),
+        }
+    }
+
+    /// Records what the target was just seen to hold.
+    fn record(&mut self, seen: &Observation) -> Result<(), Stop> {
+        if self.memory.pending.is_some() {
+            return self.promote(seen.mark.clone());
+        }
+        if self.memory.delivered.is_none()
+            && let Some(receipt) = seen.receipt.clone()
+        {
+            self.memory.delivered = Some(Delivered { receipt, mark: seen.mark.clone() });
+        }
+        self.memory.given_up = None;
+        self.remember()
+    }
+
+    /// The write under way is proved.
+    fn promote(&mut self, seen: Option<crate::model::Mark>) -> Result<(), Stop> {
+        if let Some(pending) = self.memory.pending.take() {
+            let mark = pending.mark.or(seen);
+            self.memory.delivered = Some(Delivered { receipt: pending.receipt, mark });
+            self.proved_now = true;
+        }
+        self.memory.given_up = None;
+        self.remember()
+    }
+
+    fn poll(&self) -> Next {
+        Next::Again { after: self.sync.poll, rolling: self.spec.rolls }
+    }
+
+    fn note_foreign_roll(&mut self, seen: &Observation) {
+        let ours = seen.receipt.as_ref().is_some_and(|receipt| self.memory.knows_stamp(receipt));
+        if seen.stage == Stage::Rolling && !ours {
+            let now = self.sync.clock.timestamp();
+            self.memory.foreign_roll.get_or_insert(now);
+        } else {
+            self.memory.foreign_roll = None;
+        }
+    }
+
+    fn remember(&self) -> Result<(), Stop> {
+        self.sync.memory.set(&self.spec.name, self.memory.clone()).map_err(|error| {
+            Stop::Failed(Failure::new(
+                FailureCode::Internal,
+                Retry::Backoff,
+                format!("the receipts file could not be written: {error}"),
+                "make the folder of `receipts.file` writable for the relay, or free space there",
+            ))
+        })
+    }
+
+    fn end(self, outcome: Outcome, next: Next) -> Ended {
+        let delivered = self.delivered_versions();
+        let stale_since = if outcome.is_settled() { None } else { self.stale_since() };
+        Ended {
+            outcome,
+            next,
+            wanted: self.wanted,
+            delivered,
+            wrote: self.wrote,
+            proved_now: self.proved_now,
+            stale_since,
+            notes: self.notes,
+        }
+    }
+
+    /// Since when the first of the secrets has had a version that the target is not known to hold. What
+    /// AWS could not be asked about is taken from the log: an event may have named a version.
+    fn stale_since(&self) -> Option<Timestamp> {
+        let behind = self.spec.secrets.iter().filter_map(|secret| {
+            let latest = self.sync.versions.latest(secret)?;
+            let held = self.delivered_version(secret).is_some_and(|held| held.version == latest.version);
+            if held { None } else { latest.since }
+        });
+        behind.min()
+    }
+}
+
+fn by_retry(failure: Failure) -> (Outcome, Next) {
+    match failure.retry {
+        Retry::Backoff => (Outcome::Retrying(failure), Next::Retry(None)),
+        Retry::CoolDown(after) => (Outcome::Retrying(failure), Next::Retry(Some(after))),
+        Retry::Never => (Outcome::Parked(failure), Next::Park { slowly: false }),
+        Retry::Slowly => (Outcome::Parked(failure), Next::Park { slowly: true }),
+    }
+}
+
+fn doubted(secret: &SecretRef, doubt: Doubt) -> Failure {
+    let what = match doubt {
+        Doubt::AnotherWasNamed => "an event named a version that AWS does not serve as current yet",
+        Doubt::GoesBack => "AWS serves an earlier version than before, and no event said so",
+    };
+    Failure::new(
+        FailureCode::Unavailable,
+        Retry::Backoff,
+        format!("secret {secret}: {what}"),
+        "nothing; it is read again until it is certain",
+    )
+}
+
+fn awaiting_roll() -> Failure {
+    Failure::new(
+        FailureCode::Conflict,
+        Retry::Backoff,
+        "waiting for a roll slot of the connection",
+        "nothing; raise `max_rolling` if the environment can bear more rolls at once",
+    )
+}
+
+#[cfg(test)]
+mod tests;

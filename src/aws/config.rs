@@ -149,7 +149,9 @@ async fn load(settings: &config::Aws, credentials: Option<SharedCredentialsProvi
         loader = loader.region(Region::new(region.clone()));
     }
     if let Some(endpoint) = &settings.endpoint {
-        loader = loader.endpoint_url(endpoint);
+        // The SDK refuses an endpoint together with what AWS_USE_FIPS_ENDPOINT and its like ask for;
+        // the file is the more specific of the two.
+        loader = loader.endpoint_url(endpoint).use_fips(false).use_dual_stack(false);
     }
     loader.load().await
 }

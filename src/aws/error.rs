@@ -18,6 +18,7 @@ use crate::model::{Failure, FailureCode, Retry};
 
 /// AWS's messages for a denied call name the principal and the resource: two ARNs and a sentence.
 const MAX_MESSAGE: usize = 500;
+const CREDENTIALS_LATE: &str = "AWS credentials could not be had in time";
 
 /// The service that was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +62,10 @@ where
         ),
         SdkError::DispatchFailure(context) => match context.as_connector_error() {
             Some(connector) if connector.is_timeout() => timeout(call),
-            Some(connector) => unreached(connector, connector.is_user(), call),
+            Some(connector) => unreached(connector, connector.is_io(), call),
             None => unreached(error, false, call),
         },
-        _ => unreached(error, true, call),
+        _ => unreached(error, false, call),
     }
 }
 
@@ -230,32 +231,34 @@ fn timeout(call: &Call<'_>) -> Failure {
     )
 }
 
-/// The request never got to AWS: credentials, DNS, connection, TLS or settings.
-fn unreached(error: &(dyn Error + 'static), is_ours: bool, call: &Call<'_>) -> Failure {
+/// No answer came: credentials, DNS, connection, TLS or settings. Only the texts of `io` errors are
+/// shown; others may quote the whole request.
+fn unreached(error: &(dyn Error + 'static), io: bool, call: &Call<'_>) -> Failure {
     if let Some(error) = find::<CredentialsError>(error) {
         return without_credentials(error, call);
     }
+    let unavailable =
+        |what: &str, next: &str| call.failure(FailureCode::Unavailable, Retry::Backoff, what, next);
     if let Some(error) = find::<rustls::Error>(error) {
-        return call.failure(
-            FailureCode::Unavailable,
-            Retry::Backoff,
+        return unavailable(
             &format!("TLS with AWS failed: {}", one_line(&error.to_string())),
             "behind a proxy that intercepts TLS, name its root certificate in SSL_CERT_FILE",
         );
     }
-    if is_ours {
-        return call.failure(
-            FailureCode::Rejected,
-            Retry::Never,
-            &format!("no request could be made: {}", chain(error)),
-            "check `aws.endpoint` and the AWS_ENDPOINT_URL variables",
+    let causes = chain(error);
+    if io {
+        return unavailable(
+            &format!("AWS cannot be reached: {causes}"),
+            "check DNS and the way to AWS (VPC endpoint, NAT, proxy, security group)",
         );
     }
-    call.failure(
-        FailureCode::Unavailable,
-        Retry::Backoff,
-        &format!("AWS cannot be reached: {}", chain(error)),
-        "check DNS and the way to AWS (VPC endpoint, NAT, proxy, security group)",
+    // The SDK has no type for it.
+    if causes.contains("identity resolver timed out") {
+        return credentials(CREDENTIALS_LATE, call);
+    }
+    unavailable(
+        "no request could be sent, or the connection broke",
+        "if it stays so, check `aws.endpoint`, the AWS_ENDPOINT_URL variables and the way to AWS",
     )
 }
 
@@ -278,10 +281,14 @@ fn without_credentials(error: &CredentialsError, call: &Call<'_>) -> Failure {
     // Other providers' texts may hold what a helper process or a local endpoint printed.
     let what = match error {
         CredentialsError::CredentialsNotLoaded(_) => "no AWS credentials are found",
-        CredentialsError::ProviderTimedOut(_) => "AWS credentials could not be had in time",
+        CredentialsError::ProviderTimedOut(_) => CREDENTIALS_LATE,
         CredentialsError::InvalidConfiguration(_) => "the AWS credentials are set up wrongly",
         _ => "AWS credentials could not be had",
     };
+    credentials(what, call)
+}
+
+fn credentials(what: &str, call: &Call<'_>) -> Failure {
     call.failure(
         FailureCode::Unauthenticated,
         Retry::Backoff,

@@ -77,6 +77,46 @@ async fn an_extra_root_is_trusted_for_the_name_it_signed_only() {
     assert!(error.contains("certificate"), "{error}");
 }
 
+/// Reads the environment at the start of a process, so the test runs itself again in a child.
+#[tokio::test]
+async fn roots_of_ssl_cert_file_count_beside_an_extra_root() {
+    let (platform, extra) = (Authority::new(), Authority::new());
+    let by_platform = Server::https(&platform, "platform.invalid", |_| async { reply(200, "") }).await;
+    let by_extra = Server::https(&extra, "extra.invalid", |_| async { reply(200, "") }).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (platform_file, extra_file) = (folder.path().join("platform.pem"), folder.path().join("extra.pem"));
+    std::fs::write(&platform_file, platform.pem()).unwrap();
+    std::fs::write(&extra_file, extra.pem()).unwrap();
+    let child = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "outbound::tests::child_trusts_both_roots"])
+        .env_remove("SSL_CERT_DIR")
+        .env("SSL_CERT_FILE", platform_file)
+        .env("TEST_EXTRA_ROOT", extra_file)
+        .env("TEST_PLATFORM", by_platform.address.to_string())
+        .env("TEST_EXTRA", by_extra.address.to_string())
+        .output()
+        .await
+        .unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    assert_eq!((by_platform.seen().len(), by_extra.seen().len()), (1, 1));
+}
+
+#[tokio::test]
+#[ignore = "the child of `roots_of_ssl_cert_file_count_beside_an_extra_root`"]
+async fn child_trusts_both_roots() {
+    #[expect(clippy::disallowed_methods, reason = "the parent test speaks through the environment")]
+    let var = |name: &str| std::env::var(name).unwrap_or_default();
+    if var("TEST_EXTRA_ROOT").is_empty() {
+        return; // `--include-ignored` started it, not its parent
+    }
+    let extra_root = Some(std::fs::read(var("TEST_EXTRA_ROOT")).unwrap());
+    for (host, place) in [("platform.invalid", "TEST_PLATFORM"), ("extra.invalid", "TEST_EXTRA")] {
+        let connect = Some((host.to_owned(), var(place).parse().unwrap()));
+        let options = Options { connect, extra_root: extra_root.clone(), ..options() };
+        assert_eq!(get(&options, &format!("https://{host}/")).await.unwrap().status(), 200, "{host}");
+    }
+}
+
 #[tokio::test]
 async fn plain_http_is_refused_where_https_is_demanded() {
     let server = Server::http(|_| async { reply(200, "") }).await;

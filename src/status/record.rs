@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::model::{Failure, Outcome, SecretRef, Wanted};
+use crate::model::{Failure, Outcome, SecretRef, VersionSeen};
 
 /// Most notes that are kept of one run.
 const NOTES: usize = 16;
@@ -33,13 +33,13 @@ pub enum Did {
 /// Version by secret, each cut to the eight characters that people compare.
 pub type ShortVersions = BTreeMap<String, String>;
 
-/// The versions of `wanted`, for people: a secret that is configured by name and region shows both.
-pub fn short_versions(wanted: &Wanted) -> ShortVersions {
+/// The versions, for people: a secret that is configured by name and region shows both.
+pub fn short_versions(versions: &BTreeMap<SecretRef, VersionSeen>) -> ShortVersions {
     let label = |secret: &SecretRef| match secret.region() {
         Some(region) if !secret.id().starts_with("arn:") => format!("{} ({region})", secret.id()),
         _ => secret.id().to_owned(),
     };
-    wanted.versions.iter().map(|(secret, seen)| (label(secret), seen.version.short().to_owned())).collect()
+    versions.iter().map(|(secret, seen)| (label(secret), seen.version.short().to_owned())).collect()
 }
 
 /// A run that ended.
@@ -59,6 +59,9 @@ pub struct RunRecord {
     pub delivered: Option<ShortVersions>,
     /// Failed tries since the target was last done, this run included.
     pub attempts: u32,
+    /// It goes on by itself: it waits for a roll, a slot or its turn. Nobody who waits for an outcome is
+    /// told yet.
+    pub goes_on: bool,
     /// When it is tried again by itself.
     pub next_try: Option<Timestamp>,
     /// Id of the newest event behind it.
@@ -80,6 +83,7 @@ impl RunRecord {
             wanted: None,
             delivered: None,
             attempts: 0,
+            goes_on: false,
             next_try: None,
             event_id: None,
             request_id: None,

@@ -243,7 +243,7 @@ fn wanted_versions_are_shown_short() {
     let wanted =
         Wanted { versions: [(secret(), seen.clone()), (by_arn, seen)].into(), mapping: String::new() };
     let short = |label: &str| (label.to_owned(), "0a1b2c3d".to_owned());
-    assert_eq!(short_versions(&wanted), [short("prod/db (eu-west-1)"), short(arn)].into());
+    assert_eq!(short_versions(&wanted.versions), [short("prod/db (eu-west-1)"), short(arn)].into());
 }
 
 // Secrets.

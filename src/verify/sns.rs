@@ -35,6 +35,7 @@ pub use envelope::{Envelope, EnvelopeHeaders, Kind, SignatureVersion};
 pub use refusal::{RefusalClass, SnsRefusal};
 
 pub(crate) use admit::{check_topic, check_version, check_window};
+pub(crate) use canonical::canonical;
 pub(crate) use certificate::CertificateFacts;
 pub(crate) use confirmation::check_subscribe_url;
-pub(crate) use unverified::Unverified;
+pub(crate) use unverified::{Field, Unverified};

@@ -1,1 +1,220 @@
+use std::convert::Infallible;
 
+use axum::body::Body;
+use axum::response::Response;
+use futures_util::future::join_all;
+use futures_util::stream;
+use jiff::Timestamp;
+
+use super::*;
+use crate::clock::TestClock;
+use crate::config::SnsEmulator;
+use crate::outbound::testing::{Authority, Seen, Server, nobody, reply};
+
+const HOST: &str = "sns.eu-west-1.amazonaws.com";
+
+/// A store whose SNS is a server on loopback.
+struct Fixture {
+    server: Server,
+    store: CertificateStore,
+    clock: TestClock,
+}
+
+impl Fixture {
+    async fn new<F, A>(answer: F) -> Self
+    where
+        F: Fn(Seen) -> A + Send + Sync + 'static,
+        A: Future<Output = Response> + Send + 'static,
+    {
+        let authority = Authority::new();
+        let server = Server::https(&authority, HOST, answer).await;
+        let root = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(root.path(), authority.pem()).unwrap();
+        let emulator = SnsEmulator {
+            connect: Some(server.address),
+            extra_root: Some(root.path().to_owned()),
+            certificate_path: None,
+        };
+        let clock = TestClock::at(Timestamp::UNIX_EPOCH);
+        let store = CertificateStore::new(SnsHttp::new(&emulator).unwrap(), Arc::new(clock.clone()));
+        Self { server, store, clock }
+    }
+
+    fn asked(&self) -> usize {
+        self.server.seen().len()
+    }
+
+    fn entries(&self) -> usize {
+        self.store.0.state().entries.len()
+    }
+}
+
+fn url(name: usize) -> String {
+    format!("https://{HOST}/SimpleNotificationService-{name:032x}.pem")
+}
+
+fn unavailable(answer: &Answer) -> &str {
+    match answer {
+        Err(CertificateError::Unavailable(reason)) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn fifty_callers_at_once_make_one_request() {
+    let fixture = Fixture::new(|_| async { reply(200, "pem") }).await;
+    let one = url(1);
+    let answers = join_all((0..50).map(|_| fixture.store.fetch(&one))).await;
+    assert!(answers.iter().all(|answer| answer.as_deref() == Ok(&b"pem"[..])));
+    assert_eq!(fixture.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_certificate_is_held_for_a_day() {
+    let fixture = Fixture::new(|_| async { reply(200, "pem") }).await;
+    fixture.store.fetch(&url(1)).await.unwrap();
+    fixture.clock.advance(Duration::from_hours(24) - Duration::from_secs(1));
+    fixture.store.fetch(&url(1)).await.unwrap();
+    assert_eq!(fixture.asked(), 1);
+    fixture.clock.advance(Duration::from_secs(1));
+    fixture.store.fetch(&url(1)).await.unwrap();
+    assert_eq!(fixture.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_failure_is_shared_and_remembered_for_less_than_sns_waits() {
+    let fixture = Fixture::new(|_| async { reply(404, "") }).await;
+    let one = url(1);
+    let answers = join_all((0..10).map(|_| fixture.store.fetch(&one))).await;
+    assert!(answers.iter().all(|answer| unavailable(answer) == "HTTP 404"));
+    assert_eq!(fixture.asked(), 1);
+    fixture.clock.advance(Duration::from_secs(14));
+    assert!(fixture.store.fetch(&one).await.is_err());
+    assert_eq!(fixture.asked(), 1);
+    // SNS's default: 20 s after the attempt that failed.
+    fixture.clock.advance(Duration::from_secs(6));
+    assert!(fixture.store.fetch(&one).await.is_err());
+    assert_eq!(fixture.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_caller_that_gives_up_does_not_end_the_fetch() {
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let at_server = Arc::clone(&gate);
+    let fixture = Fixture::new(move |_| {
+        let gate = Arc::clone(&at_server);
+        async move {
+            gate.acquire().await.unwrap().forget();
+            reply(200, "pem")
+        }
+    })
+    .await;
+    let one = url(1);
+    let hasty = tokio::time::timeout(Duration::ZERO, fixture.store.fetch(&one)).await;
+    assert!(hasty.is_err());
+    gate.add_permits(1);
+    fixture.store.fetch(&one).await.unwrap();
+    assert_eq!(fixture.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let fixture = Fixture::new(|_| async {
+        let mut response = reply(302, "");
+        response.headers_mut().insert("location", "/other.pem".parse().unwrap());
+        response
+    })
+    .await;
+    assert_eq!(unavailable(&fixture.store.fetch(&url(1)).await), "HTTP 302");
+    assert_eq!(fixture.asked(), 1);
+}
+
+#[tokio::test]
+async fn what_is_too_large_for_a_certificate_is_refused() {
+    let fixture = Fixture::new(|_| async { reply(200, "x".repeat(65_537)) }).await;
+    let answer = fixture.store.fetch(&url(1)).await;
+    assert!(matches!(answer, Err(CertificateError::Refused(_))), "{answer:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_answer_or_does_not_end_is_a_timeout() {
+    let fixture = Fixture::new(|seen| async move {
+        if seen.uri.path().ends_with("1.pem") {
+            std::future::pending::<()>().await;
+        }
+        reply(200, Body::from_stream(stream::pending::<Result<&'static str, Infallible>>()))
+    })
+    .await;
+    for name in [1, 2] {
+        assert_eq!(unavailable(&fixture.store.fetch(&url(name)).await), "no answer within 5 s");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_be_reached_is_unavailable() {
+    let emulator = SnsEmulator { connect: Some(nobody().await), ..SnsEmulator::default() };
+    let clock = TestClock::at(Timestamp::UNIX_EPOCH);
+    let store = CertificateStore::new(SnsHttp::new(&emulator).unwrap(), Arc::new(clock));
+    let answer = store.fetch(&url(1)).await;
+    assert!(unavailable(&answer).contains("refused"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_certificate_is_not_fetched_without_tls() {
+    let fixture = Fixture::new(|_| async { reply(200, "pem") }).await;
+    let answer = fixture.store.fetch(&format!("http://{HOST}/a.pem")).await;
+    assert!(matches!(answer, Err(CertificateError::Unavailable(_))), "{answer:?}");
+    assert_eq!(fixture.asked(), 0);
+}
+
+#[tokio::test]
+async fn invented_names_cost_a_bounded_number_of_requests_and_entries() {
+    let fixture = Fixture::new(|_| async { reply(403, "") }).await;
+    for name in 0..100 {
+        assert!(fixture.store.fetch(&url(name)).await.is_err());
+    }
+    assert_eq!(fixture.asked(), NEW_PER_MINUTE);
+    assert!(fixture.entries() <= MAX_ENTRIES);
+    fixture.clock.advance(Duration::from_mins(1));
+    assert!(fixture.store.fetch(&url(100)).await.is_err());
+    assert_eq!(fixture.asked(), NEW_PER_MINUTE + 1);
+}
+
+#[tokio::test]
+async fn invented_names_neither_push_out_the_real_one_nor_keep_it_from_being_renewed() {
+    let real = url(0xabc);
+    let path = real.trim_start_matches(&format!("https://{HOST}")).to_owned();
+    let fixture = Fixture::new(move |seen| {
+        let status = if seen.uri.path() == path { 200 } else { 404 };
+        async move { reply(status, "pem") }
+    })
+    .await;
+    fixture.store.fetch(&real).await.unwrap();
+    fixture.clock.advance(Duration::from_hours(24));
+    for name in 0..100 {
+        assert!(fixture.store.fetch(&url(name)).await.is_err());
+    }
+    let before = fixture.asked();
+    fixture.store.fetch(&real).await.unwrap();
+    assert_eq!(fixture.asked(), before + 1);
+}
+
+#[test]
+fn a_fetch_that_died_is_begun_again() {
+    let (mut state, now) = (State::default(), Instant::now());
+    let Next::Fetch(sender, _) = state.next("a", now) else { panic!("no fetch") };
+    assert!(matches!(state.next("a", now), Next::Wait(_)));
+    drop(sender);
+    assert!(matches!(state.next("a", now), Next::Fetch(..)));
+}
+
+#[test]
+fn fetches_under_way_are_not_pushed_out() {
+    let (mut state, now) = (State::default(), Instant::now());
+    let flights: Vec<_> = (0..MAX_ENTRIES).map(|name| state.next(&url(name), now)).collect();
+    assert!(flights.iter().all(|next| matches!(next, Next::Fetch(..))));
+    assert!(matches!(state.next(&url(99), now), Next::Now(Err(CertificateError::Unavailable(_)))));
+    state.land(&url(3), Ok(Arc::from(&b"pem"[..])), now);
+    assert!(matches!(state.next(&url(99), now), Next::Fetch(..)));
+    assert!(!state.entries.contains_key(&url(3)));
+}

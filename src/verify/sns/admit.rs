@@ -1,13 +1,15 @@
 //! From a well-formed message to a verified one.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::canonical::canonical;
-use super::unverified::Field;
-use super::{Certificate, CertificateUrl, Envelope, Kind, SignatureVersion, SnsRefusal, check_subscribe_url};
+use super::{
+    Certificate, CertificateUrl, Envelope, Field, Kind, SignatureVersion, SnsRefusal, canonical,
+    check_subscribe_url,
+};
 use crate::model::TopicArn;
 
 /// How far `Timestamp` may be from the present.
@@ -49,9 +51,10 @@ impl<'b> Envelope<'b> {
         check_window(self.sent, rules.window, now)?;
         let url = self.fields.certificate_url()?;
         let certificate_url = CertificateUrl::parse(url, &self.topic, rules.certificate_path)?;
-        if self.kind != Kind::Notification {
-            let token = self.fields.required(Field::Token)?;
-            check_subscribe_url(self.fields.required(Field::SubscribeUrl)?, &self.topic, token)?;
+        if let (Some(url), Some(token)) =
+            (self.fields.subscribe_url(self.kind)?, self.fields.token(self.kind)?)
+        {
+            check_subscribe_url(url, &self.topic, token)?;
         }
         Ok(Admitted { envelope: self, certificate_url })
     }
@@ -118,7 +121,7 @@ pub struct Verified {
 }
 
 /// What the message is about.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub enum Content {
     /// Something was published.
     Notification {
@@ -133,6 +136,18 @@ pub enum Content {
     /// The endpoint was unsubscribed: tell a person. There is no token here because using it would
     /// undo the unsubscription.
     UnsubscribeConfirmation,
+}
+
+/// Without the content: a token is a credential, and a message may hold anything.
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self {
+            Content::Notification { .. } => Kind::Notification,
+            Content::SubscriptionConfirmation { .. } => Kind::SubscriptionConfirmation,
+            Content::UnsubscribeConfirmation => Kind::UnsubscribeConfirmation,
+        };
+        f.write_str(kind.as_str())
+    }
 }
 
 impl Verified {

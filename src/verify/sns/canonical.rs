@@ -4,8 +4,7 @@
 //! confirmations; genuine confirmations verify only with all of these. Values go in as they were sent:
 //! a timestamp that is parsed and printed again may lose its `.000`.
 
-use super::unverified::Field;
-use super::{Kind, SnsRefusal, Unverified};
+use super::{Field, Kind, SnsRefusal, Unverified};
 
 /// The keys that messages of a kind must have, in the order in which they are signed.
 fn signed(kind: Kind) -> &'static [Field] {

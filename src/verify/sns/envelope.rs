@@ -8,8 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::unverified::Field;
-use super::{SnsRefusal, Unverified};
+use super::{Field, SnsRefusal, Unverified};
 use crate::model::TopicArn;
 
 /// `Type` of a message.
@@ -77,9 +76,9 @@ impl<'b> Envelope<'b> {
             return Err(SnsRefusal::TypeHeader);
         }
         fields.required(Field::Message)?;
-        fields.check_subject(kind)?;
-        fields.check_token(kind)?;
-        fields.check_subscribe_url(kind)?;
+        fields.subject(kind)?;
+        fields.token(kind)?;
+        fields.subscribe_url(kind)?;
         fields.certificate_url()?;
         Ok(Self {
             kind,
@@ -133,33 +132,34 @@ impl Unverified<'_> {
 
     /// Source: `Publish`, parameter `Subject`. SNS signs an absent subject by leaving it out; an empty
     /// one it does not accept from publishers.
-    pub(crate) fn check_subject(&self, kind: Kind) -> Result<(), SnsRefusal> {
+    pub(crate) fn subject(&self, kind: Kind) -> Result<Option<&str>, SnsRefusal> {
         if kind != Kind::Notification {
-            return self.absent(Field::Subject);
+            self.absent(Field::Subject)?;
         }
-        let fits = self.optional(Field::Subject)?.is_none_or(|subject| {
+        let subject = self.optional(Field::Subject)?;
+        let fits = subject.is_none_or(|subject| {
             (1..100).contains(&subject.chars().count()) && !subject.chars().any(char::is_control)
         });
         let expected = "a text of 1 to 99 characters without control characters";
-        if fits { Ok(()) } else { Err(form(Field::Subject, expected)) }
+        if fits { Ok(subject) } else { Err(form(Field::Subject, expected)) }
     }
 
-    pub(crate) fn check_token(&self, kind: Kind) -> Result<(), SnsRefusal> {
+    /// There in confirmations alone.
+    pub(crate) fn token(&self, kind: Kind) -> Result<Option<&str>, SnsRefusal> {
         if kind == Kind::Notification {
-            return self.absent(Field::Token);
+            return self.absent(Field::Token).map(|()| None);
         }
         let token = self.required(Field::Token)?;
         let fits = !token.is_empty() && token.bytes().all(|b| b.is_ascii_hexdigit());
-        if fits { Ok(()) } else { Err(form(Field::Token, "a text of hex digits")) }
+        if fits { Ok(Some(token)) } else { Err(form(Field::Token, "a text of hex digits")) }
     }
 
-    fn check_subscribe_url(&self, kind: Kind) -> Result<(), SnsRefusal> {
-        match kind {
-            Kind::Notification => self.absent(Field::SubscribeUrl),
-            Kind::SubscriptionConfirmation | Kind::UnsubscribeConfirmation => {
-                self.required(Field::SubscribeUrl).map(|_| ())
-            }
+    /// There in confirmations alone.
+    pub(crate) fn subscribe_url(&self, kind: Kind) -> Result<Option<&str>, SnsRefusal> {
+        if kind == Kind::Notification {
+            return self.absent(Field::SubscribeUrl).map(|()| None);
         }
+        self.required(Field::SubscribeUrl).map(Some)
     }
 
     pub(crate) fn certificate_url(&self) -> Result<&str, SnsRefusal> {

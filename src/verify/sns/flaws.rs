@@ -137,8 +137,8 @@ fn flaw_13a_both_confirmations_verify_with_all_of_their_signed_keys() {
     let unsubscribed = check(&Draft::confirmation("UnsubscribeConfirmation").signed()).unwrap();
     assert_eq!(unsubscribed.content(), &Content::UnsubscribeConfirmation);
     let fewer_keys = Draft::confirmation("SubscriptionConfirmation").without("SubscribeURL").without("Token");
-    let url =
-        format!("{}", confirm_url(&crate::model::TopicArn::parse(TOPIC).unwrap(), testing::TOKEN).unwrap());
+    let topic = crate::model::TopicArn::parse(TOPIC).unwrap();
+    let url = confirm_url(&topic, testing::TOKEN).unwrap();
     let draft = fewer_keys.signed().with("SubscribeURL", &url).with("Token", testing::TOKEN);
     assert_eq!(check(&draft).unwrap_err(), SnsRefusal::Signature);
 }
@@ -174,10 +174,9 @@ fn flaw_14_sha_256_and_sha_1_both_verify_and_sha_1_can_be_turned_off() {
         assert!(setting.check(body).is_ok());
         assert_eq!(strict.check(body).err(), sha1.then_some(SnsRefusal::Version1));
         let text = String::from_utf8(body.to_vec()).unwrap();
-        let swapped = match sha1 {
-            true => text.replace(r#""SignatureVersion": "1""#, r#""SignatureVersion": "2""#),
-            false => text.replace(r#""SignatureVersion": "2""#, r#""SignatureVersion": "1""#),
-        };
+        let (from, to) = if sha1 { ("1", "2") } else { ("2", "1") };
+        let field = |version: &str| format!("\"SignatureVersion\": \"{version}\"");
+        let swapped = text.replace(&field(from), &field(to));
         assert_eq!(setting.check(swapped.as_bytes()).unwrap_err(), SnsRefusal::Signature);
     }
 }
@@ -311,6 +310,16 @@ fn keys_that_are_not_signed_do_not_matter() {
 }
 
 #[test]
+fn debug_texts_hold_neither_message_nor_token() {
+    for draft in [Draft::notification("canary"), Draft::confirmation("SubscriptionConfirmation")] {
+        let body = draft.signed().body();
+        let envelope = Envelope::parse(&body, &EnvelopeHeaders::default()).unwrap();
+        let text = format!("{envelope:?} {:?}", Setting::default().check(&body).unwrap());
+        assert!(!text.contains("canary") && !text.contains(testing::TOKEN), "{text}");
+    }
+}
+
+#[test]
 fn every_refusal_has_a_code_from_the_list() {
     let form = SnsRefusal::Form { field: "Type", expected: "" };
     for refusal in [form, SnsRefusal::NotJson, SnsRefusal::CertificateUrl(""), SnsRefusal::Signature] {
@@ -335,7 +344,7 @@ proptest! {
         };
         let body = draft.clone().with("UnsubscribeURL", "x").with("SignatureVersion", "1").body();
         let fields = Unverified::read(&body).unwrap();
-        let text = canonical::canonical(fields.kind().unwrap(), &fields).unwrap();
+        let text = canonical(fields.kind().unwrap(), &fields).unwrap();
         prop_assert_eq!(String::from_utf8(text).unwrap(), draft.canonical());
     }
 

@@ -97,7 +97,9 @@ impl Draft {
 
     /// Every field so far, in the form that is signed: these are the fields that SNS signs.
     pub(crate) fn canonical(&self) -> String {
-        self.0.iter().map(|(key, value)| format!("{key}\n{value}\n")).collect()
+        let lines: Vec<&str> =
+            self.0.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]).collect();
+        lines.join("\n") + "\n"
     }
 
     /// Signs what is there, with SHA-256, and adds the fields that are not signed.

@@ -15,7 +15,7 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAcce
 use super::SnsRefusal;
 
 /// A field as the body has it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 enum Slot<'b> {
     #[default]
     Absent,
@@ -24,10 +24,17 @@ enum Slot<'b> {
 }
 
 /// The fields that the check uses, unchecked.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Unverified<'b> {
     slots: [Slot<'b>; NAMES.len()],
     duplicate: bool,
+}
+
+/// Without the content: a token is a credential, and a message may hold anything.
+impl fmt::Debug for Unverified<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unverified").finish_non_exhaustive()
+    }
 }
 
 /// The fields that the check uses. Their order is that of `NAMES`.

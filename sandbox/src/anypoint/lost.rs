@@ -1,0 +1,82 @@
+//! Writes whose answer never comes, and writes that land later than they were sent.
+//!
+//! Anypoint has no conditional writes, so a request that a client has given up may take effect at
+//! any later time, over what was written meanwhile. Here a test says when.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde_json::Value;
+
+use super::answer::Answer;
+use super::deployment::Author;
+use super::world::{Shared, World};
+use super::{applications, secret_value, shared_secrets};
+
+/// When the write takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lands {
+    /// At once.
+    Now,
+    /// When the test releases it.
+    WhenReleased,
+    /// Never.
+    Never,
+}
+
+/// What the client sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Nothing: the connection stays open until the client gives up.
+    Silence,
+    /// This status, with a load balancer's page.
+    Status(u16),
+}
+
+/// What is to happen to one write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LostWrite {
+    /// When it takes effect.
+    pub lands: Lands,
+    /// What its sender sees.
+    pub seen: Seen,
+}
+
+/// A write that has been let in: token, place and scope were right when it came.
+#[derive(Clone, Debug)]
+pub(crate) enum Write {
+    Deployment { id: String, body: Value, by: Author },
+    SharedSecret { group: String, id: String, body: Value, by: Author },
+    SecretValue { id: String, body: Value, by: Author },
+}
+
+impl Write {
+    pub(crate) fn perform(&self, world: &mut World) -> Answer {
+        match self {
+            Self::Deployment { id, body, by } => applications::patch(world, id, body, by),
+            Self::SharedSecret { group, id, body, by } => shared_secrets::put(world, group, id, body, by),
+            Self::SecretValue { id, body, by } => secret_value::patch(world, id, body, by),
+        }
+    }
+}
+
+/// Carries out a write, or loses it if a test asked for that.
+pub(crate) async fn carry_out(shared: &Arc<Shared>, write: Write) -> Answer {
+    let seen = {
+        let mut world = shared.lock();
+        let Some(lost) = world.lost.pop_front() else { return write.perform(&mut world) };
+        match lost.lands {
+            Lands::Now => drop(write.perform(&mut world)),
+            Lands::WhenReleased => world.held.push(write),
+            Lands::Never => {}
+        }
+        lost.seen
+    };
+    match seen {
+        Seen::Silence => std::future::pending().await,
+        Seen::Status(status) => Answer::text(
+            StatusCode::from_u16(status).unwrap_or(StatusCode::GATEWAY_TIMEOUT),
+            "<html><body>upstream request timeout</body></html>",
+        ),
+    }
+}

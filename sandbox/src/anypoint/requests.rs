@@ -1,0 +1,98 @@
+//! The calls that the fake knows, by name: for counts, for the log, and for the rules of the faults.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+
+use crate::server::RequestLog;
+
+macro_rules! endpoints {
+    ($($(#[$doc:meta])* $name:ident = $tag:literal,)+) => {
+        /// A call. The name in quotes is its tag, in the log and for [`crate::faults::Rule::tag`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Endpoint { $($(#[$doc])* $name,)+ }
+
+        impl Endpoint {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// Its tag.
+            pub fn tag(self) -> &'static str {
+                match self { $(Self::$name => $tag,)+ }
+            }
+        }
+    };
+}
+
+endpoints! {
+    /// "token"
+    Token = "token",
+    /// "groups.list"
+    GroupList = "groups.list",
+    /// "groups.get"
+    GroupGet = "groups.get",
+    /// "secrets.list"
+    SecretList = "secrets.list",
+    /// "secrets.get"
+    SecretGet = "secrets.get",
+    /// "secrets.post"
+    SecretPost = "secrets.post",
+    /// "secrets.put"
+    SecretPut = "secrets.put",
+    /// "secrets.patch"
+    SecretPatch = "secrets.patch",
+    /// "deployments.list"
+    DeploymentList = "deployments.list",
+    /// "deployments.get"
+    DeploymentGet = "deployments.get",
+    /// "deployments.patch"
+    DeploymentPatch = "deployments.patch",
+    /// "value.patch": the seed document's call
+    ValuePatch = "value.patch",
+    /// "other": group changes, DELETEs, and what does not exist; a relay has no business there
+    Other = "other",
+}
+
+impl Endpoint {
+    pub(crate) fn of(method: &Method, path: &str) -> Self {
+        let segments: Vec<&str> = path.split('/').skip(1).collect();
+        match (method.as_str(), segments.as_slice()) {
+            ("POST", ["accounts", "api", "v2", "oauth2", "token"]) => Self::Token,
+            ("GET", ["secrets-manager", .., "secretGroups"]) => Self::GroupList,
+            ("GET", ["secrets-manager", .., "secretGroups", _]) => Self::GroupGet,
+            ("GET", ["secrets-manager", .., "sharedSecrets"]) => Self::SecretList,
+            ("POST", ["secrets-manager", .., "sharedSecrets"]) => Self::SecretPost,
+            ("GET", ["secrets-manager", .., "sharedSecrets", _]) => Self::SecretGet,
+            ("PUT", ["secrets-manager", .., "sharedSecrets", _]) => Self::SecretPut,
+            ("PATCH", ["secrets-manager", .., "sharedSecrets", _]) => Self::SecretPatch,
+            ("GET", ["amc", .., "deployments"]) => Self::DeploymentList,
+            ("GET", ["amc", .., "deployments", _]) => Self::DeploymentGet,
+            ("PATCH", ["amc", .., "deployments", _]) => Self::DeploymentPatch,
+            ("PATCH", ["secrets", .., "secrets", _]) => Self::ValuePatch,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// How often each call was made, faults included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Requests(BTreeMap<Endpoint, usize>);
+
+impl Requests {
+    pub(crate) fn count(log: &RequestLog) -> Self {
+        let count = |endpoint: &Endpoint| {
+            (*endpoint, log.count_of(|request| Endpoint::of(&request.method, &request.path) == *endpoint))
+        };
+        Self(Endpoint::ALL.iter().map(count).collect())
+    }
+
+    /// How many of this call.
+    pub fn of(&self, endpoint: Endpoint) -> usize {
+        self.0.get(&endpoint).copied().unwrap_or_default()
+    }
+
+    /// How many in all.
+    pub fn total(&self) -> usize {
+        self.0.values().sum()
+    }
+}

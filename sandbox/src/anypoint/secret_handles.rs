@@ -1,0 +1,89 @@
+//! A test's hold on secret groups and shared secrets.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::groups::{Group, GroupState};
+use super::history::{Map, SecretWrite};
+use super::shared_secrets::{StoredSecret, create};
+use super::world::{Shared, World};
+
+/// One secret group.
+#[derive(Clone, Debug)]
+pub struct SecretGroup {
+    shared: Arc<Shared>,
+    id: String,
+}
+
+impl SecretGroup {
+    pub(crate) fn new(shared: &Arc<Shared>, id: String) -> Self {
+        Self { shared: Arc::clone(shared), id }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Makes it busy, or free again; a busy group refuses changes with 409.
+    pub fn set_state(&self, state: GroupState) -> &Self {
+        let mut world = self.shared.lock();
+        world.groups.iter_mut().filter(|group| group.id == self.id).for_each(|group| group.state = state);
+        drop(world);
+        self
+    }
+
+    /// Adds a shared secret from a body as POST takes it, for example
+    /// `json!({"name": "orders-db", "type": "UsernamePassword", "username": "a", "password": "b"})`.
+    ///
+    /// # Panics
+    /// If the API would refuse it.
+    pub fn add_shared_secret(&self, body: &Value) -> SharedSecret {
+        let mut world = self.shared.lock();
+        let created = create(&mut world, &self.id, body, "setup");
+        let id = created.unwrap_or_else(|refusal| panic!("the sandbox refused the secret: {refusal:?}"));
+        SharedSecret { shared: Arc::clone(&self.shared), id }
+    }
+
+    /// The shared secret of this name, whoever made it.
+    pub fn shared_secret(&self, name: &str) -> Option<SharedSecret> {
+        let world = self.shared.lock();
+        let group = world.groups.iter().find(|group| group.id == self.id)?;
+        let id = group.secrets.iter().find(|secret| secret.name == name)?.id.clone();
+        Some(SharedSecret { shared: Arc::clone(&self.shared), id })
+    }
+}
+
+/// One shared secret.
+#[derive(Clone, Debug)]
+pub struct SharedSecret {
+    shared: Arc<Shared>,
+    id: String,
+}
+
+impl SharedSecret {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Every value that it was ever given, oldest first; empty once its group is gone.
+    pub fn history(&self) -> Vec<SecretWrite> {
+        self.read(|secret| secret.writes.clone()).unwrap_or_default()
+    }
+
+    /// The fields that it holds now, values included; `None` once its group is gone.
+    pub fn current(&self) -> Option<Map> {
+        self.read(|secret| secret.writes.last().map(|write| write.fields.clone())).flatten()
+    }
+
+    fn read<T>(&self, act: impl FnOnce(&StoredSecret) -> T) -> Option<T> {
+        let world: &World = &self.shared.lock();
+        let secrets = |group| -> &Vec<StoredSecret> {
+            let group: &Group = group;
+            &group.secrets
+        };
+        world.groups.iter().flat_map(secrets).find(|secret| secret.id == self.id).map(act)
+    }
+}

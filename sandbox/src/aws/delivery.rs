@@ -1,0 +1,111 @@
+//! One attempt to deliver something by HTTP, and the record of it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::RETRY_AFTER;
+use jiff::Timestamp;
+use reqwest::Client;
+use reqwest::redirect::Policy;
+use tokio::time::{Instant, timeout};
+
+use crate::pki::Authority;
+use crate::time;
+
+/// An attempt to deliver a message or an event.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The id of the message or event (of the first one, where several were sent together).
+    pub id: String,
+    /// 1 for the first attempt.
+    pub number: u32,
+    /// When it began.
+    pub at: Timestamp,
+    /// How long it took.
+    pub took: Duration,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// An answer with this status.
+    Status(u16),
+    /// No answer: timeout, no connection, connection lost.
+    NoAnswer(String),
+}
+
+impl Outcome {
+    /// The status, if there was an answer.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status(status) => Some(*status),
+            Self::NoAnswer(_) => None,
+        }
+    }
+
+    /// Whether the endpoint took it.
+    pub fn is_success(&self) -> bool {
+        self.status().is_some_and(|status| (200..300).contains(&status))
+    }
+}
+
+/// An attempt with what the sender needs of the answer.
+pub(crate) struct Answered {
+    pub(crate) attempt: Attempt,
+    /// `Retry-After` in seconds; EventBridge gives a negative one a meaning.
+    pub(crate) retry_after: Option<i64>,
+}
+
+/// What follows an attempt.
+pub(crate) enum Next {
+    Done,
+    Again(Duration),
+}
+
+/// What is sent in an attempt.
+#[derive(Clone, Debug)]
+pub(crate) struct Parcel {
+    pub(crate) id: String,
+    pub(crate) url: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Parcel {
+    /// Posts it; the whole answer must have come within `limit`.
+    pub(crate) async fn post(&self, client: &Client, number: u32, limit: Duration) -> Answered {
+        let (at, started) = (time::now(), Instant::now());
+        let request = client.post(&self.url).headers(self.headers.clone()).body(self.body.clone());
+        let answered = timeout(limit, async {
+            let response = request.send().await?;
+            let status = response.status();
+            let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            let retry_after = retry_after.and_then(|seconds| seconds.trim().parse().ok());
+            response.bytes().await?;
+            Ok::<_, reqwest::Error>((status, retry_after))
+        })
+        .await;
+        let (outcome, retry_after) = match answered {
+            Ok(Ok((status, retry_after))) => (Outcome::Status(status.as_u16()), retry_after),
+            Ok(Err(error)) => (Outcome::NoAnswer(error.to_string()), None),
+            Err(_) => (Outcome::NoAnswer(format!("no answer within {limit:?}")), None),
+        };
+        let attempt = Attempt { id: self.id.clone(), number, at, took: started.elapsed(), outcome };
+        Answered { attempt, retry_after }
+    }
+}
+
+/// The client of SNS and EventBridge: no redirects, no proxy, and for HTTPS it trusts the sandbox's own
+/// authority as the services trust the public ones.
+pub(crate) fn client(authority: &Authority) -> Client {
+    let root = reqwest::Certificate::from_pem(authority.pem().as_bytes()).expect("a certificate");
+    Client::builder()
+        .redirect(Policy::none())
+        .no_proxy()
+        .tls_certs_only([root])
+        .build()
+        .expect("an HTTP client")
+}

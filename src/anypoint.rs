@@ -1,0 +1,23 @@
+//! Anypoint: one [`Connection`] per control plane and connected app, and the target kinds that write
+//! through it.
+//!
+//! Reading order: [`connection`] sends a call; `token`, [`pacing`] and `error` are what a call needs;
+//! [`kinds`] has one file per kind, all of one shape: look (`observe`), say what is seen, write on
+//! top of that (`apply`). A target is built once per configuration by [`kinds::build`].
+
+mod body;
+pub mod call;
+pub mod connection;
+pub mod error;
+mod fingerprint;
+mod flight;
+pub mod hints;
+pub mod kinds;
+mod lookup;
+pub mod pacing;
+mod token;
+mod transport;
+
+pub use connection::{Connection, Connections, OpenError};
+pub use kinds::{BuildError, build};
+pub use pacing::Pacers;

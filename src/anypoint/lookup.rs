@@ -1,0 +1,255 @@
+//! From the name of a thing to its id. Anypoint's lists take no name query, so a look-up reads a
+//! whole list; one read serves all targets of a connection that ask within a few seconds.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::body::Parsed;
+use super::call::Call;
+use super::connection::Connection;
+use super::error::{CallError, bad_answer};
+use super::flight::SharedFlight;
+use crate::clock::Clock;
+use crate::model::{Failure, FailureCode, Retry};
+
+/// How old a list may be for a name to be looked up in it.
+const LIST_LIFE: Duration = Duration::from_secs(5);
+/// Names shown to a person whose name was not found.
+const NAMES_SHOWN: usize = 10;
+
+/// Names and ids that a list showed.
+pub(super) struct Listing {
+    entries: Vec<(String, String)>,
+    /// There are more than the answer shows.
+    partial: bool,
+}
+
+type Lists = BTreeMap<String, Arc<SharedList>>;
+
+struct SharedList {
+    held: Mutex<Option<(Instant, Arc<Listing>)>>,
+    reading: SharedFlight<Arc<Listing>, CallError>,
+}
+
+/// The lists of one connection, by path. As many as the configuration names.
+pub(super) struct Directory(Mutex<Lists>);
+
+impl Directory {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+
+    async fn list(
+        &self,
+        connection: &Connection,
+        clock: &dyn Clock,
+        call: Call,
+    ) -> Result<Arc<Listing>, CallError> {
+        let list = {
+            let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let empty = || SharedList { held: Mutex::new(None), reading: SharedFlight::new() };
+            Arc::clone(lists.entry(call.path.key()).or_insert_with(|| Arc::new(empty())))
+        };
+        if let Some(listing) = list.held(clock.now()) {
+            return Ok(listing);
+        }
+        list.reading
+            .fly(async {
+                if let Some(listing) = list.held(clock.now()) {
+                    return Ok(listing);
+                }
+                let doing = call.purpose.doing.clone();
+                let reply = connection.send(call).await?;
+                let listing = Listing::parse(reply.body.expose_bytes())
+                    .map(Arc::new)
+                    .ok_or_else(|| CallError::before(bad_answer(&doing, "the answer is not a list")))?;
+                let held = Some((clock.now(), Arc::clone(&listing)));
+                *list.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
+                Ok(listing)
+            })
+            .await
+    }
+}
+
+impl SharedList {
+    fn held(&self, now: Instant) -> Option<Arc<Listing>> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.as_ref()
+            .filter(|(read, _)| now.saturating_duration_since(*read) < LIST_LIFE)
+            .map(|(_, listing)| Arc::clone(listing))
+    }
+}
+
+impl Listing {
+    /// A bare array, or an object with `items` or `data`; ids stand in the entry or in its `meta`.
+    fn parse(body: &[u8]) -> Option<Self> {
+        let parsed = Parsed::from_slice(body)?;
+        let value = parsed.value();
+        let items = value.as_array().or_else(|| {
+            ["items", "data"].iter().find_map(|member| value.get(member).and_then(Value::as_array))
+        })?;
+        let entry = |item: &Value| {
+            let name = item.get("name")?.as_str()?.to_owned();
+            let id = item.get("id").or_else(|| item.pointer("/meta/id"))?.as_str()?.to_owned();
+            Some((name, id))
+        };
+        let entries: Vec<_> = items.iter().filter_map(entry).collect();
+        let total = value.get("total").and_then(Value::as_u64).unwrap_or(0);
+        Some(Self { partial: total > items.len() as u64, entries })
+    }
+
+    /// The id behind a name that exactly one entry has.
+    fn find(&self, what: &str, wanted: &str, setting: &str) -> Result<String, Failure> {
+        let ids: Vec<&String> =
+            self.entries.iter().filter(|(name, _)| name == wanted).map(|(_, id)| id).collect();
+        let not_found =
+            |message, next_step| Failure::new(FailureCode::NotFound, Retry::Slowly, message, next_step);
+        match ids[..] {
+            [id] => Ok(id.clone()),
+            [] if self.partial => Err(not_found(
+                format!("no {what} named {wanted:?} in the part of the list that Anypoint shows"),
+                format!("set {setting} to its id"),
+            )),
+            [] => Err(not_found(
+                format!("no {what} is named {wanted:?}; there are {}", self.names()),
+                format!("correct {setting}, or `organization` and `environment` of the connection"),
+            )),
+            _ => Err(not_found(
+                format!("{} {what}s are named {wanted:?}", ids.len()),
+                format!(
+                    "set {setting} to one of the ids: {}",
+                    ids.iter().take(NAMES_SHOWN).map(|id| format!("{id:?}")).collect::<Vec<_>>().join(", ")
+                ),
+            )),
+        }
+    }
+
+    fn names(&self) -> String {
+        let mut names: Vec<&str> = self.entries.iter().map(|(name, _)| name.as_str()).collect();
+        if names.is_empty() {
+            return "none".to_owned();
+        }
+        names.sort_unstable();
+        let shown: Vec<String> = names.iter().take(NAMES_SHOWN).map(|name| format!("{name:?}")).collect();
+        match names.len().saturating_sub(NAMES_SHOWN) {
+            0 => shown.join(", "),
+            more => format!("{} and {more} more", shown.join(", ")),
+        }
+    }
+}
+
+/// A thing that the configuration names by name or id.
+pub(super) struct Named {
+    what: &'static str,
+    wanted: String,
+    setting: String,
+    known: Mutex<Option<String>>,
+}
+
+impl Named {
+    /// `what` and `setting` are for messages: `deployment`, `` `deployment` of target orders ``.
+    pub(super) fn new(what: &'static str, wanted: &str, setting: String) -> Self {
+        // No name can be taken for an id: the longest name of a secret has 35 characters, and a
+        // deployment's name is a DNS label that people choose.
+        let is_id = wanted.len() == 36 && Uuid::parse_str(wanted).is_ok();
+        let known = Mutex::new(is_id.then(|| wanted.to_owned()));
+        Self { what, wanted: wanted.to_owned(), setting, known }
+    }
+
+    /// What it is.
+    pub(super) fn what(&self) -> &'static str {
+        self.what
+    }
+
+    /// As the configuration says it.
+    pub(super) fn wanted(&self) -> &str {
+        &self.wanted
+    }
+
+    /// The setting that names it.
+    pub(super) fn setting(&self) -> &str {
+        &self.setting
+    }
+
+    /// Its id; `list` makes the call that lists its kind, where the id is not known.
+    pub(super) async fn id(
+        &self,
+        connection: &Connection,
+        clock: &dyn Clock,
+        list: impl FnOnce() -> Call,
+    ) -> Result<String, Failure> {
+        if let Some(id) = self.lock().clone() {
+            return Ok(id);
+        }
+        let listing = connection.directory().list(connection, clock, list()).await?;
+        let id = listing.find(self.what, &self.wanted, &self.setting)?;
+        *self.lock() = Some(id.clone());
+        Ok(id)
+    }
+
+    /// The id, if it is known.
+    pub(super) fn known(&self) -> Option<String> {
+        self.lock().clone()
+    }
+
+    /// Forgets an id that led nowhere. True where a look-up may give another one: the thing was
+    /// made anew under its name.
+    pub(super) fn forget(&self, stale: &str) -> bool {
+        let mut known = self.lock();
+        if self.wanted == stale || known.as_deref() != Some(stale) {
+            return false;
+        }
+        *known = None;
+        true
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(list: &str, wanted: &str) -> Result<String, String> {
+        let listing = Listing::parse(list.as_bytes()).ok_or("no list")?;
+        listing.find("deployment", wanted, "`deployment`").map_err(|failure| failure.message)
+    }
+
+    #[test]
+    fn lists_of_every_form_are_read() {
+        for list in [
+            r#"[{"name":"a","meta":{"id":"1"}}]"#,
+            r#"{"total":1,"items":[{"id":"1","name":"a"}]}"#,
+            r#"{"data":[{"id":"1","name":"a"},{"odd":true},null]}"#,
+        ] {
+            assert_eq!(find(list, "a").as_deref(), Ok("1"), "{list}");
+        }
+        assert_eq!(find(r#"{"items":{}}"#, "a"), Err("no list".to_owned()));
+    }
+
+    #[test]
+    fn a_missing_or_ambiguous_name_says_what_there_is() {
+        let list = r#"[{"id":"1","name":"b"},{"id":"2","name":"a"},{"id":"3","name":"b"}]"#;
+        assert_eq!(find(list, "c").unwrap_err(), r#"no deployment is named "c"; there are "a", "b", "b""#);
+        assert_eq!(find(list, "b").unwrap_err(), r#"2 deployments are named "b""#);
+        let partial = r#"{"total":5,"items":[{"id":"1","name":"b"}]}"#;
+        assert!(find(partial, "c").unwrap_err().contains("in the part of the list"));
+    }
+
+    #[test]
+    fn an_id_needs_no_look_up_and_is_never_forgotten() {
+        let id = "6f1f3c1e-7c1d-4b7a-9a43-0a6a3a1c0001";
+        let named = Named::new("deployment", id, String::new());
+        assert_eq!(named.lock().as_deref(), Some(id));
+        assert!(!named.forget(id));
+        let named = Named::new("deployment", "orders", String::new());
+        *named.lock() = Some(id.to_owned());
+        assert!(named.forget(id) && named.lock().is_none() && !named.forget(id));
+    }
+}

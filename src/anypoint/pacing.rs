@@ -1,0 +1,209 @@
+//! How many requests per second a host gets from this relay, per API family.
+//!
+//! Anypoint counts requests per client address (the Application Manager: 15 a second), so the count
+//! is kept per host and family, over all connections to that host. [`Pacer`] is a virtual schedule
+//! (the generic cell rate algorithm): no window of one second holds more than `rate + burst`
+//! requests. It is pure: the time is passed in, and it only says when a request may go out.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::call::Family;
+
+/// The Application Manager's own limit per second and client address (CloudHub 2.0 limits page).
+const APPLICATION_MANAGER_LIMIT: f64 = 15.0;
+/// For families whose limit is not published: far from any that is.
+const DEFAULT_RATE: f64 = 20.0;
+const DEFAULT_BURST: u32 = 5;
+
+/// The schedule of one (host, family).
+#[derive(Clone, Debug)]
+pub struct Pacer {
+    /// Time between two requests at the full rate.
+    interval: Duration,
+    /// How far ahead of the even schedule requests may run: `burst - 1` intervals.
+    tolerance: Duration,
+    /// When the next request is due on the even schedule.
+    due: Option<Instant>,
+    /// Nothing goes out before.
+    closed_until: Option<Instant>,
+}
+
+impl Pacer {
+    /// `rate` requests per second, at most `burst` of them at once. A rate outside 0.1 to 10,000
+    /// is brought into it; a burst is at least 1.
+    pub fn new(rate: f64, burst: u32) -> Self {
+        let rate = if rate.is_finite() { rate.clamp(0.1, 10_000.0) } else { DEFAULT_RATE };
+        let interval = Duration::from_secs_f64(1.0 / rate);
+        Self { interval, tolerance: interval * (burst.max(1) - 1), due: None, closed_until: None }
+    }
+
+    /// Takes the next place in the schedule: the time at which the request may go out.
+    pub fn reserve(&mut self, now: Instant) -> Instant {
+        let slot = self.next_slot(now);
+        self.due = Some(self.due.map_or(slot, |due| due.max(slot)) + self.interval);
+        slot
+    }
+
+    /// How long a request that is reserved now would have to wait.
+    pub fn backlog(&self, now: Instant) -> Duration {
+        self.next_slot(now).saturating_duration_since(now)
+    }
+
+    /// Lets nothing out before `until`; a later end that was already set stays.
+    pub fn cool_down(&mut self, until: Instant) {
+        self.closed_until = Some(self.closed_until.map_or(until, |set| set.max(until)));
+    }
+
+    /// What is left of a cool-down.
+    pub fn cooling(&self, now: Instant) -> Option<Duration> {
+        self.closed_until.and_then(|until| until.checked_duration_since(now)).filter(|left| !left.is_zero())
+    }
+
+    fn next_slot(&self, now: Instant) -> Instant {
+        // An Instant near its lower end cannot go back by the tolerance; `now` is right then.
+        let by_rate = self.due.and_then(|due| due.checked_sub(self.tolerance)).unwrap_or(now);
+        now.max(by_rate).max(self.closed_until.unwrap_or(now))
+    }
+
+    fn slow_to(&mut self, other: &Pacer) {
+        if other.interval > self.interval {
+            self.interval = other.interval;
+            self.tolerance = other.tolerance;
+        }
+    }
+}
+
+/// A [`Pacer`] that several connections use.
+#[derive(Debug)]
+pub struct SharedPacer(Mutex<Pacer>);
+
+impl SharedPacer {
+    /// Runs `f` on the schedule.
+    pub fn with<T>(&self, f: impl FnOnce(&mut Pacer) -> T) -> T {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes a place unless the wait would pass `patience`; then the wait is the error.
+    pub fn reserve_within(&self, now: Instant, patience: Duration) -> Result<Instant, Duration> {
+        self.with(|pacer| {
+            let wait = pacer.backlog(now);
+            if wait > patience { Err(wait) } else { Ok(pacer.reserve(now)) }
+        })
+    }
+}
+
+/// The schedules of all hosts. Cheap to clone; every connection of a process shares one.
+#[derive(Clone, Debug, Default)]
+pub struct Pacers(Arc<Mutex<ByHostAndFamily>>);
+
+type ByHostAndFamily = BTreeMap<(String, Family), Arc<SharedPacer>>;
+
+impl Pacers {
+    /// The schedule for `family` at `host` (with its port). Where two connections name different
+    /// rates for one host, the lower one holds.
+    pub fn of(&self, host: &str, family: Family, application_manager_rate: f64) -> Arc<SharedPacer> {
+        let wanted = match family {
+            Family::ApplicationManager => {
+                Pacer::new(application_manager_rate, burst_below_limit(application_manager_rate))
+            }
+            Family::Accounts | Family::SecretsManager | Family::Secrets => {
+                Pacer::new(DEFAULT_RATE, DEFAULT_BURST)
+            }
+        };
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = all
+            .entry((host.to_owned(), family))
+            .or_insert_with(|| Arc::new(SharedPacer(Mutex::new(wanted.clone()))));
+        shared.with(|pacer| pacer.slow_to(&wanted));
+        Arc::clone(shared)
+    }
+}
+
+/// One to three at once, as far as the limit leaves room above the rate.
+fn burst_below_limit(rate: f64) -> u32 {
+    match APPLICATION_MANAGER_LIMIT - rate {
+        room if room >= 3.0 => 3,
+        room if room >= 2.0 => 2,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_burst_goes_at_once_and_the_rest_at_the_rate() {
+        let now = Instant::now();
+        let mut pacer = Pacer::new(10.0, 3);
+        let waits: Vec<u128> = (0..5).map(|_| (pacer.reserve(now) - now).as_millis()).collect();
+        assert_eq!(waits, [0, 0, 0, 100, 200]);
+        assert_eq!(pacer.backlog(now).as_millis(), 300);
+    }
+
+    #[test]
+    fn nothing_goes_out_during_a_cool_down_and_it_never_shrinks() {
+        let now = Instant::now();
+        let mut pacer = Pacer::new(10.0, 2);
+        pacer.cool_down(now + Duration::from_secs(5));
+        pacer.cool_down(now + Duration::from_secs(2));
+        assert_eq!(pacer.reserve(now) - now, Duration::from_secs(5));
+        assert_eq!(pacer.cooling(now), Some(Duration::from_secs(5)));
+        assert_eq!(pacer.cooling(now + Duration::from_secs(5)), None);
+    }
+
+    #[test]
+    fn connections_to_one_host_share_the_lower_rate() {
+        let pacers = Pacers::default();
+        let fast = pacers.of("anypoint.mulesoft.com", Family::ApplicationManager, 12.0);
+        let slow = pacers.of("anypoint.mulesoft.com", Family::ApplicationManager, 2.0);
+        let other = pacers.of("eu1.anypoint.mulesoft.com", Family::ApplicationManager, 12.0);
+        let now = Instant::now();
+        for _ in 0..4 {
+            fast.with(|pacer| pacer.reserve(now));
+        }
+        assert!(slow.with(|pacer| pacer.backlog(now)) >= Duration::from_millis(500));
+        assert_eq!(other.with(|pacer| pacer.backlog(now)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_wait_beyond_patience_takes_no_place() {
+        let shared = SharedPacer(Mutex::new(Pacer::new(1.0, 1)));
+        let now = Instant::now();
+        assert_eq!(shared.reserve_within(now, Duration::ZERO), Ok(now));
+        assert_eq!(shared.reserve_within(now, Duration::ZERO), Err(Duration::from_secs(1)));
+        assert_eq!(shared.with(|pacer| pacer.backlog(now)), Duration::from_secs(1));
+    }
+
+    proptest! {
+        #[test]
+        fn no_window_of_one_second_passes_the_limit(
+            gaps in proptest::collection::vec(0_u64..400, 1..200),
+            cool in proptest::option::of((0_usize..200, 0_u64..3000)),
+        ) {
+            let start = Instant::now();
+            let mut now = start;
+            let rate = 12.0;
+            let mut pacer = Pacer::new(rate, burst_below_limit(rate));
+            let mut slots = Vec::new();
+            for (i, gap) in gaps.iter().enumerate() {
+                // Half of the arrivals come together, so that bursts happen.
+                now += Duration::from_millis(if gap % 2 == 0 { 0 } else { *gap });
+                if let Some((at, ms)) = cool && at == i {
+                    pacer.cool_down(now + Duration::from_millis(ms));
+                }
+                let slot = pacer.reserve(now);
+                prop_assert!(slot >= now);
+                slots.push(slot);
+            }
+            for first in &slots {
+                let window = slots.iter().filter(|s| *s >= first && **s - *first < Duration::from_secs(1));
+                prop_assert!(window.count() <= 15);
+            }
+        }
+    }
+}

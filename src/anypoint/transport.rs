@@ -1,0 +1,189 @@
+//! One request to a control plane: waits for its turn, sends, reads a bounded answer.
+//!
+//! Guarantees: a request counts against the limit of its host and family, and a cool-down that any
+//! answer asked for holds for all of them; no answer is read beyond [`ANSWER_LIMIT`]; trouble is
+//! told apart by whether the request may have been carried out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::{StatusCode, Url};
+use uuid::Uuid;
+
+use super::call::{Family, Path, Verb};
+use super::hints;
+use super::pacing::{Pacers, SharedPacer};
+use crate::clock::Clock;
+use crate::config;
+use crate::outbound::{self, ReadError};
+use crate::secret::SecretValue;
+
+/// Longest answer that is read: a list of several thousand deployments.
+pub(super) const ANSWER_LIMIT: usize = 4 << 20;
+/// Longest wait for a turn; a run that would wait longer is told to come back.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The pause of a family after "too many requests" without a word on how long.
+const UNASKED_PAUSE: Duration = Duration::from_secs(1);
+
+/// What came back, with any status.
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    /// `X-ANYPNT-TRX-ID`, for MuleSoft's support.
+    pub(super) transaction: Option<Uuid>,
+    /// The wait that the answer asks for.
+    pub(super) wait: Option<Duration>,
+    /// At most [`ANSWER_LIMIT`] bytes.
+    pub(super) body: SecretValue,
+}
+
+/// Why nothing came back.
+pub(super) enum Trouble {
+    /// Its turn is too far away.
+    Paced(Duration),
+    /// It never left.
+    NotSent(String),
+    /// Its path would name another resource.
+    BadPath,
+    /// It left, and no answer came in time.
+    TimedOut,
+    /// It left, and the connection or the answer broke.
+    Broken(String),
+    /// The answer is longer than this many bytes.
+    TooLarge(usize),
+}
+
+/// A request as the transport needs it; kept for a repeat.
+#[derive(Clone)]
+pub(super) struct Outgoing<'a> {
+    pub(super) verb: Verb,
+    pub(super) path: &'a Path,
+    pub(super) family: Family,
+    pub(super) body: Option<Bytes>,
+}
+
+/// The way to one control plane.
+pub(super) struct Transport {
+    http: reqwest::Client,
+    base: Url,
+    organization: String,
+    environment: String,
+    timeout: Duration,
+    pacers: BTreeMap<Family, Arc<SharedPacer>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Transport {
+    pub(super) fn new(
+        config: &config::Connection,
+        base: Url,
+        http: reqwest::Client,
+        pacers: &Pacers,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let host =
+            format!("{}:{}", base.host_str().unwrap_or_default(), base.port_or_known_default().unwrap_or(0));
+        let rate = config.application_manager_rate;
+        Self {
+            http,
+            organization: config.organization.clone(),
+            environment: config.environment.clone(),
+            timeout: config.timeout,
+            pacers: Family::ALL.into_iter().map(|family| (family, pacers.of(&host, family, rate))).collect(),
+            base,
+            clock,
+        }
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// How long a request would have to wait for its turn.
+    pub(super) fn backlog(&self, family: Family) -> Duration {
+        self.pacers.get(&family).map_or(Duration::ZERO, |pacer| pacer.with(|p| p.backlog(self.now())))
+    }
+
+    /// Sends once.
+    pub(super) async fn exchange(
+        &self,
+        outgoing: Outgoing<'_>,
+        bearer: Option<&SecretValue>,
+    ) -> Result<Reply, Trouble> {
+        let url = outgoing.path.below(&self.base).ok_or(Trouble::BadPath)?;
+        let mut request = self.http.request(outgoing.verb.into(), url).timeout(self.timeout);
+        if let Some(token) = bearer {
+            request = request
+                .header(AUTHORIZATION, authorization(token)?)
+                .header("x-anypnt-org-id", &self.organization)
+                .header("x-anypnt-env-id", &self.environment);
+        }
+        if let Some(body) = outgoing.body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
+        }
+        let request = request.build().map_err(|error| Trouble::NotSent(outbound::reason(error)))?;
+        self.turn(outgoing.family).await?;
+        let answer = self.http.execute(request).await.map_err(unanswered)?;
+        self.read(answer, outgoing.family).await
+    }
+
+    async fn read(&self, answer: reqwest::Response, family: Family) -> Result<Reply, Trouble> {
+        let status = answer.status();
+        let wait = hints::asked_wait(answer.headers(), self.clock.timestamp());
+        let transaction = answer
+            .headers()
+            .get("x-anypnt-trx-id")
+            .and_then(|value| Uuid::parse_str(value.to_str().ok()?).ok());
+        let slow_down = status == StatusCode::TOO_MANY_REQUESTS
+            || (status == StatusCode::SERVICE_UNAVAILABLE && (wait.is_some() || family == Family::Accounts));
+        if slow_down && let Some(pacer) = self.pacers.get(&family) {
+            let until = self.now() + wait.unwrap_or(UNASKED_PAUSE);
+            pacer.with(|pacer| pacer.cool_down(until));
+        }
+        tracing::debug!(api = family.as_str(), status = status.as_u16(), ?transaction, "anypoint answered");
+        let body = match outbound::read_bounded(answer, ANSWER_LIMIT).await {
+            Ok(body) => SecretValue::new(Vec::from(body)),
+            // The status of a refusal says enough.
+            Err(_) if !status.is_success() => SecretValue::new(Vec::new()),
+            Err(ReadError::Timeout) => return Err(Trouble::TimedOut),
+            Err(ReadError::TooLarge { limit }) => return Err(Trouble::TooLarge(limit)),
+            Err(ReadError::Broken(why)) => return Err(Trouble::Broken(why)),
+        };
+        Ok(Reply { status, transaction, wait, body })
+    }
+
+    /// Waits for a place in the schedule, at most [`PATIENCE`].
+    async fn turn(&self, family: Family) -> Result<(), Trouble> {
+        let Some(pacer) = self.pacers.get(&family) else { return Ok(()) };
+        let now = self.now();
+        let slot = pacer.reserve_within(now, PATIENCE).map_err(Trouble::Paced)?;
+        // The wait is the rate limit itself, bounded by PATIENCE; it is not a retry.
+        tokio::time::sleep_until(tokio::time::Instant::now() + slot.saturating_duration_since(now)).await;
+        // Another answer may have asked for a pause meanwhile.
+        match pacer.with(|pacer| pacer.cooling(self.now())) {
+            Some(left) => Err(Trouble::Paced(left)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn authorization(token: &SecretValue) -> Result<HeaderValue, Trouble> {
+    let bytes = [b"Bearer ", token.expose_bytes()].concat();
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from(bytes))
+        .map_err(|_| Trouble::NotSent("the token has characters that no header may have".to_owned()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn unanswered(error: reqwest::Error) -> Trouble {
+    // A connect error is told first: it may be a timeout too, but nothing was sent.
+    if error.is_connect() || error.is_builder() {
+        Trouble::NotSent(outbound::reason(error))
+    } else if error.is_timeout() {
+        Trouble::TimedOut
+    } else {
+        Trouble::Broken(outbound::reason(error))
+    }
+}

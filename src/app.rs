@@ -1,0 +1,401 @@
+//! The only place that wires everything: from a checked configuration to a running relay.
+//!
+//! [`App::build`] brings the parts together, [`App::bind`] takes the addresses, [`Bound::run`] works until
+//! the lifecycle drains. [`App::sync_once`] is the same relay without listeners, for jobs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use crate::admin::{self, AdminState};
+use crate::anypoint::{self, Connections};
+use crate::aws::{Access, CertificateStore, SecretsManager, SnsConfirmer, SnsHttp};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{self, Config};
+use crate::credential::{CredentialReader, Credentials};
+use crate::http::Readiness;
+use crate::index::SecretIndex;
+use crate::ingress::{self, IngressState, Parts};
+use crate::intake::{Desk, ReplayLimits, ReplayMemory};
+use crate::lifecycle::Lifecycle;
+use crate::model::{Outcome, SecretRef, TargetName};
+use crate::queue::{self, Note, Policy, Queue, Reason, WorkQueue};
+use crate::reconcile::{Intervals, Reconcile};
+use crate::status::{RunNo, StatusBoard};
+use crate::sync::Sync;
+use crate::sync::memory::Memory;
+use crate::sync::ports::{Secrets, TargetSpec};
+use crate::sync::versions::VersionLog;
+use crate::telemetry::metrics::Metrics;
+use crate::worker::{Station, Workshop};
+
+/// Ids of notifications that are remembered at most.
+const REPLAY_IDS: usize = 20_000;
+/// Beyond the oldest SNS message that is accepted.
+const REPLAY_SLACK: Duration = Duration::from_secs(10 * 60);
+
+/// Why the relay could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A connection.
+    #[error(transparent)]
+    Connection(#[from] anypoint::OpenError),
+    /// A target.
+    #[error(transparent)]
+    Target(#[from] anypoint::BuildError),
+    /// A sender's credential.
+    #[error("a credential of `ingress` cannot be read: {0}")]
+    Credential(#[from] crate::credential::CredentialError),
+    /// The way to the SNS hosts.
+    #[error(transparent)]
+    Sns(#[from] crate::aws::SetupError),
+    /// The receipts file.
+    #[error("the receipts file {0} cannot be used: {1}")]
+    Receipts(String, io::Error),
+    /// An address.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+}
+
+/// The relay, wired.
+pub struct App {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    readiness: Arc<Readiness>,
+    workshop: Arc<Workshop>,
+    reconcile: Arc<Reconcile>,
+    ingress: IngressState,
+}
+
+impl App {
+    /// Brings the parts together. Reads credentials of the senders; calls neither AWS's services nor
+    /// Anypoint.
+    pub async fn build(config: Config, access: Access) -> Result<Self, BuildError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let access = Arc::new(access);
+        let aws = Arc::new(SecretsManager::new(Arc::clone(&access)));
+        let credentials: Arc<dyn Credentials> =
+            Arc::new(CredentialReader::new(Some(Arc::clone(&aws) as Arc<dyn Credentials>)));
+        let secrets: Arc<dyn Secrets> = aws;
+
+        let connections = open_connections(&config, &credentials, &clock)?;
+        let stations = build_stations(&config, &connections, &credentials, &clock)?;
+        let specs: Vec<TargetSpec> = stations.values().map(|station| station.target.spec().clone()).collect();
+
+        let metrics = Arc::new(Metrics::new(stations.keys().cloned()));
+        let board = Arc::new(StatusBoard::new(stations.keys().cloned(), secrets_of(&specs)));
+        let queue = Arc::new(build_queue(&config, &stations, &clock));
+        let versions = Arc::new(VersionLog::new(config.aws.freshness, config.aws.settle));
+        let memory = Arc::new(open_memory(&config)?);
+
+        let reconcile = Arc::new(Reconcile {
+            secrets: Arc::clone(&secrets),
+            memory: Arc::clone(&memory),
+            queue: Arc::clone(&queue),
+            specs,
+            clock: Arc::clone(&clock),
+        });
+        let sync = Sync {
+            secrets,
+            versions: Arc::clone(&versions),
+            memory,
+            clock: Arc::clone(&clock),
+            poll: config.queue.confirm_poll,
+        };
+        let desk = Desk {
+            index: SecretIndex::of(&config),
+            queue: Arc::clone(&queue),
+            versions,
+            board: Arc::clone(&board),
+            metrics: Arc::clone(&metrics),
+            clock: Arc::clone(&clock),
+            seen: Mutex::new(ReplayMemory::new(replay_limits(&config))),
+        };
+        let workshop = Arc::new(Workshop {
+            sync,
+            stations,
+            queue,
+            board,
+            metrics: Arc::clone(&metrics),
+            clock: Arc::clone(&clock),
+        });
+
+        let emulator = config.ingress.sns.as_ref().map(|sns| sns.emulator.clone()).unwrap_or_default();
+        let confirm = config.ingress.sns.as_ref().map_or(config::Confirm::Off, |sns| sns.confirm);
+        let sns_http = SnsHttp::new(&emulator)?;
+        let readiness = Arc::new(Readiness::default());
+        let parts = Parts {
+            clock: Arc::clone(&clock),
+            readiness: Arc::clone(&readiness),
+            intake: Arc::new(desk),
+            certificates: Arc::new(Certificates(CertificateStore::new(sns_http.clone(), Arc::clone(&clock)))),
+            confirmer: Arc::new(Confirmer(SnsConfirmer::new(confirm, access, sns_http))),
+            credentials,
+            metrics,
+        };
+        let ingress = IngressState::open(&config.ingress, config.limits.clone(), parts).await?;
+        Ok(Self { config, clock, readiness, workshop, reconcile, ingress })
+    }
+
+    /// Takes the addresses.
+    pub async fn bind(self) -> Result<Bound, BuildError> {
+        let hooks = listen(self.config.listen).await?;
+        let admin = match &self.config.admin {
+            Some(admin) => Some(listen(admin.listen).await?),
+            None => None,
+        };
+        Ok(Bound { app: self, hooks, admin })
+    }
+
+    /// Brings the named targets, or all, in sync once, and says how each ended within `limit`.
+    pub async fn sync_once(
+        self,
+        targets: &[TargetName],
+        limit: Duration,
+    ) -> Vec<(TargetName, Option<Outcome>)> {
+        let board = Arc::clone(&self.workshop.board);
+        let targets = if targets.is_empty() { board.targets() } else { targets.to_vec() };
+        let lifecycle = Lifecycle::default();
+        self.start_workers(&lifecycle);
+        for target in &targets {
+            let note = Note::new(Reason::Manual, self.clock.timestamp());
+            // Only a closed queue or an unknown target refuse; both show as a target without outcome.
+            self.workshop.queue.add(target, note).ok();
+        }
+        let waits = targets.into_iter().map(|target| {
+            let board = Arc::clone(&board);
+            async move {
+                let outcome = board.wait_settled(&target, RunNo::default(), limit).await;
+                (target, outcome)
+            }
+        });
+        let outcomes = futures_util::future::join_all(waits).await;
+        lifecycle.drain();
+        self.workshop.queue.close();
+        lifecycle.abort();
+        outcomes
+    }
+
+    fn start_workers(&self, lifecycle: &Lifecycle) {
+        for _ in 0..self.config.queue.workers {
+            let workshop = Arc::clone(&self.workshop);
+            lifecycle.spawn("worker", async move { workshop.work().await });
+        }
+    }
+}
+
+/// A relay with its addresses taken.
+pub struct Bound {
+    app: App,
+    hooks: TcpListener,
+    admin: Option<TcpListener>,
+}
+
+impl Bound {
+    /// Where the hooks are.
+    pub fn hooks_addr(&self) -> io::Result<SocketAddr> {
+        self.hooks.local_addr()
+    }
+
+    /// Where the admin listener is.
+    pub fn admin_addr(&self) -> Option<io::Result<SocketAddr>> {
+        self.admin.as_ref().map(TcpListener::local_addr)
+    }
+
+    /// The board, for those who embed the relay.
+    pub fn board(&self) -> Arc<StatusBoard> {
+        Arc::clone(&self.app.workshop.board)
+    }
+
+    /// Works until the lifecycle drains, then lets running syncs finish within `deadline`.
+    pub async fn run(self, lifecycle: Lifecycle, deadline: Duration) -> Result<(), String> {
+        let Self { app, hooks, admin } = self;
+        app.start_workers(&lifecycle);
+        app.start_reconcile(&lifecycle);
+        app.start_listeners(&lifecycle, hooks, admin);
+        app.readiness.started();
+
+        lifecycle.draining().await;
+        app.readiness.draining();
+        app.workshop.queue.close();
+        lifecycle.ended(deadline).await
+    }
+}
+
+impl App {
+    fn start_reconcile(&self, lifecycle: &Lifecycle) {
+        let every = Intervals {
+            secrets: self.config.reconcile.interval,
+            targets: self.config.reconcile.targets_interval,
+        };
+        let (reconcile, readiness, draining) =
+            (Arc::clone(&self.reconcile), Arc::clone(&self.readiness), lifecycle.clone());
+        lifecycle.spawn("reconcile", async move {
+            let scanned = |scan: crate::reconcile::Scan| {
+                readiness.reconciled();
+                tracing::info!(
+                    compared = scan.compared,
+                    enqueued = scan.enqueued,
+                    unknown = scan.unknown,
+                    "reconciled"
+                );
+            };
+            tokio::select! {
+                () = reconcile.run(every, scanned) => {}
+                () = draining.draining() => {}
+            }
+        });
+    }
+
+    fn start_listeners(&self, lifecycle: &Lifecycle, hooks: TcpListener, admin: Option<TcpListener>) {
+        serve(lifecycle, "hooks listener", hooks, ingress::router(self.ingress.clone()));
+        if let Some(admin) = admin {
+            let state = AdminState {
+                board: Arc::clone(&self.workshop.board),
+                metrics: Arc::clone(&self.workshop.metrics),
+                queue: Arc::clone(&self.workshop.queue),
+                readiness: Arc::clone(&self.readiness),
+                clock: Arc::clone(&self.clock),
+            };
+            serve(lifecycle, "admin listener", admin, admin::router(state));
+        }
+    }
+}
+
+fn serve(lifecycle: &Lifecycle, name: &'static str, listener: TcpListener, router: axum::Router) {
+    let draining = lifecycle.clone();
+    lifecycle.spawn(name, async move {
+        let shutdown = async move { draining.draining().await };
+        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(shutdown).await {
+            tracing::error!(listener = name, %error, "listener ended");
+        }
+    });
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, BuildError> {
+    TcpListener::bind(address).await.map_err(|error| BuildError::Listen(address, error))
+}
+
+fn open_connections(
+    config: &Config,
+    credentials: &Arc<dyn Credentials>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Connections, BuildError> {
+    let pacers = anypoint::Pacers::default();
+    let mut connections = Connections::new();
+    for (name, settings) in &config.connections {
+        let connection =
+            anypoint::Connection::open(settings, Arc::clone(credentials), &pacers, Arc::clone(clock))?;
+        connections.insert(name.clone(), Arc::new(connection));
+    }
+    Ok(connections)
+}
+
+fn build_stations(
+    config: &Config,
+    connections: &Connections,
+    credentials: &Arc<dyn Credentials>,
+    clock: &Arc<dyn Clock>,
+) -> Result<BTreeMap<TargetName, Station>, BuildError> {
+    let mut stations = BTreeMap::new();
+    for (name, target) in &config.targets {
+        let station = Station {
+            target: anypoint::build(target, connections, credentials, clock)?,
+            kind: (&target.kind).into(),
+            group: group(target),
+            cools: cooled_with(config, target),
+        };
+        stations.insert(name.clone(), station);
+    }
+    Ok(stations)
+}
+
+/// The queue's group of a target: connection and API, because roll slots are per connection.
+fn group(target: &config::Target) -> Option<Arc<str>> {
+    let connection = target.kind.connection()?;
+    Some(format!("{connection} {}", target.kind.as_str()).into())
+}
+
+/// The groups that a cool-down of this target holds back: all of the same host and kind of call, because
+/// Anypoint counts requests per client address.
+fn cooled_with(config: &Config, target: &config::Target) -> Vec<Arc<str>> {
+    let host = |target: &config::Target| {
+        let connection = config.connections.get(target.kind.connection()?)?;
+        Some((connection.base_url.clone(), target.kind.as_str()))
+    };
+    let Some(own) = host(target) else { return Vec::new() };
+    let same_host = config.targets.values().filter(|other| host(other).as_ref() == Some(&own));
+    let groups: BTreeSet<Arc<str>> = same_host.filter_map(group).collect();
+    groups.into_iter().collect()
+}
+
+fn build_queue(
+    config: &Config,
+    stations: &BTreeMap<TargetName, Station>,
+    clock: &Arc<dyn Clock>,
+) -> Queue<TargetName> {
+    let mut queue = WorkQueue::new((&config.queue).into(), queue::full_jitter());
+    for (name, station) in stations {
+        let coalesce = config.targets[name].coalesce;
+        let policy = Policy { group: station.group.clone(), coalesce, coalesce_cap: coalesce * 6 };
+        queue.register(name.clone(), &policy);
+        let connection = config.targets[name].kind.connection().and_then(|name| config.connections.get(name));
+        if let (Some(group), Some(connection)) = (&station.group, connection) {
+            queue.set_max_rolling(group, connection.max_rolling);
+        }
+    }
+    Queue::new(queue, Arc::clone(clock))
+}
+
+fn open_memory(config: &Config) -> Result<Memory, BuildError> {
+    match &config.receipts {
+        Some(file) => {
+            Memory::open(file).map_err(|error| BuildError::Receipts(file.display().to_string(), error))
+        }
+        None => Ok(Memory::volatile()),
+    }
+}
+
+fn replay_limits(config: &Config) -> ReplayLimits {
+    let window = config.ingress.sns.as_ref().map_or(Duration::ZERO, |sns| sns.max_age);
+    ReplayLimits { ids: REPLAY_IDS, age: window + REPLAY_SLACK }
+}
+
+fn secrets_of(specs: &[TargetSpec]) -> BTreeSet<SecretRef> {
+    specs.iter().flat_map(|spec| spec.secrets.iter().cloned()).collect()
+}
+
+/// The certificate store as the hooks see it.
+struct Certificates(CertificateStore);
+
+#[async_trait::async_trait]
+impl ingress::ports::Certificates for Certificates {
+    async fn fetch(&self, url: &str) -> Result<Arc<[u8]>, ingress::ports::CertificateFault> {
+        use crate::aws::CertificateError;
+        use ingress::ports::CertificateFault;
+        self.0.fetch(url).await.map_err(|error| match error {
+            CertificateError::Unavailable(reason) => CertificateFault::Unavailable(reason),
+            CertificateError::Refused(reason) => CertificateFault::Refused(reason),
+        })
+    }
+}
+
+/// The confirmer as the hooks see it.
+struct Confirmer(SnsConfirmer);
+
+#[async_trait::async_trait]
+impl ingress::ports::Confirmer for Confirmer {
+    async fn confirm(
+        &self,
+        topic: &crate::model::TopicArn,
+        token: &str,
+    ) -> Result<(), crate::model::Failure> {
+        let route = self.0.confirm(topic, token).await?;
+        tracing::info!(%topic, route = ?route, "subscription confirmed");
+        Ok(())
+    }
+}

@@ -1,0 +1,66 @@
+//! `anypoint-relay serve`: from the file to a running relay.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use crate::app::App;
+use crate::aws::Access;
+use crate::config::{self, Config};
+use crate::lifecycle::Lifecycle;
+use crate::telemetry::logging;
+
+/// Running syncs may take this long once the drain has started. Kubernetes gives 30 s.
+const DRAIN: Duration = Duration::from_secs(25);
+
+/// Runs the relay until a signal ends it.
+pub async fn serve(file: &Path) -> anyhow::Result<()> {
+    let config = config::load(file)?;
+    logging::init(&config.log)?;
+    announce(&config);
+
+    let access = Access::new(config.aws.clone());
+    let app = App::build(config, access).await.context("the relay cannot start")?;
+    let bound = app.bind().await?;
+    let lifecycle = Lifecycle::default();
+    tracing::info!(hooks = %bound.hooks_addr()?, "listening");
+    if let Some(admin) = bound.admin_addr() {
+        tracing::info!(admin = %admin?, "listening");
+    }
+
+    let signals = lifecycle.clone().watch_signals();
+    let ended = tokio::select! {
+        ended = bound.run(lifecycle, DRAIN) => ended,
+        // It returns only when it cannot watch, or after it has aborted everything.
+        watched = signals => {
+            watched.context("signals cannot be watched")?;
+            bail!("ended by a second signal");
+        }
+    };
+    match ended {
+        Ok(()) => {
+            tracing::info!("ended");
+            Ok(())
+        }
+        Err(reason) => bail!("the relay ended: {reason}"),
+    }
+}
+
+/// What a person looking at the first lines of the log has to know.
+fn announce(config: &Config) {
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        targets = config.targets.len(),
+        connections = config.connections.len(),
+        "anypoint-relay starts"
+    );
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    if config.receipts.is_none() {
+        tracing::info!(
+            "no receipts file: kinds that carry no receipt are delivered once more after a restart"
+        );
+    }
+}

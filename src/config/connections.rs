@@ -1,0 +1,149 @@
+//! `connections`: Anypoint control planes, each with its connected app and environment.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::Connection;
+use super::decode::{Fields, Value, did_you_mean};
+use super::runtime::TICK;
+use super::scalar::{self, duration, uuid, whole};
+use super::source::credential;
+use crate::model::ConnectionName;
+
+/// The Application Manager's own limit, in requests per second and client address (CloudHub 2.0
+/// limits page).
+const APPLICATION_MANAGER_LIMIT: f64 = 15.0;
+
+/// The connections of a file: those that are right, and the names of all, so that a mistake in one is
+/// not reported again by each target that uses it.
+#[derive(Default)]
+pub(super) struct Connections {
+    pub(super) checked: BTreeMap<ConnectionName, Connection>,
+    names: BTreeSet<String>,
+}
+
+impl Connections {
+    /// Reads a reference to one of them.
+    pub(super) fn reference(&self, value: &Value<'_>) -> Option<ConnectionName> {
+        let text = value.text("the name of a connection")?;
+        if self.names.contains(text) {
+            // A name that is no name was reported where it is defined.
+            return ConnectionName::parse(text).ok();
+        }
+        if self.names.is_empty() {
+            return value.refuse(format!(
+                "there is no connection {}; describe it under `connections`",
+                value.found()
+            ));
+        }
+        let known: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        value.refuse(format!(
+            "there is no connection {}{} (connections: {})",
+            value.found(),
+            did_you_mean(text, &known),
+            known.join(", ")
+        ))
+    }
+
+    /// What tells one Anypoint environment from another; two connections may lead to the same.
+    pub(super) fn environment(&self, name: &ConnectionName) -> String {
+        match self.checked.get(name) {
+            Some(found) => format!("{} {} {}", found.base_url, found.organization, found.environment),
+            None => name.to_string(),
+        }
+    }
+}
+
+pub(super) fn connections(value: &Value<'_>) -> Option<Connections> {
+    let mut connections = Connections::default();
+    for (key, value) in value.entries("a mapping of names to connections")? {
+        connections.names.insert(key.to_owned());
+        let name = match ConnectionName::parse(key) {
+            Ok(name) => name,
+            Err(error) => {
+                value.refuse::<()>(error.to_string());
+                continue;
+            }
+        };
+        if let Some(connection) = connection(&value, &name) {
+            connections.checked.insert(name, connection);
+        }
+    }
+    Some(connections)
+}
+
+fn connection(value: &Value<'_>, name: &ConnectionName) -> Option<Connection> {
+    let mut fields = value.fields("a connection")?;
+    let base_url = base_url(&mut fields);
+    let client_id =
+        fields.required("client_id", "the connected app's id, such as { env: ANYPOINT_ID }", credential);
+    let client_secret = fields.required(
+        "client_secret",
+        "the connected app's secret, such as { env: ANYPOINT_SECRET }",
+        credential,
+    );
+    let organization = fields.required(
+        "organization",
+        "the id of the business group",
+        uuid("the id (UUID) of a business group"),
+    );
+    let environment =
+        fields.required("environment", "the id of the environment", uuid("the id (UUID) of an environment"));
+    let application_manager_rate = fields.or("application_manager_rate", 12.0, rate);
+    let max_rolling = fields.or("max_rolling", 10, whole(1..=1000));
+    let timeout = fields.or("timeout", Duration::from_secs(30), duration(TICK, Duration::from_mins(5)));
+    let extra_root = fields.optional("extra_root", scalar::path);
+    fields.finish();
+    Some(Connection {
+        name: name.clone(),
+        base_url: base_url?,
+        client_id: client_id?,
+        client_secret: client_secret?,
+        organization: organization?,
+        environment: environment?,
+        application_manager_rate,
+        max_rolling,
+        timeout,
+        extra_root,
+    })
+}
+
+fn base_url(fields: &mut Fields<'_>) -> Option<String> {
+    match (fields.get("host"), fields.get("base_url")) {
+        (Some(host), None) => {
+            let what = "a host name such as anypoint.mulesoft.com";
+            let name = host.text(what)?;
+            if name.contains([':', '/', '@']) {
+                return host
+                    .refuse(format!("expected {what}; with a scheme, port or path it is a `base_url`"));
+            }
+            let fits = name.split('.').all(|label| {
+                !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            });
+            if fits { Some(format!("https://{}", name.to_ascii_lowercase())) } else { host.expected(what) }
+        }
+        (None, Some(value)) => {
+            let url = scalar::url(&value)?;
+            if url.query().is_some() {
+                return value.refuse("a base URL has no `?` part; leave it out");
+            }
+            Some(url.as_str().trim_end_matches('/').to_owned())
+        }
+        (None, None) => {
+            fields.whole().refuse("`host` is missing: the control plane, such as anypoint.mulesoft.com")
+        }
+        (Some(_), Some(_)) => fields.whole().refuse("give only one of `host` and `base_url`"),
+    }
+}
+
+fn rate(value: &Value<'_>) -> Option<f64> {
+    let what = "a number of requests per second between 0.1 and 15";
+    match value.text(what)?.parse::<f64>() {
+        Ok(rate) if rate > APPLICATION_MANAGER_LIMIT => value.refuse(format!(
+            "expected {what}, found {}; Anypoint refuses more than 15 per second from one address",
+            value.found()
+        )),
+        Ok(rate) if rate >= 0.1 => Some(rate),
+        _ => value.expected(what),
+    }
+}

@@ -1,0 +1,224 @@
+//! `ingress`: who may notify, and how each sender proves itself.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use http::HeaderName;
+
+use super::decode::{Fields, Value};
+use super::scalar::{self, choice, duration, flag, line};
+use super::source::credential;
+use super::{
+    Confirm, EventBridgeAuth, EventBridgeIngress, Ingress, SnsEmulator, SnsIngress, TriggerIngress,
+    TriggerKey,
+};
+use crate::credential::CredentialRef;
+use crate::model::TopicArn;
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_hours(1);
+/// Each of these costs one HMAC per unsigned request.
+const MAX_KEYS: usize = 8;
+
+pub(super) fn ingress(value: &Value<'_>) -> Option<Ingress> {
+    let mut fields = value.fields("`ingress`")?;
+    let ingress = Ingress {
+        sns: fields.optional("sns", sns),
+        eventbridge: fields.optional("eventbridge", eventbridge),
+        trigger: fields.optional("trigger", trigger),
+    };
+    fields.finish();
+    Some(ingress)
+}
+
+fn sns(value: &Value<'_>) -> Option<SnsIngress> {
+    let mut fields = value.fields("`sns`")?;
+    let topics = fields.required("topics", "the ARNs of the topics that are listened to", |value| {
+        distinct(value, "a list of topic ARNs", topic)
+    });
+    let confirm = fields.or(
+        "confirm",
+        Confirm::Auto,
+        choice(
+            "a way to confirm",
+            &[("auto", Confirm::Auto), ("api", Confirm::Api), ("url", Confirm::Url), ("off", Confirm::Off)],
+        ),
+    );
+    let require_version_2 = fields.or("require_version_2", false, flag);
+    // SNS may retry for 3,600 s with the timestamp unchanged; a shorter window refuses honest retries.
+    let max_age = fields.or("max_age", Duration::from_mins(75), duration(SECOND, 24 * HOUR));
+    let max_ahead = fields.or("max_ahead", Duration::from_mins(5), duration(Duration::ZERO, HOUR));
+    let emulator = fields.or("emulator", SnsEmulator::default(), emulator);
+    fields.finish();
+    Some(SnsIngress { topics: topics?, confirm, require_version_2, max_age, max_ahead, emulator })
+}
+
+fn topic(value: &Value<'_>) -> Option<TopicArn> {
+    let what = "the ARN of an SNS topic (arn:<partition>:sns:<region>:<account>:<name>)";
+    match TopicArn::parse(value.text(what)?) {
+        // AWS: FIFO topics have no HTTP subscriptions.
+        Ok(topic) if topic.as_str().strip_suffix(".fifo").is_some() => {
+            value.refuse("a FIFO topic does not deliver over HTTPS; use a standard topic")
+        }
+        Ok(topic) => Some(topic),
+        Err(_) => value.expected(what),
+    }
+}
+
+fn emulator(value: &Value<'_>) -> Option<SnsEmulator> {
+    let mut fields = value.fields("`emulator`")?;
+    let connect = fields.optional("connect", scalar::address);
+    let extra_root = fields.optional("extra_root", scalar::path);
+    let certificate_path = fields.optional("certificate_path", |value| {
+        let path = line("a path such as /_aws/sns/")(value)?;
+        if !path.starts_with('/') {
+            return value.expected("a path such as /_aws/sns/, beginning with a `/`");
+        }
+        if !connect.is_some_and(|address| address.ip().is_loopback()) {
+            return value.refuse(
+                "a further certificate path is for emulators on this machine only: set `connect` to a loopback \
+                 address such as 127.0.0.1:4566, or leave the path out",
+            );
+        }
+        Some(path)
+    });
+    fields.finish();
+    let emulator = SnsEmulator { connect, extra_root, certificate_path };
+    if emulator.is_active() {
+        value.warn("verification is relaxed for tests and emulators; leave this out in production");
+    }
+    Some(emulator)
+}
+
+fn eventbridge(value: &Value<'_>) -> Option<EventBridgeIngress> {
+    let mut fields = value.fields("`eventbridge`")?;
+    let auth =
+        fields.required("auth", "an `api_key` or `basic` credential, as in the EventBridge connection", auth);
+    let accounts =
+        fields.optional("accounts", |value| distinct(value, "a list of account ids", scalar::account));
+    let regions = fields.optional("regions", |value| distinct(value, "a list of regions", scalar::region));
+    fields.finish();
+    Some(EventBridgeIngress {
+        auth: auth?,
+        accounts: accounts.unwrap_or_default().into_iter().collect(),
+        regions: regions.unwrap_or_default().into_iter().collect(),
+    })
+}
+
+fn auth(value: &Value<'_>) -> Option<EventBridgeAuth> {
+    let mut fields = value.fields("`auth`")?;
+    let api_key = fields.get("api_key");
+    let basic = fields.get("basic");
+    let strangers = fields.finish_unquoted();
+    match (api_key, basic) {
+        (Some(api_key), None) => {
+            let mut fields = api_key.fields("`api_key`")?;
+            let header = fields.or("header", "x-api-key".to_owned(), header);
+            let values = one_or_two(&mut fields, "value", "values");
+            fields.finish_unquoted();
+            Some(EventBridgeAuth::ApiKey { header, values: values? })
+        }
+        (None, Some(basic)) => {
+            let mut fields = basic.fields("`basic`")?;
+            let username =
+                fields.required("username", "the user name of the EventBridge connection", |value| {
+                    let username = line("a user name")(value)?;
+                    // RFC 7617, section 2: the first colon ends the user name.
+                    if username.contains(':') {
+                        return value.refuse("a user name of HTTP Basic has no colon");
+                    }
+                    Some(username)
+                });
+            let passwords = one_or_two(&mut fields, "password", "passwords");
+            fields.finish_unquoted();
+            Some(EventBridgeAuth::Basic { username: username?, passwords: passwords? })
+        }
+        (None, None) if strangers => None,
+        (None, None) => value.refuse("expected `api_key` or `basic`, as in the EventBridge connection"),
+        (Some(_), Some(_)) => value.refuse("give only one of `api_key` and `basic`"),
+    }
+}
+
+fn header(value: &Value<'_>) -> Option<String> {
+    let what = "the name of a header such as x-api-key";
+    match HeaderName::from_bytes(value.text(what)?.as_bytes()) {
+        Ok(name) => Some(name.as_str().to_owned()),
+        Err(_) => value.expected(what),
+    }
+}
+
+/// One credential under `single`, or one or two under `plural`: two while one replaces the other.
+fn one_or_two(
+    fields: &mut Fields<'_>,
+    single: &'static str,
+    plural: &'static str,
+) -> Option<Vec<CredentialRef>> {
+    match (fields.get(single), fields.get(plural)) {
+        (Some(one), None) => Some(vec![credential(&one)?]),
+        (None, Some(list)) => {
+            let values = distinct(&list, "a list of one or two credentials", credential)?;
+            if values.len() > 2 {
+                return list.refuse("at most two values at once: the present one and the next");
+            }
+            Some(values)
+        }
+        (None, None) => {
+            fields.whole().refuse(format!("`{single}` is missing: a reference such as {{ env: NAME }}"))
+        }
+        (Some(_), Some(_)) => fields.whole().refuse(format!("give only one of `{single}` and `{plural}`")),
+    }
+}
+
+fn trigger(value: &Value<'_>) -> Option<TriggerIngress> {
+    let mut fields = value.fields("`trigger`")?;
+    let keys = fields.required("keys", "one to eight keys, each with `id` and `value`", keys);
+    let tolerance = fields.or("tolerance", Duration::from_mins(5), duration(SECOND, HOUR));
+    fields.finish();
+    Some(TriggerIngress { keys: keys?, tolerance })
+}
+
+fn keys(value: &Value<'_>) -> Option<Vec<TriggerKey>> {
+    let items = value.items("a list of keys")?;
+    if items.is_empty() || items.len() > MAX_KEYS {
+        return value.refuse(format!("expected one to eight keys, found {}", items.len()));
+    }
+    let mut ids = BTreeSet::new();
+    let keys: Vec<Option<TriggerKey>> = items
+        .iter()
+        .map(|item| {
+            let mut fields = item.fields("a key")?;
+            let id = fields.required("id", "a name for logs and audit", |value| {
+                let id = line("a name for logs and audit")(value)?;
+                if !ids.insert(id.clone()) {
+                    return value.refuse("another key has this id already; give each its own");
+                }
+                Some(id)
+            });
+            let key = fields.required("value", "a reference such as { env: TRIGGER_KEY }", credential);
+            fields.finish_unquoted();
+            Some(TriggerKey { id: id?, value: key? })
+        })
+        .collect();
+    keys.into_iter().collect()
+}
+
+/// A list of at least one item, each given once.
+pub(super) fn distinct<T: Ord + Clone>(
+    value: &Value<'_>,
+    what: &str,
+    read: impl Fn(&Value<'_>) -> Option<T>,
+) -> Option<Vec<T>> {
+    let items = value.items(what)?;
+    if items.is_empty() {
+        return value.refuse(format!("expected {what}, found an empty one"));
+    }
+    let mut seen = BTreeSet::new();
+    let read: Vec<Option<T>> = items
+        .iter()
+        .map(|item| {
+            let one = read(item)?;
+            if seen.insert(one.clone()) { Some(one) } else { item.refuse("listed twice; keep one of them") }
+        })
+        .collect();
+    read.into_iter().collect()
+}

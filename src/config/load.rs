@@ -1,0 +1,109 @@
+//! From a file to a [`Config`], or to everything that is wrong with it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+
+use super::decode::{Findings, Value};
+use super::document::{self, MAX_BYTES};
+use super::interpolate::{self, Environment};
+use super::{Config, ConfigErrors, connections, ingress, runtime, scalar, targets};
+
+/// Reads the file at `path`, with the environment of this process.
+pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
+    let name = path.display().to_string();
+    let text = read(path).map_err(|message| ConfigErrors::unreadable(&name, message))?;
+    #[expect(clippy::disallowed_methods, reason = "`${NAME}` in the configuration is filled in here only")]
+    let environment = |name: &str| std::env::var(name).ok();
+    parse(&text, &name, &environment)
+}
+
+/// Reads `text`. `name` stands for the file in messages; `environment` looks a variable up.
+pub fn parse(
+    text: &str,
+    name: &str,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, ConfigErrors> {
+    let findings = Findings::default();
+    let config = read_document(text, environment, &findings);
+    let (problems, unlisted, warnings) = findings.into_parts();
+    match config {
+        Some(mut config) if problems.is_empty() => {
+            config.warnings = warnings.iter().map(|warning| warning.in_file(name).to_string()).collect();
+            Ok(config)
+        }
+        _ => Err(ConfigErrors::new(name, problems, unlisted)),
+    }
+}
+
+/// `None` only with a problem in `findings`; with a problem there, what is returned means nothing.
+pub(super) fn read_document(
+    text: &str,
+    environment: &Environment<'_>,
+    findings: &Findings,
+) -> Option<Config> {
+    if text.len() > MAX_BYTES {
+        findings.refuse_file("larger than 1MiB; a configuration this large is a mistake");
+        return None;
+    }
+    let mut root = document::read(text, findings)?;
+    let unfilled = interpolate::fill(&mut root, environment);
+    let config = config(&Value::root(&root, findings));
+    interpolate::report(unfilled, findings);
+    config
+}
+
+fn config(root: &Value<'_>) -> Option<Config> {
+    let mut fields = root.fields("the configuration")?;
+    let listen = fields.or("listen", runtime::LISTEN, scalar::address);
+    let limits = fields.or("limits", runtime::default_limits(), runtime::limits);
+    let admin = fields.or("admin", Some(runtime::default_admin()), |value| runtime::admin(value, listen));
+    let ingress = fields.or("ingress", super::Ingress::default(), ingress::ingress);
+    let aws = fields.or("aws", runtime::default_aws(), runtime::aws);
+    let reconcile = fields.or("reconcile", runtime::default_reconcile(), runtime::reconcile);
+    let receipts = fields.optional("receipts", scalar::path);
+    let queue = fields.or("queue", runtime::default_queue(), runtime::queue);
+    let log = fields.or("log", runtime::default_log(), runtime::log);
+    let connections = fields.optional("connections", connections::connections).unwrap_or_default();
+    let targets = fields.optional("targets", |value| targets::targets(value, &connections));
+    fields.finish();
+    if targets.as_ref().is_none_or(BTreeMap::is_empty) {
+        root.warn("no targets: the relay has nothing to do");
+    }
+    Some(Config {
+        listen,
+        limits,
+        admin,
+        ingress,
+        aws,
+        reconcile,
+        receipts,
+        queue,
+        log,
+        connections: connections.checked,
+        targets: targets.unwrap_or_default(),
+        warnings: Vec::new(),
+    })
+}
+
+/// The file's text, or why there is none and what to do.
+fn read(path: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let limit = MAX_BYTES as u64 + 1;
+    File::open(path)
+        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+        .map_err(|error| format!("cannot be read: {error}; {}", next_step(&error)))?;
+    String::from_utf8(bytes).map_err(|error| {
+        format!("is not UTF-8 text: byte {}; save it as UTF-8", error.utf8_error().valid_up_to())
+    })
+}
+
+fn next_step(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::NotFound => "check the path, or start from config/relay.example.yaml",
+        ErrorKind::PermissionDenied => "make it readable for the user that the relay runs as",
+        ErrorKind::IsADirectory => "name the file, not its directory",
+        _ => "check the path and the file system",
+    }
+}

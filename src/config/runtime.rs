@@ -1,0 +1,169 @@
+//! `listen`, `limits`, `admin`, `aws`, `reconcile`, `queue` and `log`: how the relay itself runs.
+//!
+//! Each bound is where a setting would begin to break a promise or a sender's time limit; below it
+//! tests may be as impatient as they like.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+
+use super::decode::Value;
+use super::scalar::{self, address, choice, duration, size, whole};
+use super::{Admin, Aws, Limits, Log, LogFormat, Queue, Reconcile};
+
+/// Where the hooks listen unless told otherwise.
+pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
+
+/// Shortest timer that makes sense; below it a loop would spin.
+pub(super) const TICK: Duration = Duration::from_millis(10);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+pub(super) fn default_limits() -> Limits {
+    Limits { body_bytes: 1024 * 1024, request_timeout: Duration::from_secs(4), concurrency: 256 }
+}
+
+pub(super) fn limits(value: &Value<'_>) -> Option<Limits> {
+    let default = default_limits();
+    let mut fields = value.fields("`limits`")?;
+    let limits = Limits {
+        body_bytes: fields.or("body", default.body_bytes, size(1024..=16 * 1024 * 1024)),
+        // EventBridge gives up after 5 s and counts that as a failure.
+        request_timeout: fields.or(
+            "request_timeout",
+            default.request_timeout,
+            duration(TICK, Duration::from_millis(4_900)),
+        ),
+        concurrency: fields.or("concurrency", default.concurrency, whole(1..=65_536)),
+    };
+    fields.finish();
+    Some(limits)
+}
+
+pub(super) fn default_admin() -> Admin {
+    Admin { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090) }
+}
+
+/// `off`, or the listener's settings. `hooks` is the address that it must leave alone.
+#[expect(clippy::option_option, reason = "outside: could it be read; inside: is there a listener")]
+pub(super) fn admin(value: &Value<'_>, hooks: SocketAddr) -> Option<Option<Admin>> {
+    if value.written().is_some() {
+        return match value.text("`off` or a mapping such as { listen: 127.0.0.1:9090 }")? {
+            "off" => Some(None),
+            _ => value.expected("`off` or a mapping such as { listen: 127.0.0.1:9090 }"),
+        };
+    }
+    let mut fields = value.fields("`admin`")?;
+    let listen = fields.or("listen", default_admin().listen, |value| {
+        let listen = address(value)?;
+        if listen == hooks && listen.port() != 0 {
+            return value
+                .refuse(format!("{listen} is the address of the hooks; give the admin listener its own"));
+        }
+        if !listen.ip().is_loopback() {
+            value.warn(
+                "reachable from other machines, and it asks nobody who they are; keep it inside your network",
+            );
+        }
+        Some(listen)
+    });
+    fields.finish();
+    Some(Some(Admin { listen }))
+}
+
+pub(super) fn default_aws() -> Aws {
+    Aws {
+        region: None,
+        endpoint: None,
+        timeout: Duration::from_secs(10),
+        freshness: Duration::from_secs(30),
+        settle: Duration::from_secs(5),
+    }
+}
+
+pub(super) fn aws(value: &Value<'_>) -> Option<Aws> {
+    let default = default_aws();
+    let mut fields = value.fields("`aws`")?;
+    let aws = Aws {
+        region: fields.optional("region", scalar::region),
+        endpoint: fields.optional("endpoint", |value| {
+            let url = scalar::url(value)?;
+            value.warn("AWS is asked at this endpoint instead of its own");
+            Some(url.as_str().trim_end_matches('/').to_owned())
+        }),
+        timeout: fields.or("timeout", default.timeout, duration(TICK, 5 * MINUTE)),
+        freshness: fields.or("freshness", default.freshness, duration(Duration::ZERO, 10 * MINUTE)),
+        settle: fields.or("settle", default.settle, duration(Duration::ZERO, MINUTE)),
+    };
+    fields.finish();
+    Some(aws)
+}
+
+pub(super) fn default_reconcile() -> Reconcile {
+    Reconcile { interval: 5 * MINUTE, targets_interval: 30 * MINUTE }
+}
+
+pub(super) fn reconcile(value: &Value<'_>) -> Option<Reconcile> {
+    let default = default_reconcile();
+    let mut fields = value.fields("`reconcile`")?;
+    let reconcile = Reconcile {
+        interval: fields.or("interval", default.interval, duration(TICK, DAY)),
+        targets_interval: fields.or("targets_interval", default.targets_interval, duration(TICK, DAY)),
+    };
+    fields.finish();
+    Some(reconcile)
+}
+
+pub(super) fn default_queue() -> Queue {
+    Queue {
+        workers: 16,
+        retry_base: Duration::from_secs(1),
+        retry_cap: 5 * MINUTE,
+        slow_retry: 30 * MINUTE,
+        confirm_poll: Duration::from_secs(5),
+    }
+}
+
+pub(super) fn queue(value: &Value<'_>) -> Option<Queue> {
+    let default = default_queue();
+    let mut fields = value.fields("`queue`")?;
+    let workers = fields.or("workers", default.workers, whole(1..=1024));
+    let retry_base = fields.or("retry_base", default.retry_base, duration(TICK, HOUR));
+    let retry_cap = fields.or("retry_cap", default.retry_cap, duration(TICK, DAY));
+    let slow_retry = fields.or("slow_retry", default.slow_retry, duration(TICK, DAY));
+    let confirm_poll = fields.or("confirm_poll", default.confirm_poll, duration(TICK, 10 * MINUTE));
+    if retry_cap < retry_base {
+        fields.whole().refuse::<()>(
+            "`retry_cap` is shorter than `retry_base`; the backoff grows from the base to the cap",
+        );
+    }
+    fields.finish();
+    Some(Queue { workers, retry_base, retry_cap, slow_retry, confirm_poll })
+}
+
+pub(super) fn default_log() -> Log {
+    Log { format: LogFormat::Json, filter: "info".to_owned() }
+}
+
+pub(super) fn log(value: &Value<'_>) -> Option<Log> {
+    let default = default_log();
+    let mut fields = value.fields("`log`")?;
+    let log = Log {
+        format: fields.or(
+            "format",
+            default.format,
+            choice("a log format", &[("json", LogFormat::Json), ("pretty", LogFormat::Pretty)]),
+        ),
+        filter: fields.or("filter", default.filter, filter),
+    };
+    fields.finish();
+    Some(log)
+}
+
+fn filter(value: &Value<'_>) -> Option<String> {
+    let what = "a log filter such as info or anypoint_relay=debug,info";
+    let text = value.text(what)?;
+    if EnvFilter::try_new(text).is_ok() { Some(text.to_owned()) } else { value.expected(what) }
+}

@@ -1,0 +1,130 @@
+//! `targets`: what takes the values; one file per kind, and the rules that hold between targets.
+
+mod application;
+mod http;
+mod secret_value;
+mod shared_secret;
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use super::connections::Connections;
+use super::decode::{Fields, Value};
+use super::scalar::{choice, duration};
+use super::source::value_source;
+use super::{Target, TargetKind};
+use crate::model::{TargetName, ValueSource};
+
+/// A short window gives several secrets of one application one roll.
+const COALESCE: Duration = Duration::from_secs(5);
+const MAX_COALESCE: Duration = Duration::from_mins(10);
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Application,
+    SharedSecret,
+    SecretValue,
+    Http,
+}
+
+pub(super) fn targets(value: &Value<'_>, connections: &Connections) -> Option<BTreeMap<TargetName, Target>> {
+    let mut targets = BTreeMap::new();
+    let mut writers = HashMap::new();
+    for (key, value) in value.entries("a mapping of names to targets")? {
+        let name = match TargetName::parse(key) {
+            Ok(name) => name,
+            Err(error) => {
+                value.refuse::<()>(error.to_string());
+                continue;
+            }
+        };
+        let Some(target) = target(&value, &name, connections) else { continue };
+        one_writer(&value, &target.kind, connections, &mut writers);
+        targets.insert(name, target);
+    }
+    Some(targets)
+}
+
+fn target(value: &Value<'_>, name: &TargetName, connections: &Connections) -> Option<Target> {
+    const KINDS: [(&str, Kind); 4] = [
+        ("application", Kind::Application),
+        ("shared_secret", Kind::SharedSecret),
+        ("secret_value", Kind::SecretValue),
+        ("http", Kind::Http),
+    ];
+    let mut common = value.fields("a target")?;
+    let kind =
+        common.required("kind", "application, shared_secret, secret_value or http", choice("a kind", &KINDS));
+    let coalesce = common.or("coalesce", COALESCE, duration(Duration::ZERO, MAX_COALESCE));
+    // Without a kind nobody knows which other keys are right.
+    let fields = |name| value.fields(name).map(|fields| fields.after(&common));
+    let kind = match kind? {
+        Kind::Application => {
+            TargetKind::Application(application::application(fields("an application target")?, connections)?)
+        }
+        Kind::SharedSecret => TargetKind::SharedSecret(shared_secret::shared_secret(
+            fields("a shared_secret target")?,
+            connections,
+        )?),
+        Kind::SecretValue => TargetKind::SecretValue(secret_value::secret_value(
+            fields("a secret_value target")?,
+            connections,
+        )?),
+        Kind::Http => TargetKind::Http(http::http(fields("an http target")?)?),
+    };
+    Some(Target { name: name.clone(), coalesce, kind })
+}
+
+/// Refuses a second target for one thing in Anypoint: each would undo what the other wrote.
+fn one_writer(
+    value: &Value<'_>,
+    kind: &TargetKind,
+    connections: &Connections,
+    writers: &mut HashMap<String, (String, usize)>,
+) {
+    let thing = match kind {
+        TargetKind::Application(target) => format!("deployment {:?}", target.deployment),
+        TargetKind::SharedSecret(target) => {
+            format!("shared secret {:?} of group {:?}", target.name, target.group)
+        }
+        TargetKind::SecretValue(target) => format!("secret {:?}", target.secret_id),
+        TargetKind::Http(_) => return,
+    };
+    let Some(connection) = kind.connection() else { return };
+    let key = format!("{} {thing}", connections.environment(connection));
+    if let Some((first, line)) = writers.get(&key) {
+        value.refuse::<()>(format!(
+            "writes {thing} as {first} (line {line}) does; a thing has one writer, so put all of it into one target"
+        ));
+    } else {
+        writers.insert(key, (value.path().to_string(), value.line()));
+    }
+}
+
+/// The reference that every kind of Anypoint's has.
+fn connection(fields: &mut Fields<'_>, connections: &Connections) -> Option<crate::model::ConnectionName> {
+    fields.required("connection", "the name of a connection", |value| connections.reference(value))
+}
+
+/// A source whose literal text must fit the target; what comes from AWS is checked when it is known.
+fn limited_source(limit: usize) -> impl Fn(&Value<'_>) -> Option<ValueSource> {
+    move |value| {
+        let source = value_source(value)?;
+        let ValueSource::Literal(text) = &source else { return Some(source) };
+        let length = text.chars().count();
+        if length > limit {
+            return value.refuse(format!("{length} characters; Anypoint takes at most {limit} here"));
+        }
+        Some(source)
+    }
+}
+
+/// Refuses a target that takes nothing from AWS: nothing would ever bring it up to date.
+fn takes_a_secret<'a>(value: &Value<'_>, sources: impl IntoIterator<Item = &'a ValueSource>) -> Option<()> {
+    if sources.into_iter().any(|source| source.secret().is_some()) {
+        return Some(());
+    }
+    value.refuse(
+        "takes no secret; give at least one value as { secret: name, field: name }, or delete the target",
+    )
+}

@@ -1,0 +1,98 @@
+//! `kind: shared_secret`: an entry of a secret group; its `type` decides which values it has.
+
+use super::super::connections::Connections;
+use super::super::decode::{Fields, Value};
+use super::super::scalar::{choice, is_uuid, line, whole};
+use super::super::{Expiry, SharedSecretContent, SharedSecretTarget};
+use super::{connection, limited_source, takes_a_secret};
+use crate::model::ValueSource;
+
+#[derive(Clone, Copy)]
+enum Type {
+    UsernamePassword,
+    SymmetricKey,
+    S3Credential,
+    Blob,
+}
+
+pub(super) fn shared_secret(mut fields: Fields<'_>, connections: &Connections) -> Option<SharedSecretTarget> {
+    const TYPES: [(&str, Type); 4] = [
+        ("UsernamePassword", Type::UsernamePassword),
+        ("SymmetricKey", Type::SymmetricKey),
+        ("S3Credential", Type::S3Credential),
+        ("Blob", Type::Blob),
+    ];
+    let connection = connection(&mut fields, connections);
+    let group = fields.required(
+        "group",
+        "the name or id of the secret group",
+        line("the name or id of a secret group"),
+    );
+    let name = fields.required("name", "the name or id of the shared secret", name);
+    let expiry = fields.or("expiry", Expiry::Keep, expiry);
+    let typed = fields.required(
+        "type",
+        "UsernamePassword, SymmetricKey, S3Credential or Blob",
+        choice("a type of shared secret", &TYPES),
+    );
+    fields.whole().warn(
+        "no Mule application reads shared secrets; to change what an application runs with, use `kind: application`",
+    );
+    // Without a type nobody knows which value keys are right.
+    let content = content(&mut fields, typed?);
+    let whole = fields.whole().clone();
+    fields.finish();
+    let content = content?;
+    takes_a_secret(&whole, content.sources().into_iter().map(|(_, source)| source))?;
+    Some(SharedSecretTarget { connection: connection?, group: group?, name: name?, content, expiry })
+}
+
+/// The values of a type, with the lengths that Anypoint's own specification of it gives.
+fn content(fields: &mut Fields<'_>, typed: Type) -> Option<SharedSecretContent> {
+    let mut source = |key, limit| -> Option<ValueSource> {
+        fields.required(key, "a source such as { secret: name, field: name }", limited_source(limit))
+    };
+    match typed {
+        Type::UsernamePassword => {
+            let (username, password) = (source("username", 64), source("password", 64));
+            Some(SharedSecretContent::UsernamePassword { username: username?, password: password? })
+        }
+        Type::SymmetricKey => Some(SharedSecretContent::SymmetricKey { key: source("key", 2048)? }),
+        Type::S3Credential => {
+            let (id, secret) = (source("access_key_id", 136), source("secret_access_key", 136));
+            Some(SharedSecretContent::S3Credential { access_key_id: id?, secret_access_key: secret? })
+        }
+        Type::Blob => Some(SharedSecretContent::Blob { content: source("content", 1_024_000)? }),
+    }
+}
+
+/// Anypoint: `^[a-zA-Z][-a-zA-Z0-9]*$`, 3 to 35 characters. An id is taken as well.
+fn name(value: &Value<'_>) -> Option<String> {
+    let text = value.text("the name or id of a shared secret")?;
+    let fits = (3..=35).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if fits || is_uuid(text) {
+        return Some(text.to_owned());
+    }
+    value.refuse(format!(
+        "{} cannot be a shared secret: Anypoint's names have 3 to 35 letters, digits and dashes, a letter first",
+        value.found()
+    ))
+}
+
+/// `keep`, `default` or `{ days: N }`.
+fn expiry(value: &Value<'_>) -> Option<Expiry> {
+    if value.is_mapping() {
+        let mut fields = value.fields("`expiry`")?;
+        let days = fields.required("days", "a number of days after the write", whole(1..=3650));
+        fields.finish();
+        return days.map(Expiry::Days);
+    }
+    let what = "`keep`, `default` or { days: 90 }";
+    match value.text(what)? {
+        "keep" => Some(Expiry::Keep),
+        "default" => Some(Expiry::Default),
+        _ => value.expected(what),
+    }
+}

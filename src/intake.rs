@@ -1,0 +1,189 @@
+//! From a verified hint to keys in the queue: the one place that knows the index, the memory of ids and
+//! the queue together.
+//!
+//! It guarantees: an id is remembered in the same step that enqueues its work, so a hint that was answered
+//! `closed` is new when it comes again; a secret that no target names is never asked for; a hint costs a
+//! look-up that does not depend on the number of targets. Memory is bounded: ids by count and age, the rest
+//! by configuration.
+
+mod replay;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::clock::Clock;
+use crate::index::SecretIndex;
+use crate::ingress::ports::{Alert, Answer, Hint, Intake, Subject, TargetReport, Ticket};
+use crate::model::{Change, Event, SecretMention, SecretRef, TargetName};
+use crate::queue::{Note, Queue, Reason, Refused};
+use crate::status::StatusBoard;
+use crate::sync::versions::VersionLog;
+use crate::telemetry::metrics::{Metrics, RotationAlert, Route};
+
+pub use replay::{Limits as ReplayLimits, ReplayMemory};
+
+/// Implements what the hooks hand on to.
+pub struct Desk {
+    /// Which targets use a secret.
+    pub index: SecretIndex,
+    /// Where the keys go.
+    pub queue: Arc<Queue<TargetName>>,
+    /// Learns which version an event named.
+    pub versions: Arc<VersionLog>,
+    /// Learns about rotations that failed.
+    pub board: Arc<StatusBoard>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids whose work was enqueued.
+    pub seen: Mutex<ReplayMemory>,
+}
+
+/// What a hint asks for.
+enum Work {
+    Keys(Vec<TargetName>),
+    Nothing(Answer),
+}
+
+impl Desk {
+    fn work(&self, hint: &Hint) -> Work {
+        match &hint.subject {
+            Subject::Event(event) => self.work_of_event(event),
+            Subject::Secret(text) => {
+                let mention = SecretMention { text: text.clone(), region: None, account: None };
+                Self::targets_or_none(self.index.find(&mention).targets)
+            }
+            Subject::Target(target) if self.board.knows(target) => Work::Keys(vec![target.clone()]),
+            Subject::Target(_) => Work::Nothing(Answer::NotConfigured),
+            Subject::All => Work::Keys(self.board.targets()),
+        }
+    }
+
+    fn work_of_event(&self, event: &Event) -> Work {
+        let matches = self.index.find(&event.secret);
+        if matches.targets.is_empty() {
+            return Work::Nothing(Answer::NotConfigured);
+        }
+        for secret in &matches.secrets {
+            self.board.notified(secret, event, self.clock.timestamp());
+        }
+        match &event.change {
+            Change::Value => {
+                self.learn_version(event, &matches.secrets);
+                Work::Keys(matches.targets)
+            }
+            Change::RotationFailed | Change::RotationAbandoned => {
+                self.alert_rotation(event, &matches.secrets);
+                Work::Nothing(Answer::NotOfInterest(event.change.as_str()))
+            }
+            Change::Ignored(why) => Work::Nothing(Answer::NotOfInterest(why.as_str())),
+        }
+    }
+
+    fn targets_or_none(targets: Vec<TargetName>) -> Work {
+        if targets.is_empty() { Work::Nothing(Answer::NotConfigured) } else { Work::Keys(targets) }
+    }
+
+    fn learn_version(&self, event: &Event, secrets: &[SecretRef]) {
+        let Some(version) = &event.version else { return };
+        for secret in secrets {
+            self.versions.named(secret, version.clone(), event.at, self.clock.now());
+        }
+    }
+
+    fn alert_rotation(&self, event: &Event, secrets: &[SecretRef]) {
+        for secret in secrets {
+            tracing::error!(
+                %secret,
+                event_id = %event.id,
+                change = event.change.as_str(),
+                "AWS did not rotate the secret; nothing is forwarded; look at the log of its rotation function"
+            );
+        }
+        if let Some(alert) = RotationAlert::of(&event.change) {
+            self.metrics.rotation_alert(alert);
+        }
+    }
+
+    fn enqueue(&self, hint: &Hint, targets: Vec<TargetName>) -> Answer {
+        let reason = match hint.route {
+            Route::Trigger => Reason::Manual,
+            Route::Sns | Route::EventBridge => Reason::Notification,
+        };
+        let mut ticket = Ticket::default();
+        for target in targets {
+            let mut note = Note::new(reason, self.clock.timestamp()).with_request(&hint.request_id);
+            if let Subject::Event(event) = &hint.subject {
+                note = note.with_event(&event.id);
+            }
+            // Read before the add: the run that sees the hint starts after this one.
+            let run = self.board.runs_started(&target);
+            match self.queue.add(&target, note) {
+                Ok(_) => ticket.targets.push((target, run)),
+                Err(Refused::Closed) => return Answer::Closed,
+                Err(Refused::Unknown) => {}
+            }
+        }
+        Answer::Accepted(ticket)
+    }
+}
+
+#[async_trait]
+impl Intake for Desk {
+    fn offer(&self, hint: Hint) -> Answer {
+        let now = self.clock.now();
+        // Held over the enqueueing, so that of two equal hints at once only one counts.
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.knows(hint.id.as_str(), now) {
+            return Answer::Duplicate;
+        }
+        let targets = match self.work(&hint) {
+            Work::Keys(targets) => targets,
+            Work::Nothing(answer) => return answer,
+        };
+        let answer = self.enqueue(&hint, targets);
+        if matches!(answer, Answer::Accepted(_)) {
+            seen.remember(hint.id.as_str(), now);
+            tracing::info!(
+                route = hint.route.as_str(),
+                request_id = hint.request_id,
+                id = hint.id.as_str(),
+                key_id = hint.key_id,
+                reason = hint.reason,
+                "notification accepted"
+            );
+        }
+        answer
+    }
+
+    async fn settle(&self, ticket: Ticket, limit: Duration) -> Vec<TargetReport> {
+        let waits = ticket.targets.into_iter().map(|(target, run)| async move {
+            let outcome = self.board.wait_settled(&target, run, limit).await;
+            TargetReport { target, outcome }
+        });
+        futures_util::future::join_all(waits).await
+    }
+
+    fn alert(&self, alert: Alert) {
+        match alert {
+            Alert::Unsubscribed { topic } => tracing::error!(
+                %topic,
+                "the relay was unsubscribed from the topic; subscribe it again, and see who ended it in CloudTrail"
+            ),
+            Alert::ConfirmByHand { topic } => tracing::warn!(
+                %topic,
+                "a subscription waits to be confirmed by hand (`confirm: off`)"
+            ),
+            Alert::ConfirmationFailed { topic, failure } => tracing::error!(
+                %topic,
+                code = %failure.code,
+                error = %failure,
+                next_step = failure.next_step,
+                "the subscription could not be confirmed; SNS tries again a few times"
+            ),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The scan that makes an in-memory queue lose nothing: it compares what AWS serves as current with what
+//! each target is known to hold, and enqueues the targets that differ. Nothing else.
+//!
+//! At start every target is enqueued, because nothing is known yet about what it shows. After that, at
+//! each interval one `DescribeSecret` per configured secret; and at a longer interval every target again,
+//! to find what others wrote to it. Targets that are waiting or retrying already are left to that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt};
+
+use crate::clock::Clock;
+use crate::model::{SecretRef, TargetName, Wanted};
+use crate::queue::{Note, Phase, Queue, Reason, Refused};
+use crate::sync::memory::Memory;
+use crate::sync::ports::{SecretState, Secrets, TargetSpec};
+
+/// DescribeSecret calls at once. AWS allows 40,000/s; this bounds sockets and memory.
+const DESCRIBES_AT_ONCE: usize = 16;
+
+/// How often is scanned.
+#[derive(Clone, Copy, Debug)]
+pub struct Intervals {
+    /// Between scans of the secrets.
+    pub secrets: Duration,
+    /// Between looks at every target.
+    pub targets: Duration,
+}
+
+/// The scanner.
+pub struct Reconcile {
+    /// AWS.
+    pub secrets: Arc<dyn Secrets>,
+    /// What the targets are known to hold.
+    pub memory: Arc<Memory>,
+    /// Where the keys go.
+    pub queue: Arc<Queue<TargetName>>,
+    /// The fixed side of every target.
+    pub specs: Vec<TargetSpec>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What a scan did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// Targets compared.
+    pub compared: usize,
+    /// Targets enqueued.
+    pub enqueued: usize,
+    /// Secrets whose version could not be asked for; the runs of their targets say why.
+    pub unknown: usize,
+}
+
+impl Reconcile {
+    /// Scans until the queue is closed. `scanned` is told about each scan, the first one included.
+    pub async fn run(&self, every: Intervals, scanned: impl Fn(Scan) + Send) {
+        let Ok(scan) = self.enqueue_all() else { return };
+        scanned(scan);
+        let mut secrets = interval(every.secrets);
+        let mut targets = interval(every.targets);
+        loop {
+            let scan = tokio::select! {
+                _ = targets.tick() => self.enqueue_all(),
+                _ = secrets.tick() => self.enqueue_different().await,
+            };
+            match scan {
+                Ok(scan) => scanned(scan),
+                Err(closed) => {
+                    tracing::debug!(reason = %closed, "reconcile ends");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Enqueues every target that is at rest.
+    pub fn enqueue_all(&self) -> Result<Scan, Refused> {
+        let at_rest = self.at_rest();
+        for target in &at_rest {
+            self.enqueue(target)?;
+        }
+        Ok(Scan { compared: self.specs.len(), enqueued: at_rest.len(), unknown: 0 })
+    }
+
+    /// Enqueues every target at rest whose wanted state is not the one that it is known to hold.
+    pub async fn enqueue_different(&self) -> Result<Scan, Refused> {
+        let current = self.current().await;
+        let known = |spec: &TargetSpec| spec.secrets.iter().all(|secret| current.contains_key(secret));
+        let at_rest = self.at_rest();
+        let mut scan = Scan { compared: self.specs.len(), ..Scan::default() };
+        scan.unknown = self.secrets_of_all().filter(|secret| !current.contains_key(*secret)).count();
+        for spec in self.specs.iter().filter(|spec| at_rest.contains(&spec.name)) {
+            if !known(spec) || self.differs(spec, &current) {
+                self.enqueue(&spec.name)?;
+                scan.enqueued += 1;
+            }
+        }
+        Ok(scan)
+    }
+
+    fn differs(&self, spec: &TargetSpec, current: &BTreeMap<SecretRef, SecretState>) -> bool {
+        let versions = spec
+            .secrets
+            .iter()
+            .filter_map(|secret| Some((secret.clone(), current.get(secret)?.current.clone())))
+            .collect();
+        let wanted = Wanted { versions, mapping: spec.mapping.clone() };
+        let memory = self.memory.of(&spec.name);
+        let delivered = memory.delivered.as_ref().is_some_and(|delivered| delivered.receipt.is_of(&wanted));
+        !delivered || memory.pending.is_some()
+    }
+
+    async fn current(&self) -> BTreeMap<SecretRef, SecretState> {
+        let secrets: Vec<SecretRef> = self.secrets_of_all().cloned().collect();
+        stream::iter(secrets)
+            .map(|secret| async move {
+                match self.secrets.current(&secret).await {
+                    Ok(state) => Some((secret, state)),
+                    Err(failure) => {
+                        tracing::warn!(%secret, code = %failure.code, error = %failure, "reconcile could not ask for the current version");
+                        None
+                    }
+                }
+            })
+            .buffer_unordered(DESCRIBES_AT_ONCE)
+            .filter_map(std::future::ready)
+            .collect()
+            .await
+    }
+
+    /// Every secret of every target, each once.
+    fn secrets_of_all(&self) -> impl Iterator<Item = &SecretRef> {
+        let all: BTreeSet<&SecretRef> = self.specs.iter().flat_map(|spec| &spec.secrets).collect();
+        all.into_iter()
+    }
+
+    fn at_rest(&self) -> BTreeSet<TargetName> {
+        let resting = |phase| matches!(phase, Phase::Idle | Phase::Parked);
+        let lines = self.queue.snapshot().keys.into_iter();
+        lines.filter(|line| resting(line.phase)).map(|line| line.key).collect()
+    }
+
+    fn enqueue(&self, target: &TargetName) -> Result<(), Refused> {
+        self.queue.add(target, Note::new(Reason::Reconcile, self.clock.timestamp())).map(drop)
+    }
+}
+
+/// Ticks after each period, the first time after one; a late tick is not made up for.
+fn interval(period: Duration) -> tokio::time::Interval {
+    let mut interval = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    interval
+}

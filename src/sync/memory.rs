@@ -1,0 +1,238 @@
+//! What the relay remembers about each target: the last proved delivery, a write under way, and what
+//! was given up. Value-free, bounded by the number of targets.
+//!
+//! With a receipts file it survives a restart: the file is replaced as a whole (temporary file, sync,
+//! rename), and a write is recorded before it starts, so that after a crash in the middle of one the
+//! target is not taken for proved. Without a file the kinds that carry no receipt are delivered once
+//! more after a restart.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Failure, Mark, Receipt, TargetName};
+
+/// A delivery that the target proved, or, where it offers no proof, took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// What was delivered.
+    pub receipt: Receipt,
+    /// The target's mark at that time; another mark later means that somebody else wrote.
+    pub mark: Option<Mark>,
+}
+
+/// A write that was started and is not proved yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// What was written.
+    pub receipt: Receipt,
+    /// The target's mark after the write, where the answer showed it.
+    pub mark: Option<Mark>,
+    /// When it was started.
+    pub since: Timestamp,
+    /// How many writes of the same content were started in a row.
+    pub tries: u32,
+    /// Whether the target answered; until it did, the write may land at any time.
+    pub answered: bool,
+}
+
+/// What is not tried again for the same wanted state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// Digest of the wanted state.
+    pub digest: String,
+    /// Why.
+    pub failure: Failure,
+}
+
+/// Everything remembered about one target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TargetMemory {
+    /// The last proved delivery.
+    pub delivered: Option<Delivered>,
+    /// The write under way.
+    pub pending: Option<Pending>,
+    /// What was given up.
+    pub given_up: Option<GivenUp>,
+    /// Since when a roll that is not ours has been seen.
+    pub foreign_roll: Option<Timestamp>,
+}
+
+impl TargetMemory {
+    /// The newest write of ours that is known, proved or not.
+    pub fn knows_stamp(&self, receipt: &Receipt) -> bool {
+        let delivered = self.delivered.as_ref().map(|delivered| &delivered.receipt.stamp);
+        let pending = self.pending.as_ref().map(|pending| &pending.receipt.stamp);
+        [delivered, pending].contains(&Some(&receipt.stamp))
+    }
+
+    /// Whether nothing was ever written by this relay, as far as it remembers.
+    pub fn is_blank(&self) -> bool {
+        self.delivered.is_none() && self.pending.is_none()
+    }
+}
+
+/// The memory over all targets.
+pub struct Memory {
+    file: Option<PathBuf>,
+    targets: Mutex<BTreeMap<TargetName, TargetMemory>>,
+}
+
+impl Memory {
+    /// In memory only.
+    pub fn volatile() -> Self {
+        Self { file: None, targets: Mutex::default() }
+    }
+
+    /// Kept in `file`; a file that does not exist yet is an empty one.
+    pub fn open(file: &Path) -> io::Result<Self> {
+        let targets = match std::fs::read(file) {
+            Ok(bytes) => decode(&bytes)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(Self { file: Some(file.to_owned()), targets: Mutex::new(targets) })
+    }
+
+    /// What is remembered about `target`.
+    pub fn of(&self, target: &TargetName) -> TargetMemory {
+        let targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        targets.get(target).cloned().unwrap_or_default()
+    }
+
+    /// Replaces what is remembered about `target`; returns once it is on disk, where there is a file.
+    pub fn set(&self, target: &TargetName, memory: TargetMemory) -> io::Result<()> {
+        // The lock is held over the write so that two targets can't replace each other's lines. The
+        // file is small, and callers are workers, not request handlers.
+        let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        if targets.get(target) == Some(&memory) {
+            return Ok(());
+        }
+        targets.insert(target.clone(), memory);
+        match &self.file {
+            Some(file) => replace(file, &encode(&targets)?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The file's form: receipts in their text form, so that there is one of it.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delivered: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delivered_mark: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pending: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pending_since: Option<Timestamp>,
+}
+
+fn encode(targets: &BTreeMap<TargetName, TargetMemory>) -> io::Result<Vec<u8>> {
+    let lines: BTreeMap<&str, Line> = targets
+        .iter()
+        .map(|(name, memory)| {
+            let delivered = memory.delivered.as_ref();
+            let pending = memory.pending.as_ref();
+            let line = Line {
+                delivered: delivered.map(|delivered| delivered.receipt.to_text(usize::MAX)),
+                delivered_mark: delivered.and_then(|delivered| Some(delivered.mark.as_ref()?.0.clone())),
+                pending: pending.map(|pending| pending.receipt.to_text(usize::MAX)),
+                pending_since: pending.map(|pending| pending.since),
+            };
+            (name.as_str(), line)
+        })
+        .collect();
+    serde_json::to_vec_pretty(&lines).map_err(io::Error::other)
+}
+
+fn decode(bytes: &[u8]) -> io::Result<BTreeMap<TargetName, TargetMemory>> {
+    let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
+    let lines: BTreeMap<String, Line> =
+        serde_json::from_slice(bytes).map_err(|error| invalid(format!("not a receipts file: {error}")))?;
+    let mut targets = BTreeMap::new();
+    for (name, line) in lines {
+        let read = |text: &String| Receipt::parse(text).map_err(|error| invalid(format!("{name}: {error}")));
+        let delivered = line.delivered.as_ref().map(read).transpose()?;
+        let pending = line.pending.as_ref().map(read).transpose()?;
+        let memory = TargetMemory {
+            delivered: delivered
+                .map(|receipt| Delivered { receipt, mark: line.delivered_mark.clone().map(Mark) }),
+            pending: pending.map(|receipt| Pending {
+                receipt,
+                mark: None,
+                since: line.pending_since.unwrap_or(Timestamp::UNIX_EPOCH),
+                tries: 1,
+                answered: false,
+            }),
+            ..TargetMemory::default()
+        };
+        let name = TargetName::parse(&name).map_err(|error| invalid(error.to_string()))?;
+        targets.insert(name, memory);
+    }
+    Ok(targets)
+}
+
+fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    use std::io::Write;
+
+    let mut temporary = file.as_os_str().to_owned();
+    temporary.push(".new");
+    let mut writer = std::fs::File::create(&temporary)?;
+    writer.write_all(bytes)?;
+    writer.sync_all()?;
+    std::fs::rename(&temporary, file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Stamp, Wanted};
+
+    fn receipt() -> Receipt {
+        let wanted = Wanted { versions: BTreeMap::new(), mapping: "m".to_owned() };
+        Receipt::of(&wanted, Stamp::fresh(), Some(Mark("v1".to_owned())))
+    }
+
+    #[test]
+    fn a_receipts_file_survives_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("receipts.json");
+        let name = TargetName::parse("orders-api").unwrap();
+        let delivered = Delivered { receipt: receipt(), mark: Some(Mark("v2".to_owned())) };
+        let pending = Pending {
+            receipt: receipt(),
+            mark: Some(Mark("v3".to_owned())),
+            since: Timestamp::from_second(1_790_000_000).unwrap(),
+            tries: 2,
+            answered: true,
+        };
+        let memory = TargetMemory {
+            delivered: Some(delivered.clone()),
+            pending: Some(pending.clone()),
+            ..TargetMemory::default()
+        };
+        Memory::open(&file).unwrap().set(&name, memory).unwrap();
+
+        let read = Memory::open(&file).unwrap().of(&name);
+        assert_eq!(read.delivered, Some(delivered));
+        let crashed = read.pending.unwrap();
+        assert_eq!(crashed.receipt, pending.receipt);
+        assert!(!crashed.answered, "after a crash nobody knows whether the write was answered");
+    }
+
+    #[test]
+    fn a_broken_receipts_file_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("receipts.json");
+        std::fs::write(&file, b"{\"orders\": {\"delivered\": \"nonsense\"}}").unwrap();
+        let error = Memory::open(&file).err().unwrap();
+        assert_eq!(error.to_string(), "orders: not a receipt of this relay");
+        assert!(std::fs::read(&file).unwrap().starts_with(b"{\"orders\""));
+    }
+}

@@ -1,0 +1,243 @@
+//! The decision of a run, as a pure function of what was observed: nothing to do, write, wait, or park.
+//!
+//! It guarantees: `in sync` only where the target proves the wanted state and nobody else has written
+//! since; a failed roll is never repeated for the same wanted state; a write that would lose something
+//! is refused. It knows no values and does no I/O, so it can be driven by tests and models as it is.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::{Failure, FailureCode, Outcome, Receipt, Retry, Wanted};
+use crate::sync::memory::TargetMemory;
+use crate::sync::ports::{Observation, Proof, Stage, TargetSpec};
+
+/// After how many unanswered writes of the same content the observation alone is believed. One: a write
+/// that was not answered and then seen could be somebody's copy of it, so it is repeated once; more
+/// would roll an application without end behind a network that swallows every answer.
+const UNANSWERED_TRIES: u32 = 2;
+
+/// Why a write is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Nothing of ours is known to be there.
+    NothingDelivered,
+    /// A version moved, or the mapping changed.
+    WantedChanged,
+    /// Somebody else has written since our proved delivery.
+    ForeignWrite,
+    /// A write of ours was never answered, so what is there can't be told from a copy of it.
+    Unanswered,
+}
+
+impl Why {
+    /// The stable word for logs and status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Why::NothingDelivered => "nothing_delivered",
+            Why::WantedChanged => "wanted_changed",
+            Why::ForeignWrite => "foreign_write",
+            Why::Unanswered => "unanswered",
+        }
+    }
+}
+
+/// What a run does next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// Nothing is due; the outcome says how far that is proved.
+    Nothing(Outcome),
+    /// Write.
+    Write(Why),
+    /// Look again later; the outcome says what is being waited for.
+    Wait(Outcome),
+    /// Nothing more is tried until something changes.
+    Park(Failure),
+}
+
+/// How far a run may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// It was woken while parked: it writes only if the wanted state is another one than what was given
+    /// up.
+    Look,
+    /// The usual.
+    Write,
+    /// A person asked for it: what was given up, or failed, is tried again.
+    Insist,
+}
+
+/// Decides. `now` is compared with the start of a roll.
+pub fn plan(
+    spec: &TargetSpec,
+    wanted: &Wanted,
+    seen: &Observation,
+    memory: &TargetMemory,
+    now: Timestamp,
+    leave: Leave,
+) -> Plan {
+    match &seen.stage {
+        Stage::Stopped => Plan::Nothing(Outcome::Stopped),
+        Stage::Settled if shows_the_mark_from_before(seen) => while_rolling(spec, wanted, seen, memory, now),
+        Stage::Rolling => while_rolling(spec, wanted, seen, memory, now),
+        Stage::Failed(reason) => {
+            let failed_with_ours = seen.receipt.as_ref().is_some_and(|receipt| receipt.is_of(wanted));
+            if failed_with_ours && leave != Leave::Insist {
+                Plan::Park(roll_failed(reason))
+            } else {
+                write(wanted, seen, memory, Why::WantedChanged, leave)
+            }
+        }
+        Stage::Settled => match proof(spec, wanted, seen, memory) {
+            Ok(outcome) => Plan::Nothing(outcome),
+            Err(why) => write(wanted, seen, memory, why, leave),
+        },
+    }
+}
+
+/// A receipt beside the mark from before its own write: the answer mixes two states, so it proves nothing.
+fn shows_the_mark_from_before(seen: &Observation) -> bool {
+    seen.receipt.as_ref().is_some_and(|receipt| receipt.before.is_some() && receipt.before == seen.mark)
+}
+
+fn write(wanted: &Wanted, seen: &Observation, memory: &TargetMemory, why: Why, leave: Leave) -> Plan {
+    if let Some(refusal) = &seen.refusal {
+        return Plan::Park(refusal.clone());
+    }
+    match &memory.given_up {
+        Some(given_up) if given_up.digest == wanted.digest() && leave == Leave::Look => {
+            Plan::Park(given_up.failure.clone())
+        }
+        _ => Plan::Write(why),
+    }
+}
+
+/// Whether a settled target proves the wanted state, and if not, why a write is due.
+fn proof(
+    spec: &TargetSpec,
+    wanted: &Wanted,
+    seen: &Observation,
+    memory: &TargetMemory,
+) -> Result<Outcome, Why> {
+    let proved = if seen.provable { Outcome::InSync } else { Outcome::Accepted };
+    match spec.proof {
+        Proof::Receipt => proof_by_receipt(wanted, seen, memory).map(|()| proved),
+        Proof::Mark => proof_by_mark(wanted, seen, memory, proved),
+        Proof::None => match &memory.delivered {
+            Some(delivered) if delivered.receipt.is_of(wanted) => Ok(Outcome::Accepted),
+            Some(_) => Err(Why::WantedChanged),
+            None => Err(Why::NothingDelivered),
+        },
+    }
+}
+
+fn proof_by_receipt(wanted: &Wanted, seen: &Observation, memory: &TargetMemory) -> Result<(), Why> {
+    let Some(receipt) = &seen.receipt else { return Err(Why::NothingDelivered) };
+    if !receipt.is_of(wanted) {
+        return Err(Why::WantedChanged);
+    }
+    let same_stamp = |other: &Receipt| other.stamp == receipt.stamp;
+    if let Some(delivered) = memory.delivered.as_ref().filter(|delivered| same_stamp(&delivered.receipt)) {
+        let untouched = delivered.mark.is_none() || delivered.mark == seen.mark;
+        return if untouched { Ok(()) } else { Err(Why::ForeignWrite) };
+    }
+    if let Some(pending) = memory.pending.as_ref().filter(|pending| same_stamp(&pending.receipt)) {
+        return match &pending.mark {
+            Some(mark) if Some(mark) == seen.mark.as_ref() => Ok(()),
+            Some(_) => Err(Why::ForeignWrite),
+            None if pending.answered || pending.tries >= UNANSWERED_TRIES => Ok(()),
+            None => Err(Why::Unanswered),
+        };
+    }
+    // The receipt is all there is after a restart without a receipts file. Beside a memory that knows
+    // other writes only, it is a late write of ours or somebody's copy.
+    if memory.is_blank() { Ok(()) } else { Err(Why::ForeignWrite) }
+}
+
+fn proof_by_mark(
+    wanted: &Wanted,
+    seen: &Observation,
+    memory: &TargetMemory,
+    proved: Outcome,
+) -> Result<Outcome, Why> {
+    let (receipt, mark) = match (&memory.pending, &memory.delivered) {
+        (Some(pending), _) if pending.mark.is_none() => {
+            return match pending {
+                _ if !pending.receipt.is_of(wanted) => Err(Why::WantedChanged),
+                // It answered twice that it took the write, and its mark never moved.
+                _ if pending.answered && pending.tries >= UNANSWERED_TRIES => Ok(Outcome::Accepted),
+                _ => Err(Why::Unanswered),
+            };
+        }
+        (Some(pending), _) => (&pending.receipt, &pending.mark),
+        (None, Some(delivered)) => (&delivered.receipt, &delivered.mark),
+        (None, None) => return Err(Why::NothingDelivered),
+    };
+    if !receipt.is_of(wanted) {
+        Err(Why::WantedChanged)
+    } else if *mark == seen.mark {
+        Ok(proved)
+    } else {
+        Err(Why::ForeignWrite)
+    }
+}
+
+fn while_rolling(
+    spec: &TargetSpec,
+    wanted: &Wanted,
+    seen: &Observation,
+    memory: &TargetMemory,
+    now: Timestamp,
+) -> Plan {
+    let ours = seen.receipt.as_ref().filter(|receipt| memory.knows_stamp(receipt));
+    let shows_wanted = seen.receipt.as_ref().is_some_and(|receipt| receipt.is_of(wanted));
+    let since = match ours {
+        Some(_) => memory.pending.as_ref().map(|pending| pending.since),
+        None => memory.foreign_roll,
+    };
+    if since.is_some_and(|since| lasted(since, now) > spec.confirm_limit) {
+        if shows_wanted {
+            return Plan::Park(overdue(spec.confirm_limit));
+        }
+        // It may be down because of the very value that is due.
+        return write(wanted, seen, memory, Why::WantedChanged, Leave::Write);
+    }
+    if shows_wanted {
+        return Plan::Wait(Outcome::Confirming);
+    }
+    if ours.is_some() && spec.supersede {
+        return Plan::Write(Why::WantedChanged);
+    }
+    Plan::Wait(Outcome::Retrying(Failure::new(
+        FailureCode::Conflict,
+        Retry::Backoff,
+        "waiting for the end of the roll that is under way",
+        "nothing; the new value is written when the roll has ended",
+    )))
+}
+
+fn lasted(since: Timestamp, now: Timestamp) -> Duration {
+    let lasted: SignedDuration = now.duration_since(since);
+    Duration::try_from(lasted).unwrap_or_default()
+}
+
+fn overdue(limit: Duration) -> Failure {
+    Failure::new(
+        FailureCode::RollOverdue,
+        Retry::Never,
+        format!("the roll did not end within {} s", limit.as_secs()),
+        "look at the replicas in Runtime Manager; raise `roll_limit` if the application starts slowly",
+    )
+}
+
+fn roll_failed(reason: &str) -> Failure {
+    Failure::new(
+        FailureCode::RollFailed,
+        Retry::Never,
+        format!("the roll failed ({reason}); the application may run with the old value"),
+        "look at the application's log in Runtime Manager, mend the cause, then retry the target",
+    )
+}
+
+#[cfg(test)]
+mod tests;

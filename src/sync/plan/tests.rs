@@ -1,0 +1,245 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::model::{Mark, SecretRef, Stamp, TargetName, VersionId, VersionSeen};
+use crate::sync::memory::{Delivered, GivenUp, Pending};
+
+const LIMIT: Duration = Duration::from_secs(600);
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + second).unwrap()
+}
+
+fn spec(proof: Proof) -> TargetSpec {
+    TargetSpec {
+        name: TargetName::parse("orders").unwrap(),
+        secrets: [SecretRef::new("prod/db", None, None).unwrap()].into(),
+        mapping: "m".to_owned(),
+        proof,
+        rolls: true,
+        supersede: false,
+        confirm_limit: LIMIT,
+    }
+}
+
+fn wanted(number: u8) -> Wanted {
+    let version = VersionId::parse(&format!("00000000-0000-4000-8000-0000000000{number:02}")).unwrap();
+    let secret = SecretRef::new("prod/db", None, None).unwrap();
+    Wanted {
+        versions: BTreeMap::from([(secret, VersionSeen { version, created: None })]),
+        mapping: "m".to_owned(),
+    }
+}
+
+fn mark(text: &str) -> Option<Mark> {
+    Some(Mark(text.to_owned()))
+}
+
+fn receipt(number: u8) -> Receipt {
+    Receipt::of(&wanted(number), Stamp::fresh(), mark("v1"))
+}
+
+fn seen(receipt: Option<&Receipt>, version: &str, stage: Stage) -> Observation {
+    Observation { receipt: receipt.cloned(), mark: mark(version), stage, refusal: None, provable: true }
+}
+
+fn delivered(receipt: &Receipt, version: &str) -> TargetMemory {
+    TargetMemory {
+        delivered: Some(Delivered { receipt: receipt.clone(), mark: mark(version) }),
+        ..TargetMemory::default()
+    }
+}
+
+fn pending(receipt: &Receipt, version: Option<&str>, tries: u32) -> TargetMemory {
+    TargetMemory {
+        pending: Some(Pending {
+            receipt: receipt.clone(),
+            mark: version.and_then(mark),
+            since: at(0),
+            tries,
+            answered: version.is_some(),
+        }),
+        ..TargetMemory::default()
+    }
+}
+
+fn decide(proof: Proof, number: u8, seen: &Observation, memory: &TargetMemory) -> Plan {
+    plan(&spec(proof), &wanted(number), seen, memory, at(10), Leave::Write)
+}
+
+#[test]
+fn a_proved_delivery_that_nobody_touched_is_in_sync() {
+    let receipt = receipt(1);
+    let seen = seen(Some(&receipt), "v2", Stage::Settled);
+    assert_eq!(decide(Proof::Receipt, 1, &seen, &delivered(&receipt, "v2")), Plan::Nothing(Outcome::InSync));
+    assert_eq!(
+        decide(Proof::Receipt, 1, &seen, &pending(&receipt, Some("v2"), 1)),
+        Plan::Nothing(Outcome::InSync)
+    );
+}
+
+#[test]
+fn a_moved_version_or_a_changed_mapping_is_written() {
+    let receipt = receipt(1);
+    let seen = seen(Some(&receipt), "v2", Stage::Settled);
+    let memory = delivered(&receipt, "v2");
+    assert_eq!(decide(Proof::Receipt, 2, &seen, &memory), Plan::Write(Why::WantedChanged));
+    let mapped = Wanted { mapping: "n".to_owned(), ..wanted(1) };
+    let plan = plan(&spec(Proof::Receipt), &mapped, &seen, &memory, at(10), Leave::Write);
+    assert_eq!(plan, Plan::Write(Why::WantedChanged));
+}
+
+#[test]
+fn a_deployment_version_that_is_not_ours_is_written_over_although_it_carries_our_receipt() {
+    let receipt = receipt(1);
+    let seen = seen(Some(&receipt), "v3", Stage::Settled);
+    assert_eq!(decide(Proof::Receipt, 1, &seen, &delivered(&receipt, "v2")), Plan::Write(Why::ForeignWrite));
+    assert_eq!(
+        decide(Proof::Receipt, 1, &seen, &pending(&receipt, Some("v2"), 1)),
+        Plan::Write(Why::ForeignWrite)
+    );
+}
+
+#[test]
+fn a_write_that_was_never_answered_is_repeated_once_and_then_believed() {
+    let receipt = receipt(1);
+    let seen = seen(Some(&receipt), "v2", Stage::Settled);
+    assert_eq!(decide(Proof::Receipt, 1, &seen, &pending(&receipt, None, 1)), Plan::Write(Why::Unanswered));
+    assert_eq!(decide(Proof::Receipt, 1, &seen, &pending(&receipt, None, 2)), Plan::Nothing(Outcome::InSync));
+}
+
+#[test]
+fn after_a_restart_without_memory_the_receipt_stands_for_itself() {
+    let receipt = receipt(1);
+    let seen = seen(Some(&receipt), "v2", Stage::Settled);
+    assert_eq!(decide(Proof::Receipt, 1, &seen, &TargetMemory::default()), Plan::Nothing(Outcome::InSync));
+}
+
+#[test]
+fn a_receipt_that_the_memory_does_not_know_is_a_late_or_foreign_write() {
+    let (ours, other) = (receipt(1), receipt(1));
+    let seen = seen(Some(&other), "v9", Stage::Settled);
+    assert_eq!(decide(Proof::Receipt, 1, &seen, &delivered(&ours, "v2")), Plan::Write(Why::ForeignWrite));
+}
+
+#[test]
+fn without_the_fields_that_prove_it_a_delivery_is_accepted_only() {
+    let receipt = receipt(1);
+    let seen = Observation { provable: false, ..seen(Some(&receipt), "v2", Stage::Settled) };
+    assert_eq!(
+        decide(Proof::Receipt, 1, &seen, &delivered(&receipt, "v2")),
+        Plan::Nothing(Outcome::Accepted)
+    );
+}
+
+#[test]
+fn a_failed_roll_with_our_receipt_is_not_in_sync_and_not_repeated() {
+    let receipt = receipt(1);
+    let seen = seen(Some(&receipt), "v2", Stage::Failed("DEPLOYMENT_FAILED".to_owned()));
+    let Plan::Park(failure) = decide(Proof::Receipt, 1, &seen, &pending(&receipt, Some("v2"), 1)) else {
+        panic!("a failed roll parks");
+    };
+    assert_eq!(failure.code, FailureCode::RollFailed);
+    assert_eq!(
+        decide(Proof::Receipt, 2, &seen, &pending(&receipt, Some("v2"), 1)),
+        Plan::Write(Why::WantedChanged),
+        "a newer version is tried"
+    );
+    let insist = plan(
+        &spec(Proof::Receipt),
+        &wanted(1),
+        &seen,
+        &pending(&receipt, Some("v2"), 1),
+        at(10),
+        Leave::Insist,
+    );
+    assert_eq!(insist, Plan::Write(Why::WantedChanged), "a person may have it repeated");
+}
+
+#[test]
+fn a_roll_of_ours_is_waited_for_until_its_limit() {
+    let receipt = receipt(1);
+    let seen = seen(Some(&receipt), "v2", Stage::Rolling);
+    let memory = pending(&receipt, Some("v2"), 1);
+    let decide = |second| plan(&spec(Proof::Receipt), &wanted(1), &seen, &memory, at(second), Leave::Write);
+    assert_eq!(decide(600), Plan::Wait(Outcome::Confirming));
+    let Plan::Park(failure) = decide(601) else { panic!("an overdue roll parks") };
+    assert_eq!(failure.code, FailureCode::RollOverdue);
+}
+
+#[test]
+fn a_newer_version_waits_for_the_end_of_our_roll_unless_told_to_supersede() {
+    let receipt = receipt(1);
+    let seen = seen(Some(&receipt), "v2", Stage::Rolling);
+    let memory = pending(&receipt, Some("v2"), 1);
+    assert!(matches!(decide(Proof::Receipt, 2, &seen, &memory), Plan::Wait(Outcome::Retrying(_))));
+    let supersede = TargetSpec { supersede: true, ..spec(Proof::Receipt) };
+    assert_eq!(
+        plan(&supersede, &wanted(2), &seen, &memory, at(10), Leave::Write),
+        Plan::Write(Why::WantedChanged)
+    );
+}
+
+#[test]
+fn a_write_that_would_lose_a_value_is_refused() {
+    let refusal =
+        Failure::new(FailureCode::WouldLose, Retry::Never, "would lose api.key", "own or forget it");
+    let seen = Observation { refusal: Some(refusal.clone()), ..seen(None, "v1", Stage::Settled) };
+    assert_eq!(decide(Proof::Receipt, 1, &seen, &TargetMemory::default()), Plan::Park(refusal));
+}
+
+#[test]
+fn a_look_at_a_parked_target_writes_only_if_the_wanted_state_changed() {
+    let failure = Failure::new(FailureCode::Rejected, Retry::Never, "refused", "mend it");
+    let memory = TargetMemory {
+        given_up: Some(GivenUp { digest: wanted(1).digest(), failure: failure.clone() }),
+        ..TargetMemory::default()
+    };
+    let seen = seen(None, "v1", Stage::Settled);
+    let look = |number| plan(&spec(Proof::Receipt), &wanted(number), &seen, &memory, at(10), Leave::Look);
+    assert_eq!(look(1), Plan::Park(failure));
+    assert_eq!(look(2), Plan::Write(Why::NothingDelivered));
+}
+
+#[test]
+fn a_stopped_application_is_left_alone() {
+    let seen = seen(None, "v1", Stage::Stopped);
+    assert_eq!(decide(Proof::Receipt, 1, &seen, &TargetMemory::default()), Plan::Nothing(Outcome::Stopped));
+}
+
+#[test]
+fn a_kind_proved_by_its_mark_is_written_again_when_the_mark_moved_or_is_unknown() {
+    let receipt = receipt(1);
+    let seen = seen(None, "18:00:54", Stage::Settled);
+    let decide = |number, memory: &TargetMemory| decide(Proof::Mark, number, &seen, memory);
+    assert_eq!(decide(1, &delivered(&receipt, "18:00:54")), Plan::Nothing(Outcome::InSync));
+    assert_eq!(decide(1, &delivered(&receipt, "17:00:00")), Plan::Write(Why::ForeignWrite));
+    assert_eq!(decide(2, &delivered(&receipt, "18:00:54")), Plan::Write(Why::WantedChanged));
+    assert_eq!(decide(1, &pending(&receipt, None, 1)), Plan::Write(Why::Unanswered));
+    assert_eq!(decide(1, &TargetMemory::default()), Plan::Write(Why::NothingDelivered));
+}
+
+#[test]
+fn a_kind_without_proof_is_accepted_at_best() {
+    let receipt = receipt(1);
+    let seen = Observation { mark: None, ..seen(None, "", Stage::Settled) };
+    assert_eq!(decide(Proof::None, 1, &seen, &delivered(&receipt, "")), Plan::Nothing(Outcome::Accepted));
+    assert_eq!(decide(Proof::None, 2, &seen, &delivered(&receipt, "")), Plan::Write(Why::WantedChanged));
+}
+
+#[test]
+fn our_receipt_beside_the_version_from_before_the_write_proves_nothing() {
+    let receipt = receipt(1);
+    let seen = seen(Some(&receipt), "v1", Stage::Settled);
+    let memory = pending(&receipt, None, 1);
+    assert_eq!(decide(Proof::Receipt, 1, &seen, &memory), Plan::Wait(Outcome::Confirming));
+}
+
+#[test]
+fn a_foreign_roll_without_an_end_is_written_over_after_the_limit() {
+    let seen = seen(None, "v2", Stage::Rolling);
+    let memory = TargetMemory { foreign_roll: Some(at(0)), ..TargetMemory::default() };
+    let decide = |second| plan(&spec(Proof::Receipt), &wanted(1), &seen, &memory, at(second), Leave::Write);
+    assert!(matches!(decide(600), Plan::Wait(Outcome::Retrying(_))));
+    assert_eq!(decide(601), Plan::Write(Why::WantedChanged));
+}

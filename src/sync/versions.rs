@@ -1,0 +1,377 @@
+//! What is known about the order in which AWSCURRENT moved, per secret.
+//!
+//! Reads of Secrets Manager are eventually consistent, and notifications are duplicated, reordered and
+//! replayed. This log tells a fresh read from a stale one and a rollback from both:
+//!
+//! - a version that an event named is waited for, for a bounded time; then AWSCURRENT has the last word;
+//! - an event that is older than the last known move changes nothing;
+//! - a move back to an earlier version that no event named needs two equal reads some seconds apart,
+//!   because a stale read looks just like a rollback.
+//!
+//! It guarantees that no version it calls current is one that it knows to be superseded. It does not
+//! guarantee that AWS has not moved on since. Memory is bounded by the number of configured secrets.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use crate::model::{SecretRef, VersionId, VersionSeen};
+
+/// How many superseded versions are remembered per secret. AWS keeps about a hundred versions; only
+/// those that a stale read or a replayed event may still show matter.
+const REMEMBERED: usize = 32;
+
+/// First pause before a stale read is repeated; doubled each time, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What a read is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may be written.
+    Current,
+    /// It may be stale: read again after this long.
+    Wait(Duration, Doubt),
+}
+
+/// Why a read is not believed yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// An event named another version.
+    AnotherWasNamed,
+    /// It goes back to an earlier version, and no event said so.
+    GoesBack,
+}
+
+/// The newest version that is known of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Latest {
+    /// The version.
+    pub version: VersionId,
+    /// Since when it has been current by AWS's clock, where that is known.
+    pub since: Option<Timestamp>,
+}
+
+/// The log over all configured secrets.
+pub struct VersionLog {
+    freshness: Duration,
+    settle: Duration,
+    tracks: Mutex<BTreeMap<SecretRef, Track>>,
+}
+
+#[derive(Default)]
+struct Track {
+    current: Option<VersionSeen>,
+    /// When `current` became so by AWS's clock: the naming event's time, else the secret's last change.
+    moved_at: Option<Timestamp>,
+    /// Creation of the newest version that a value read showed as current.
+    newest_created: Option<Timestamp>,
+    superseded: VecDeque<VersionId>,
+    named: Option<Named>,
+    /// A version that a read went back to, and when that was first seen.
+    back_to: Option<(VersionId, Instant)>,
+    /// The version that was believed although it goes back: it is not doubted again when its value is
+    /// read.
+    rolled_back_to: Option<VersionId>,
+}
+
+struct Named {
+    version: VersionId,
+    at: Option<Timestamp>,
+    until: Instant,
+    pause: Duration,
+}
+
+impl VersionLog {
+    /// `freshness`: how long a named version is waited for. `settle`: time between the two reads of a
+    /// move back.
+    pub fn new(freshness: Duration, settle: Duration) -> Self {
+        Self { freshness, settle, tracks: Mutex::default() }
+    }
+
+    /// Notes that an event named `version` as current at `at`.
+    pub fn named(&self, secret: &SecretRef, version: VersionId, at: Option<Timestamp>, now: Instant) {
+        self.with(secret, |track| {
+            let known = track.current.as_ref().is_some_and(|seen| seen.version == version);
+            if known {
+                track.moved_at = track.moved_at.max(at);
+                return;
+            }
+            let outdated =
+                |other: Option<Timestamp>| matches!((at, other), (Some(at), Some(other)) if at < other);
+            let older_than_known = outdated(track.moved_at);
+            let older_than_named = track.named.as_ref().is_some_and(|named| outdated(named.at));
+            let repeated = track.named.as_ref().is_some_and(|named| named.version == version);
+            if !(older_than_known || older_than_named || repeated) {
+                track.named = Some(Named { version, at, until: now + self.freshness, pause: FIRST_PAUSE });
+            }
+        });
+    }
+
+    /// Judges a read of AWSCURRENT. `changed` is the secret's last change, where the read shows it;
+    /// `delivered` is what the target is known to hold of this secret, which stands in for the log
+    /// after a restart.
+    pub fn judge(
+        &self,
+        secret: &SecretRef,
+        read: &VersionSeen,
+        changed: Option<Timestamp>,
+        delivered: Option<&VersionSeen>,
+        now: Instant,
+    ) -> Verdict {
+        self.with(secret, |track| {
+            if let Some(wait) = track.wait_for_named(&read.version, now) {
+                return Verdict::Wait(wait, Doubt::AnotherWasNamed);
+            }
+            if track.already_believed(read) {
+                track.back_to = None;
+                if track.rolled_back_to.as_ref() == Some(&read.version) && read.created.is_some() {
+                    track.believe(read.clone(), changed);
+                }
+                return Verdict::Current;
+            }
+            let goes_back = track.goes_back(read, delivered);
+            if goes_back
+                && !track.is_named_later(&read.version)
+                && let Some(wait) = track.wait_for_second_read(&read.version, self.settle, now)
+            {
+                return Verdict::Wait(wait, Doubt::GoesBack);
+            }
+            track.rolled_back_to = goes_back.then(|| read.version.clone());
+            track.believe(read.clone(), changed);
+            Verdict::Current
+        })
+    }
+
+    /// The newest version that AWS or an event spoke of.
+    pub fn latest(&self, secret: &SecretRef) -> Option<Latest> {
+        self.with(secret, |track| match (&track.named, &track.current) {
+            (Some(named), _) => Some(Latest { version: named.version.clone(), since: named.at }),
+            (None, Some(current)) => Some(Latest { version: current.version.clone(), since: track.moved_at }),
+            (None, None) => None,
+        })
+    }
+
+    fn with<T>(&self, secret: &SecretRef, use_track: impl FnOnce(&mut Track) -> T) -> T {
+        let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(track) = tracks.get_mut(secret) {
+            return use_track(track);
+        }
+        use_track(tracks.entry(secret.clone()).or_default())
+    }
+}
+
+impl Track {
+    fn wait_for_named(&mut self, read: &VersionId, now: Instant) -> Option<Duration> {
+        let named = self.named.as_mut()?;
+        if named.version == *read {
+            return None;
+        }
+        if now >= named.until {
+            self.named = None;
+            return None;
+        }
+        let wait = named.pause.min(named.until - now);
+        named.pause = (named.pause * 2).min(LONGEST_PAUSE);
+        Some(wait)
+    }
+
+    /// A version that only DescribeSecret showed so far has no creation date; the first value read of it
+    /// is judged again with the date.
+    fn already_believed(&self, read: &VersionSeen) -> bool {
+        self.current.as_ref().is_some_and(|current| {
+            let undoubted = current.created.is_some()
+                || read.created.is_none()
+                || self.rolled_back_to.as_ref() == Some(&read.version);
+            current.version == read.version && undoubted
+        })
+    }
+
+    fn goes_back(&self, read: &VersionSeen, delivered: Option<&VersionSeen>) -> bool {
+        let newest = self.newest_created.max(delivered.and_then(|seen| seen.created));
+        let created_earlier = matches!((read.created, newest), (Some(read), Some(newest)) if read < newest);
+        created_earlier || self.superseded.contains(&read.version)
+    }
+
+    /// Whether an event that is later than the last known move named exactly this version. Without both
+    /// times a replay can't be excluded.
+    fn is_named_later(&self, version: &VersionId) -> bool {
+        self.named.as_ref().is_some_and(|named| {
+            named.version == *version
+                && matches!((named.at, self.moved_at), (Some(at), Some(moved)) if at > moved)
+        })
+    }
+
+    fn wait_for_second_read(&mut self, read: &VersionId, settle: Duration, now: Instant) -> Option<Duration> {
+        match &self.back_to {
+            Some((version, first)) if version == read => {
+                settle.checked_sub(now.duration_since(*first)).filter(|left| !left.is_zero())
+            }
+            _ => {
+                self.back_to = Some((read.clone(), now));
+                Some(settle)
+            }
+        }
+    }
+
+    fn believe(&mut self, read: VersionSeen, changed: Option<Timestamp>) {
+        let named_at = self.named.take_if(|named| named.version == read.version).and_then(|named| named.at);
+        self.back_to = None;
+        self.superseded.retain(|version| *version != read.version);
+        if read.created.is_some() {
+            self.newest_created = read.created;
+        }
+        let before = self.current.replace(read);
+        let moved = match (&before, &self.current) {
+            (Some(before), Some(after)) => before.version != after.version,
+            _ => true,
+        };
+        if !moved {
+            self.moved_at = self.moved_at.max(named_at);
+            return;
+        }
+        self.moved_at = named_at.or(changed).or(self.moved_at);
+        if let Some(before) = before {
+            self.superseded.push_back(before.version);
+            if self.superseded.len() > REMEMBERED {
+                self.superseded.pop_front();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRESHNESS: Duration = Duration::from_secs(30);
+    const SETTLE: Duration = Duration::from_secs(5);
+
+    struct Bench {
+        log: VersionLog,
+        secret: SecretRef,
+        now: Instant,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            Self {
+                log: VersionLog::new(FRESHNESS, SETTLE),
+                secret: SecretRef::new("prod/db", None, None).unwrap(),
+                now: Instant::now(),
+            }
+        }
+
+        fn named(&self, number: u8, at: i64) {
+            self.log.named(&self.secret, version(number), Some(time(at)), self.now);
+        }
+
+        fn read(&self, number: u8) -> Verdict {
+            self.log.judge(&self.secret, &seen(number), None, None, self.now)
+        }
+
+        fn describe(&self, number: u8) -> Verdict {
+            let read = VersionSeen { version: version(number), created: None };
+            self.log.judge(&self.secret, &read, None, None, self.now)
+        }
+    }
+
+    fn version(number: u8) -> VersionId {
+        VersionId::parse(&format!("00000000-0000-4000-8000-0000000000{number:02}")).unwrap()
+    }
+
+    fn time(second: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + second).unwrap()
+    }
+
+    /// Versions are created in the order of their numbers.
+    fn seen(number: u8) -> VersionSeen {
+        VersionSeen { version: version(number), created: Some(time(i64::from(number) * 10)) }
+    }
+
+    #[test]
+    fn a_read_that_is_older_than_the_named_version_is_repeated_for_a_bounded_time() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.read(1), Verdict::Current);
+        bench.named(2, 25);
+        assert_eq!(bench.read(1), Verdict::Wait(FIRST_PAUSE, Doubt::AnotherWasNamed));
+        assert_eq!(bench.read(1), Verdict::Wait(FIRST_PAUSE * 2, Doubt::AnotherWasNamed));
+        assert_eq!(bench.read(2), Verdict::Current);
+        bench.named(3, 35);
+        bench.now += FRESHNESS;
+        assert_eq!(bench.read(2), Verdict::Current, "AWSCURRENT has the last word");
+    }
+
+    #[test]
+    fn a_replayed_event_of_a_superseded_version_is_not_waited_for() {
+        let bench = Bench::new();
+        bench.named(1, 15);
+        assert_eq!(bench.read(1), Verdict::Current);
+        bench.named(2, 25);
+        assert_eq!(bench.read(2), Verdict::Current);
+        bench.named(1, 15);
+        assert_eq!(bench.read(2), Verdict::Current);
+        assert!(matches!(bench.read(1), Verdict::Wait(_, Doubt::GoesBack)), "a replay names no rollback");
+    }
+
+    #[test]
+    fn a_rollback_that_an_event_named_is_believed_at_once() {
+        let bench = Bench::new();
+        bench.named(1, 15);
+        assert_eq!(bench.read(1), Verdict::Current);
+        bench.named(2, 25);
+        assert_eq!(bench.read(2), Verdict::Current);
+        bench.named(1, 40);
+        assert_eq!(bench.read(1), Verdict::Current);
+    }
+
+    #[test]
+    fn a_move_back_that_no_event_named_needs_two_equal_reads() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.read(1), Verdict::Current);
+        assert_eq!(bench.read(2), Verdict::Current);
+        assert_eq!(bench.read(1), Verdict::Wait(SETTLE, Doubt::GoesBack));
+        bench.now += SETTLE / 2;
+        assert_eq!(bench.read(1), Verdict::Wait(SETTLE / 2, Doubt::GoesBack));
+        bench.now += SETTLE / 2;
+        assert_eq!(bench.read(1), Verdict::Current);
+    }
+
+    #[test]
+    fn a_fresh_read_in_between_starts_the_two_reads_anew() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.read(2), Verdict::Current);
+        assert!(matches!(bench.read(1), Verdict::Wait(..)));
+        assert_eq!(bench.read(2), Verdict::Current);
+        bench.now += SETTLE;
+        assert_eq!(bench.read(1), Verdict::Wait(SETTLE, Doubt::GoesBack));
+    }
+
+    #[test]
+    fn a_stale_value_behind_a_fresh_description_is_not_believed() {
+        let bench = Bench::new();
+        assert_eq!(bench.read(2), Verdict::Current);
+        assert_eq!(bench.describe(3), Verdict::Current);
+        assert!(matches!(bench.read(2), Verdict::Wait(_, Doubt::GoesBack)));
+        assert_eq!(bench.read(3), Verdict::Current);
+    }
+
+    #[test]
+    fn after_a_restart_the_receipt_tells_that_a_read_goes_back() {
+        let bench = Bench::new();
+        let verdict = bench.log.judge(&bench.secret, &seen(1), None, Some(&seen(2)), bench.now);
+        assert_eq!(verdict, Verdict::Wait(SETTLE, Doubt::GoesBack));
+    }
+
+    #[test]
+    fn the_memory_of_superseded_versions_is_bounded() {
+        let bench = Bench::new();
+        for number in 0..99 {
+            assert_eq!(bench.read(number), Verdict::Current);
+        }
+        let tracks = bench.log.tracks.lock().unwrap();
+        assert_eq!(tracks[&bench.secret].superseded.len(), REMEMBERED);
+    }
+}

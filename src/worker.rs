@@ -1,0 +1,206 @@
+//! Workers: take a key, run its target, tell the queue, the board, the metrics and the log.
+//!
+//! It guarantees: a key that was taken is always given back, and a panic inside a run parks that target
+//! and nothing else. One log line per run, at the end, with target and request id.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+
+use crate::clock::Clock;
+use crate::model::{Failure, FailureCode, Outcome, Retry, TargetName};
+use crate::queue::{End, Queue, Reason, Taken};
+use crate::status::{Did, RunRecord, StatusBoard, short_versions};
+use crate::sync::plan::{Leave, Why};
+use crate::sync::ports::Target;
+use crate::sync::{self, Ended, Next, Sync, WriteEnd};
+use crate::telemetry::metrics::{Kind, Metrics, WriteResult};
+
+/// A target as the workers know it.
+pub struct Station {
+    /// The target.
+    pub target: Arc<dyn Target>,
+    /// Its kind, a metric label.
+    pub kind: Kind,
+    /// The queue's group that it belongs to.
+    pub group: Option<Arc<str>>,
+    /// The groups that its cool-downs hold back, its own among them.
+    pub cools: Vec<Arc<str>>,
+}
+
+/// What the workers share.
+pub struct Workshop {
+    /// The path.
+    pub sync: Sync,
+    /// The targets.
+    pub stations: BTreeMap<TargetName, Station>,
+    /// Where the keys come from.
+    pub queue: Arc<Queue<TargetName>>,
+    /// What is shown.
+    pub board: Arc<StatusBoard>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Workshop {
+    /// Works until the queue is closed and its last run is over.
+    pub async fn work(&self) {
+        while let Some(taken) = self.queue.next().await {
+            self.run(taken).await;
+        }
+    }
+}
+
+impl Workshop {
+    async fn run(&self, taken: Taken<TargetName>) {
+        let Some(station) = self.stations.get(&taken.key) else {
+            // Only configured targets are registered; a key without a station is at least given back.
+            self.queue.finish(&taken.key, End::Done);
+            return;
+        };
+        let started = self.clock.now();
+        let run = self.board.started(&taken.key, self.clock.timestamp());
+        let claim = || self.queue.claim_roll(&taken.key);
+        let pass = sync::run(&self.sync, station.target.as_ref(), leave(&taken), &claim);
+        // What a panic leaves behind is a cloned memory of one target, which is dropped with the run.
+        let ended = match AssertUnwindSafe(pass).catch_unwind().await {
+            Ok(ended) => ended,
+            Err(_panic) => panicked(),
+        };
+        let took = self.clock.now().duration_since(started);
+
+        self.cool_down(station, &ended.outcome);
+        self.board_stale(&taken.key, &ended);
+        self.board.finished(&taken.key, run, self.record(&taken, &ended, took));
+        self.count(station, &taken, &ended, took);
+        log(&taken, &ended, took);
+        self.queue.finish(&taken.key, end(&ended.next));
+    }
+
+    /// A host that asked for a pause gets it from every target behind the same limit.
+    fn cool_down(&self, station: &Station, outcome: &Outcome) {
+        if let Some(Failure { retry: Retry::CoolDown(pause), .. }) = outcome.failure() {
+            let until = self.clock.now() + *pause;
+            for group in &station.cools {
+                self.queue.cool_down(group, until);
+            }
+        }
+    }
+
+    fn board_stale(&self, target: &TargetName, ended: &Ended) {
+        if ended.outcome.is_settled() {
+            return;
+        }
+        let known = ended.stale_since.or_else(|| self.board.stale_since(target));
+        self.board.found_stale(target, known.unwrap_or_else(|| self.clock.timestamp()));
+    }
+
+    fn record(&self, taken: &Taken<TargetName>, ended: &Ended, took: Duration) -> RunRecord {
+        let at = self.clock.timestamp();
+        let next_try = match &ended.next {
+            Next::Again { after, .. } => at.checked_add(*after).ok(),
+            Next::Retry(_) | Next::Done | Next::AwaitRoll | Next::Park { .. } => None,
+        };
+        let did = match (ended.wrote, &ended.outcome) {
+            (Some(_), _) => Did::Wrote,
+            (None, Outcome::Confirming) => Did::Confirmed,
+            (None, _) => Did::Observed,
+        };
+        RunRecord {
+            wanted: ended.wanted.as_ref().map(|wanted| short_versions(&wanted.versions)),
+            delivered: ended.delivered.as_ref().map(short_versions),
+            attempts: taken.attempts + u32::from(matches!(ended.next, Next::Retry(_))),
+            goes_on: matches!(ended.next, Next::Again { .. } | Next::AwaitRoll),
+            next_try,
+            event_id: taken.note.event_id.clone(),
+            request_id: taken.note.request_id.clone(),
+            notes: ended.notes.clone(),
+            ..RunRecord::new(at, took, ended.outcome.clone(), did)
+        }
+    }
+
+    fn count(&self, station: &Station, taken: &Taken<TargetName>, ended: &Ended, took: Duration) {
+        self.metrics.run(station.kind, &ended.outcome, took);
+        self.metrics.outcome(&taken.key, &ended.outcome);
+        if let Some(wrote) = ended.wrote {
+            if wrote.why == Why::ForeignWrite {
+                self.metrics.foreign_write(&taken.key);
+            }
+            let result = match wrote.end {
+                WriteEnd::Taken => WriteResult::Taken,
+                WriteEnd::Ambiguous => WriteResult::Ambiguous,
+                WriteEnd::Failed => WriteResult::Failed,
+            };
+            self.metrics.write(station.kind, result);
+        }
+        if let Some(first_seen) = taken.note.first_seen.filter(|_| ended.proved_now) {
+            let waited = self.clock.timestamp().duration_since(first_seen);
+            self.metrics.propagation(Duration::try_from(waited).unwrap_or_default());
+        }
+    }
+}
+
+/// How far the run may go: a person's wish counts more than anything that was given up.
+fn leave(taken: &Taken<TargetName>) -> Leave {
+    if taken.note.reasons.contains(Reason::Manual) {
+        Leave::Insist
+    } else if taken.observe_only {
+        Leave::Look
+    } else {
+        Leave::Write
+    }
+}
+
+fn end(next: &Next) -> End {
+    match next {
+        Next::Done => End::Done,
+        Next::Again { after, rolling } => End::Again { after: *after, holds_roll: *rolling },
+        Next::Retry(no_sooner_than) => End::Retry { no_sooner_than: *no_sooner_than },
+        Next::AwaitRoll => End::AwaitRoll,
+        Next::Park { slowly } => End::Parked { slowly: *slowly },
+    }
+}
+
+fn panicked() -> Ended {
+    let failure = Failure::new(
+        FailureCode::Internal,
+        Retry::Never,
+        "the run panicked: a bug of the relay",
+        "report it with the log of this run; other targets are not affected",
+    );
+    Ended::failed(failure)
+}
+
+/// One line per run. A look that finds nothing to do is `debug`; everything else is for people.
+fn log(taken: &Taken<TargetName>, ended: &Ended, took: Duration) {
+    let target = taken.key.as_str();
+    let outcome = ended.outcome.label();
+    let wrote = ended.wrote.map(|wrote| wrote.why.as_str());
+    let (event_id, request_id) = (taken.note.event_id.as_deref(), taken.note.request_id.as_deref());
+    let reasons = taken.note.reasons.to_string();
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    for note in &ended.notes {
+        tracing::warn!(target, note, "note of a run");
+    }
+    match (&ended.outcome, ended.outcome.failure()) {
+        (Outcome::Parked(_), Some(failure)) => tracing::error!(
+            target, outcome, wrote, reasons, event_id, request_id, took_ms,
+            code = %failure.code, error = %failure, next_step = failure.next_step, "run ended"
+        ),
+        (_, Some(failure)) => tracing::warn!(
+            target, outcome, wrote, reasons, event_id, request_id, took_ms,
+            code = %failure.code, error = %failure, next_step = failure.next_step, "run ended"
+        ),
+        (_, None) if wrote.is_some() || ended.proved_now => {
+            tracing::info!(target, outcome, wrote, reasons, event_id, request_id, took_ms, "run ended");
+        }
+        (_, None) => {
+            tracing::debug!(target, outcome, reasons, event_id, request_id, took_ms, "run ended");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Credentials, and the connections and senders that have them.
+
+use crate::{assert_printed, changed, connection_and, connection_with};
+
+#[test]
+fn a_credential_in_the_file_is_refused_and_not_shown() {
+    assert_printed(
+        &connection_with("{ env: SECRET }", "hunter2-hunter2"),
+        "relay.yaml:5:20: connections.prod.client_secret: a credential is given by reference, never in this file; write { env: NAME }, { file: /path } or { aws_secret: { secret: name, field: name } } (what stands here is not shown)",
+    );
+    assert_printed(
+        &connection_with("{ env: SECRET }", "{ hunter2-hunter2 }"),
+        "relay.yaml:5:22: connections.prod.client_secret: a key that a credential reference does not have, not shown here (its keys: env, file, aws_secret)",
+    );
+    assert_printed(
+        &connection_with("{ env: SECRET }", "{ env: hunter2-hunter2 }"),
+        "relay.yaml:5:27: connections.prod.client_secret.env: expected the name of an environment variable: letters, digits and `_` (what stands here is not shown)",
+    );
+    assert_printed(
+        &connection_with("host: anypoint.mulesoft.com", "base_url: https://user:hunter2@example.com"),
+        "relay.yaml:3:15: connections.prod.base_url: a URL holds no user name and no password here; credentials are given by reference",
+    );
+    assert_printed(
+        &connection_with("host: anypoint.mulesoft.com", "host: https://user:hunter2@example.com"),
+        "relay.yaml:3:11: connections.prod.host: expected a host name such as anypoint.mulesoft.com; with a scheme, port or path it is a `base_url`",
+    );
+    assert_printed(
+        &connection_with("host: anypoint.mulesoft.com", "base_url: 'anypoint?token=hunter2'"),
+        "relay.yaml:3:15: connections.prod.base_url: expected a URL such as https://relay.example.com/refresh; this is not one (not quoted here: it may hold a token)",
+    );
+}
+
+#[test]
+fn a_credential_from_a_variable_is_to_be_a_reference() {
+    assert_printed(
+        &connection_with("{ env: SECRET }", "${SECRET}"),
+        "relay.yaml:5:20: connections.prod.client_secret: a credential is given by reference; write { env: SECRET }",
+    );
+    assert_printed(
+        &connection_with("{ env: SECRET }", "${HIDDEN}"),
+        "relay.yaml:5:20: connections.prod.client_secret: a credential is given by reference; write { env: HIDDEN }",
+    );
+    assert_printed(
+        &connection_with("{ env: SECRET }", "${SECRET:-hunter2}"),
+        "relay.yaml:5:20: connections.prod.client_secret: a credential is given by reference, never in this file; write { env: NAME }, { file: /path } or { aws_secret: { secret: name, field: name } } (what stands here is not shown)",
+    );
+}
+
+#[test]
+fn a_reference_has_one_of_its_three_forms() {
+    assert_printed(
+        &connection_with("{ env: SECRET }", "[a]"),
+        "relay.yaml:5:5: connections.prod.client_secret: expected a reference to a credential: { env: NAME }, { file: /path } or { aws_secret: { secret: name, field: name } }, found a list",
+    );
+    assert_printed(
+        &connection_with("{ env: SECRET }", ""),
+        "relay.yaml:5:5: connections.prod.client_secret: expected a reference to a credential: { env: NAME }, { file: /path } or { aws_secret: { secret: name, field: name } }, found nothing",
+    );
+    assert_printed(
+        &connection_with("{ env: SECRET }", "{ evn: SECRET }"),
+        r#"relay.yaml:5:22: connections.prod.client_secret.evn: not a key of a credential reference; did you mean "env"? (its keys: env, file, aws_secret)"#,
+    );
+    assert_printed(
+        &connection_with("{ env: SECRET }", "{ env: A, file: /b }"),
+        "relay.yaml:5:5: connections.prod.client_secret: give only one of `env`, `file` and `aws_secret`",
+    );
+    assert_printed(
+        &connection_with("{ env: SECRET }", "{ aws_secret: { field: x } }"),
+        "relay.yaml:5:22: connections.prod.client_secret.aws_secret: `secret` is missing: the name or ARN of a secret",
+    );
+}
+
+#[test]
+fn an_empty_connection_names_everything_it_lacks() {
+    assert_printed("connections:
+  prod: {}
+", "relay.yaml:2:3: connections.prod: `host` is missing: the control plane, such as anypoint.mulesoft.com
+relay.yaml:2:3: connections.prod: `client_id` is missing: the connected app's id, such as { env: ANYPOINT_ID }
+relay.yaml:2:3: connections.prod: `client_secret` is missing: the connected app's secret, such as { env: ANYPOINT_SECRET }
+relay.yaml:2:3: connections.prod: `organization` is missing: the id of the business group
+relay.yaml:2:3: connections.prod: `environment` is missing: the id of the environment");
+}
+
+#[test]
+fn a_connection_leads_to_one_place_over_https() {
+    assert_printed(
+        &connection_with(
+            "    host:",
+            "    base_url: http://127.0.0.1:8081
+    host:",
+        ),
+        "relay.yaml:2:3: connections.prod: give only one of `host` and `base_url`",
+    );
+    assert_printed(
+        &connection_with("host: anypoint.mulesoft.com", "base_url: http://anypoint.example.com"),
+        "relay.yaml:3:15: connections.prod.base_url: use https; plain http is for this machine only (127.0.0.1, ::1, localhost)",
+    );
+    assert_printed(
+        &connection_with("host: anypoint.mulesoft.com", "base_url: ftp://anypoint.example.com"),
+        "relay.yaml:3:15: connections.prod.base_url: expected a URL such as https://relay.example.com/refresh; only https is spoken, and http to this machine",
+    );
+}
+
+#[test]
+fn ids_and_limits_of_a_connection_are_checked() {
+    assert_printed(
+        &changed(
+            &connection_and(
+                "    application_manager_rate: 20
+    max_rolling: 0
+    timeout: 0s
+",
+            ),
+            "3f8a6c2e-5b1d-4f70-9c3a-2d4e6f8a0b1c",
+            "acme",
+        ),
+        r#"relay.yaml:6:19: connections.prod.organization: expected the id (UUID) of a business group, found "acme"
+relay.yaml:8:31: connections.prod.application_manager_rate: expected a number of requests per second between 0.1 and 15, found "20"; Anypoint refuses more than 15 per second from one address
+relay.yaml:9:18: connections.prod.max_rolling: expected a whole number between 1 and 1000, found "0"
+relay.yaml:10:14: connections.prod.timeout: expected a duration between 10ms and 5m, found "0s""#,
+    );
+}
+
+#[test]
+fn topics_are_distinct_standard_topics() {
+    assert_printed(
+        "ingress: { sns: {} }\n",
+        "relay.yaml:1:12: ingress.sns: `topics` is missing: the ARNs of the topics that are listened to",
+    );
+    assert_printed(
+        "ingress: { sns: { topics: [] } }\n",
+        "relay.yaml:1:19: ingress.sns.topics: expected a list of topic ARNs, found an empty one",
+    );
+    assert_printed(
+        "ingress:
+  sns:
+    topics:
+      - arn:aws:sns:eu-west-1:123456789012:t
+      - arn:aws:sns:eu-west-1:123456789012:t
+      - arn:aws:sqs:eu-west-1:123456789012:q
+      - arn:aws:sns:eu-west-1:123456789012:t.fifo
+",
+        r#"relay.yaml:5:9: ingress.sns.topics[1]: listed twice; keep one of them
+relay.yaml:6:9: ingress.sns.topics[2]: expected the ARN of an SNS topic (arn:<partition>:sns:<region>:<account>:<name>), found "arn:aws:sqs:eu-west-1:123456789012:q"
+relay.yaml:7:9: ingress.sns.topics[3]: a FIFO topic does not deliver over HTTPS; use a standard topic"#,
+    );
+}
+
+#[test]
+fn a_relaxed_certificate_path_leads_to_loopback_only() {
+    assert_printed(
+        "ingress:
+  sns:
+    topics: [arn:aws:sns:eu-west-1:123456789012:t]
+    emulator:
+      connect: 10.0.0.1:443
+      certificate_path: /certs/
+",
+        "relay.yaml:6:25: ingress.sns.emulator.certificate_path: a further certificate path is for emulators on this machine only: set `connect` to a loopback address such as 127.0.0.1:4566, or leave the path out",
+    );
+}
+
+#[test]
+fn an_eventbridge_sender_proves_itself_in_one_way() {
+    assert_printed(
+        "ingress:
+  eventbridge:
+    accounts: [12345]
+    regions: [europe]
+",
+        r#"relay.yaml:2:3: ingress.eventbridge: `auth` is missing: an `api_key` or `basic` credential, as in the EventBridge connection
+relay.yaml:3:16: ingress.eventbridge.accounts[0]: expected an AWS account id of twelve digits, found "12345"
+relay.yaml:4:15: ingress.eventbridge.regions[0]: expected an AWS region such as eu-west-1, found "europe""#,
+    );
+    assert_printed(
+        "ingress:
+  eventbridge:
+    auth:
+      api_key: { header: 'x api', values: [{ env: A }, { env: B }, { env: C }] }
+",
+        r#"relay.yaml:4:26: ingress.eventbridge.auth.api_key.header: expected the name of a header such as x-api-key, found "x api"
+relay.yaml:4:35: ingress.eventbridge.auth.api_key.values: at most two values at once: the present one and the next"#,
+    );
+    assert_printed("ingress:
+  eventbridge:
+    auth:
+      basic: { username: 'a:b' }
+", "relay.yaml:4:7: ingress.eventbridge.auth.basic: `password` is missing: a reference such as { env: NAME }
+relay.yaml:4:26: ingress.eventbridge.auth.basic.username: a user name of HTTP Basic has no colon");
+    assert_printed(
+        "ingress:
+  eventbridge:
+    auth:
+      api_key: { value: { env: A } }
+      basic: { username: a, password: { env: B } }
+",
+        "relay.yaml:3:5: ingress.eventbridge.auth: give only one of `api_key` and `basic`",
+    );
+}
+
+#[test]
+fn trigger_keys_have_distinct_ids_and_references() {
+    assert_printed("ingress:
+  trigger:
+    keys:
+      - { id: ops, value: { env: A } }
+      - { id: ops, value: whsec_hunter2 }
+      - { value: { env: A } }
+", "relay.yaml:5:15: ingress.trigger.keys[1].id: another key has this id already; give each its own
+relay.yaml:5:27: ingress.trigger.keys[1].value: a credential is given by reference, never in this file; write { env: NAME }, { file: /path } or { aws_secret: { secret: name, field: name } } (what stands here is not shown)
+relay.yaml:6:9: ingress.trigger.keys[2]: `id` is missing: a name for logs and audit");
+    assert_printed(
+        "ingress: { trigger: { keys: [] } }\n",
+        "relay.yaml:1:23: ingress.trigger.keys: expected one to eight keys, found 0",
+    );
+}
+
+#[test]
+fn the_two_listeners_do_not_share_an_address() {
+    assert_printed(
+        "listen: 127.0.0.1:8080
+admin: { listen: 127.0.0.1:8080 }
+",
+        "relay.yaml:2:18: admin.listen: 127.0.0.1:8080 is the address of the hooks; give the admin listener its own",
+    );
+}

@@ -1,0 +1,153 @@
+//! Files, `check`, and what is allowed but deserves a look.
+
+use std::fs;
+use std::path::Path;
+
+use anypoint_relay::cli::check::check;
+use anypoint_relay::config::{load, parse};
+
+use crate::{APPLICATION, CONNECTION, application_and, assert_printed, shared_and, shared_with};
+
+/// The lines that `check` prints for a file of this content in a fresh directory, with the directory
+/// taken out, and its verdict.
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
+fn checked(content: &[u8], json: bool) -> (bool, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("relay.yaml");
+    fs::write(&file, content).unwrap();
+    let mut out = Vec::new();
+    let right = check(&file, json, &mut out).unwrap();
+    let printed = String::from_utf8(out).unwrap();
+    (right, printed.replace(&format!("{}/", directory.path().display()), ""))
+}
+
+#[test]
+fn an_unreadable_file_says_why_and_what_to_do() {
+    let missing = load(Path::new("no/such/relay.yaml")).unwrap_err().to_string();
+    assert_eq!(
+        missing,
+        "no/such/relay.yaml: cannot be read: No such file or directory (os error 2); check the path, or start \
+         from config/relay.example.yaml"
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let name = directory.path().display().to_string();
+    assert_eq!(
+        load(directory.path()).unwrap_err().to_string(),
+        format!("{name}: cannot be read: Is a directory (os error 21); name the file, not its directory")
+    );
+}
+
+#[test]
+fn a_file_that_is_no_text_or_too_large_is_refused_as_a_whole() {
+    let (right, printed) = checked(b"listen: \xff", false);
+    assert!(!right);
+    assert_eq!(printed, "relay.yaml: is not UTF-8 text: byte 8; save it as UTF-8\nnot usable: 1 problem\n");
+    let (_, printed) = checked(&vec![b'#'; 1024 * 1024 + 1], false);
+    assert_eq!(
+        printed,
+        "relay.yaml: larger than 1MiB; a configuration this large is a mistake\nnot usable: 1 problem\n"
+    );
+}
+
+#[test]
+fn check_counts_what_is_right_and_shows_what_deserves_a_look() {
+    let (right, printed) = checked(shared_and("").as_bytes(), false);
+    assert!(right);
+    assert_eq!(
+        printed,
+        "ok: 1 target, 1 connection, no ingress: works by reconcile alone\n\
+         warning: relay.yaml:9:3: targets.shared: no Mule application reads shared secrets; to change what an \
+         application runs with, use `kind: application`\n"
+    );
+    let (right, printed) = checked(include_bytes!("../../config/relay.example.yaml"), false);
+    assert!(right, "{printed}");
+    assert_eq!(
+        printed.lines().next(),
+        Some("ok: 7 targets, 1 connection, ingress: sns, eventbridge, trigger")
+    );
+}
+
+#[test]
+fn check_says_as_json_what_it_says_as_text() {
+    let (right, printed) = checked(b"listn: 1\nqueue: { workers: x }\n", true);
+    assert!(!right);
+    let verdict: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(verdict["ok"], false);
+    assert_eq!(verdict["problems"][0]["path"], "listn");
+    assert_eq!(
+        verdict["problems"][1],
+        serde_json::json!({
+            "line": 2,
+            "column": 19,
+            "path": "queue.workers",
+            "message": "expected a whole number between 1 and 1024, found \"x\"",
+        })
+    );
+
+    let (right, printed) = checked(application_and("").as_bytes(), true);
+    assert!(right);
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&printed).unwrap(),
+        serde_json::json!({
+            "file": "relay.yaml",
+            "ok": true,
+            "targets": 1,
+            "connections": 1,
+            "ingress": [],
+            "warnings": [],
+            "problems": [],
+        })
+    );
+}
+
+#[test]
+fn what_deserves_a_look_is_a_warning_and_no_error() {
+    let text = [
+        "admin: { listen: 0.0.0.0:9090 }\n\
+         aws: { endpoint: http://127.0.0.1:4566/ }\n\
+         ingress:\n  sns:\n    topics: [arn:aws:sns:eu-west-1:123456789012:t]\n    emulator: { connect: 127.0.0.1:1 }\n",
+        CONNECTION,
+        APPLICATION,
+        "      mode: fixed\n",
+        "  value:\n    kind: secret_value\n    connection: prod\n    secret_id: ab\n    value: { secret: prod/db }\n",
+    ]
+    .concat();
+    let config = parse(&text, "relay.yaml", &|_| None).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.aws.endpoint.as_deref(), Some("http://127.0.0.1:4566"));
+    assert_eq!(
+        config.warnings,
+        [
+            "relay.yaml:1:18: admin.listen: reachable from other machines, and it asks nobody who they are; keep \
+             it inside your network",
+            "relay.yaml:2:18: aws.endpoint: AWS is asked at this endpoint instead of its own",
+            "relay.yaml:6:5: ingress.sns.emulator: verification is relaxed for tests and emulators; leave this \
+             out in production",
+            "relay.yaml:22:13: targets.orders.secure_properties.mode: a secure property whose value is in this \
+             file; take it from AWS if it is a secret",
+            "relay.yaml:23:3: targets.value: no MuleSoft source describes this call; for an application use `kind: \
+             application`, for a shared secret `kind: shared_secret`",
+        ]
+    );
+    let config = parse("listen: 127.0.0.1:0", "relay.yaml", &|_| None).unwrap();
+    assert_eq!(config.warnings, ["relay.yaml:1:1: no targets: the relay has nothing to do"]);
+}
+
+#[test]
+fn literals_that_are_too_long_say_by_how_much_and_not_what() {
+    let banner = format!("    properties:\n      banner: {}\n", "x".repeat(1025));
+    assert_printed(
+        &application_and(&banner),
+        "relay.yaml:17:15: targets.orders.properties.banner: 1025 characters; Anypoint takes at most 1024 here",
+    );
+    let username = format!("username: {}", "u".repeat(65));
+    assert_printed(
+        &shared_with("username: app", &username),
+        "relay.yaml:15:15: targets.shared.username: 65 characters; Anypoint takes at most 64 here",
+    );
+    let many: Vec<String> = (0..299).map(|n| format!("      p{n}: x\n")).collect();
+    assert_printed(
+        &application_and(&format!("    properties:\n{}", many.concat())),
+        "relay.yaml:9:3: targets.orders: 300 properties; CloudHub 2.0 takes 300, and one of them is the relay's \
+         receipt",
+    );
+}

@@ -1,0 +1,136 @@
+//! Keys, types and ranges.
+
+use crate::{APPLICATION, application_with, assert_printed, connection_with};
+
+#[test]
+fn an_unknown_key_names_the_nearest_and_all() {
+    assert_printed(
+        "listn: 0.0.0.0:8080\n",
+        r#"relay.yaml:1:1: listn: not a key of the configuration; did you mean "listen"? (its keys: listen, limits, admin, ingress, aws, reconcile, receipts, queue, log, connections, targets)"#,
+    );
+    assert_printed(
+        "reconcile: { every: 5m }\n",
+        "relay.yaml:1:14: reconcile.every: not a key of `reconcile` (its keys: interval, targets_interval)",
+    );
+    assert_printed(
+        &application_with("deployment:", "deploymnt:"),
+        r#"relay.yaml:9:3: targets.orders: `deployment` is missing: the name or id of the deployment
+relay.yaml:13:5: targets.orders.deploymnt: not a key of an application target; did you mean "deployment"? (its keys: kind, coalesce, connection, platform, deployment, properties, secure_properties, forget, receipt_property, roll_limit, supersede)"#,
+    );
+}
+
+#[test]
+fn an_unknown_kind_names_the_nearest_and_all() {
+    assert_printed(
+        &application_with("kind: application", "kind: aplication"),
+        r#"relay.yaml:10:11: targets.orders.kind: "aplication" is not a kind; did you mean "application"? (application, shared_secret, secret_value, http)"#,
+    );
+    assert_printed(
+        &application_with("    kind: application\n", ""),
+        "relay.yaml:9:3: targets.orders: `kind` is missing: application, shared_secret, secret_value or http",
+    );
+}
+
+#[test]
+fn a_platform_of_a_later_version_is_not_there_yet() {
+    assert_printed(
+        &application_with("cloudhub2", "rtf"),
+        r#"relay.yaml:12:15: targets.orders.platform: "rtf" is not a platform that this version serves (cloudhub2)"#,
+    );
+}
+
+#[test]
+fn an_unknown_connection_names_the_known_ones() {
+    assert_printed(
+        &application_with("connection: prod", "connection: prdo"),
+        r#"relay.yaml:11:17: targets.orders.connection: there is no connection "prdo"; did you mean "prod"? (connections: prod)"#,
+    );
+    assert_printed(
+        APPLICATION,
+        r#"relay.yaml:4:17: targets.orders.connection: there is no connection "prod"; describe it under `connections`"#,
+    );
+}
+
+#[test]
+fn a_mistake_in_a_connection_is_not_repeated_by_its_targets() {
+    assert_printed(
+        &application_with("host: anypoint.mulesoft.com", "host: my_host"),
+        r#"relay.yaml:3:11: connections.prod.host: expected a host name such as anypoint.mulesoft.com, found "my_host""#,
+    );
+}
+
+#[test]
+fn names_of_targets_and_connections_have_a_shape() {
+    assert_printed(
+        &application_with("  orders:", "  orders api:"),
+        r#"relay.yaml:9:3: targets."orders api": a name has 1 to 64 characters: letters, digits, '.', '_' and '-', starting with a letter or digit"#,
+    );
+    assert_printed(
+        &connection_with("  prod:", "  -prod:"),
+        "relay.yaml:2:3: connections.-prod: a name has 1 to 64 characters: letters, digits, '.', '_' and '-', starting with a letter or digit",
+    );
+}
+
+#[test]
+fn a_wrong_type_says_what_was_expected_and_found() {
+    assert_printed(
+        "reconcile: { interval: [5m] }\n",
+        "relay.yaml:1:14: reconcile.interval: expected a duration such as 500ms, 30s, 5m or 1h15m, found a list",
+    );
+    assert_printed(
+        "listen: 8080
+limits: [1MiB]
+queue:
+  workers: many
+  retry_base: 30
+admin: on
+ingress: sns
+",
+        r#"relay.yaml:1:9: listen: expected an IP address and a port such as 0.0.0.0:8080, found "8080"
+relay.yaml:2:1: limits: expected a mapping (`key: value`), found a list
+relay.yaml:4:12: queue.workers: expected a whole number between 1 and 1024, found "many"
+relay.yaml:5:15: queue.retry_base: expected a duration such as 500ms, 30s, 5m or 1h15m, found "30"
+relay.yaml:6:8: admin: expected `off` or a mapping such as { listen: 127.0.0.1:9090 }, found "on"
+relay.yaml:7:10: ingress: expected a mapping (`key: value`), found "sns""#,
+    );
+    assert_printed(
+        "log:
+  filter:
+",
+        "relay.yaml:2:3: log.filter: expected a log filter such as info or anypoint_relay=debug,info, found nothing",
+    );
+    assert_printed(
+        "log: { format: text, filter: 'a=b=c' }\n",
+        r#"relay.yaml:1:16: log.format: "text" is not a log format (json, pretty)
+relay.yaml:1:30: log.filter: expected a log filter such as info or anypoint_relay=debug,info, found "a=b=c""#,
+    );
+}
+
+#[test]
+fn a_value_out_of_range_says_the_range() {
+    assert_printed(
+        "limits: { body: 64MiB, request_timeout: 5s, concurrency: 0 }\n",
+        r#"relay.yaml:1:17: limits.body: expected a size between 1KiB and 16MiB, found "64MiB"
+relay.yaml:1:41: limits.request_timeout: expected a duration between 10ms and 4s900ms, found "5s"
+relay.yaml:1:58: limits.concurrency: expected a whole number between 1 and 65536, found "0""#,
+    );
+    assert_printed(
+        "queue: { workers: -1, retry_base: 1m, retry_cap: 30s }\n",
+        r#"relay.yaml:1:1: queue: `retry_cap` is shorter than `retry_base`; the backoff grows from the base to the cap
+relay.yaml:1:19: queue.workers: expected a whole number between 1 and 1024, found "-1""#,
+    );
+}
+
+#[test]
+fn a_flag_is_true_or_false_only() {
+    assert_printed(
+        "ingress:
+  sns:
+    topics: [arn:aws:sns:eu-west-1:123456789012:rotations]
+    require_version_2: yes
+    confirm: atuo
+",
+        r#"relay.yaml:4:24: ingress.sns.require_version_2: expected true or false, found "yes"
+relay.yaml:5:14: ingress.sns.confirm: "atuo" is not a way to confirm; did you mean "auto"? (auto, api, url, off)"#,
+    );
+}

@@ -1,0 +1,276 @@
+//! Sources, targets, and all problems at once.
+
+use crate::{
+    application_and, application_with, assert_printed, changed, connection_and, shared_and, shared_with,
+};
+
+#[test]
+fn a_source_names_a_secret_and_one_part_of_it() {
+    assert_printed(
+        &application_with("{ secret: prod/db, field: password }", "{ field: password }"),
+        "relay.yaml:15:7: targets.orders.secure_properties.db.password: `secret` is missing: the name or ARN of a secret",
+    );
+    assert_printed(
+        &application_with(
+            "{ secret: prod/db, field: password }",
+            "{ secret: prod/db, field: a, pointer: /b }",
+        ),
+        "relay.yaml:15:58: targets.orders.secure_properties.db.password.pointer: give only one of `field`, `pointer`, `binary` and `template`",
+    );
+    assert_printed(
+        &application_with(
+            "{ secret: prod/db, field: password }",
+            "{ secret: prod/db, pointer: db/password }",
+        ),
+        r#"relay.yaml:15:48: targets.orders.secure_properties.db.password.pointer: expected a JSON pointer such as /database/password, found "db/password""#,
+    );
+    assert_printed(
+        &application_with(
+            "{ secret: prod/db, field: password }",
+            "{ secret: prod/db, template: 'jdbc:{host' }",
+        ),
+        "relay.yaml:15:49: targets.orders.secure_properties.db.password.template: a `{` without its `}`; write `{{` for a literal brace",
+    );
+    assert_printed(
+        &application_with("{ secret: prod/db, field: password }", "[a]"),
+        "relay.yaml:15:7: targets.orders.secure_properties.db.password: expected a source such as { secret: prod/db, field: password }, or a text, found a list",
+    );
+    assert_printed(
+        &application_with("{ secret: prod/db, field: password }", ""),
+        "relay.yaml:15:7: targets.orders.secure_properties.db.password: expected a source such as { secret: prod/db, field: password }, or a text, found nothing",
+    );
+}
+
+#[test]
+fn a_secret_is_named_as_aws_names_it() {
+    assert_printed(
+        &application_with("{ secret: prod/db, field: password }", "{ secret: 'prod db' }"),
+        "relay.yaml:15:30: targets.orders.secure_properties.db.password.secret: a secret name has letters, digits and /_+=.@-! only",
+    );
+    assert_printed(
+        &application_with(
+            "{ secret: prod/db, field: password }",
+            "{ secret: 'arn:aws:secretsmanager:eu-west-1:1:secret:x' }",
+        ),
+        "relay.yaml:15:30: targets.orders.secure_properties.db.password.secret: an ARN of a secret reads arn:<partition>:secretsmanager:<region>:<account>:secret:<name>",
+    );
+    assert_printed(
+        &application_with(
+            "{ secret: prod/db, field: password }",
+            "{ secret: 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:x', region: eu-west-2 }",
+        ),
+        "relay.yaml:15:30: targets.orders.secure_properties.db.password.secret: the ARN names region eu-west-1, the configuration eu-west-2",
+    );
+    assert_printed(
+        &application_with(
+            "{ secret: prod/db, field: password }",
+            "{ secret: x, region: europe, role: reader }",
+        ),
+        r#"relay.yaml:15:41: targets.orders.secure_properties.db.password.region: expected an AWS region such as eu-west-1, found "europe"
+relay.yaml:15:55: targets.orders.secure_properties.db.password.role: expected the ARN of a role such as arn:aws:iam::123456789012:role/relay-reader, found "reader""#,
+    );
+}
+
+#[test]
+fn an_application_takes_at_least_one_secret() {
+    assert_printed(
+        &application_with("{ secret: prod/db, field: password }", "fixed"),
+        "relay.yaml:9:3: targets.orders: takes no secret; give at least one value as { secret: name, field: name }, or delete the target",
+    );
+}
+
+#[test]
+fn a_property_has_one_owner() {
+    assert_printed(
+        &application_and(
+            "    properties:
+      db.password: x
+",
+        ),
+        "relay.yaml:17:20: targets.orders.properties.db.password: in `secure_properties` too; a property is one or the other, so keep one of them",
+    );
+    assert_printed(&application_and("    forget: [db.password, old, old]\n"), "relay.yaml:16:14: targets.orders.forget[0]: this target sets it; a property is either set or forgotten, so keep one of them
+relay.yaml:16:32: targets.orders.forget[2]: listed twice; keep one of them");
+    assert_printed(
+        &application_and(
+            "    properties:
+      anypoint-relay.receipt: x
+",
+        ),
+        r#"relay.yaml:9:3: targets.orders: property "anypoint-relay.receipt" holds the relay's receipt; rename yours, or set `receipt_property` to a free name"#,
+    );
+    assert_printed(
+        &application_and("    receipt_property: db.password\n"),
+        r#"relay.yaml:16:23: targets.orders.receipt_property: property "db.password" holds the relay's receipt; rename yours, or set `receipt_property` to a free name"#,
+    );
+}
+
+#[test]
+fn a_literal_value_fits_its_property() {
+    assert_printed(
+        &application_with("{ secret: prod/db, field: password }", "'******'"),
+        "relay.yaml:15:20: targets.orders.secure_properties.db.password: only asterisks: that is how Anypoint masks a value, not a value; give the real one",
+    );
+}
+
+#[test]
+fn a_shared_secret_has_the_values_of_its_type() {
+    assert_printed(&shared_with("type: UsernamePassword", "type: Blob"), "relay.yaml:9:3: targets.shared: `content` is missing: a source such as { secret: name, field: name }
+relay.yaml:15:5: targets.shared.username: not a key of a shared_secret target (its keys: kind, coalesce, connection, group, name, expiry, type, content)
+relay.yaml:16:5: targets.shared.password: not a key of a shared_secret target (its keys: kind, coalesce, connection, group, name, expiry, type, content)");
+    assert_printed(
+        &shared_with("type: UsernamePassword", "type: Usernamepassword"),
+        r#"relay.yaml:14:11: targets.shared.type: "Usernamepassword" is not a type of shared secret; did you mean "UsernamePassword"? (UsernamePassword, SymmetricKey, S3Credential, Blob)"#,
+    );
+    assert_printed(
+        &shared_with("name: orders-db", "name: prod/orders"),
+        r#"relay.yaml:13:11: targets.shared.name: "prod/orders" cannot be a shared secret: Anypoint's names have 3 to 35 letters, digits and dashes, a letter first"#,
+    );
+    assert_printed(
+        &shared_and("    expiry: { days: 0 }\n"),
+        r#"relay.yaml:17:21: targets.shared.expiry.days: expected a whole number between 1 and 3650, found "0""#,
+    );
+    assert_printed(
+        &shared_and("    expiry: never\n"),
+        r#"relay.yaml:17:13: targets.shared.expiry: expected `keep`, `default` or { days: 90 }, found "never""#,
+    );
+}
+
+#[test]
+fn a_secret_value_has_an_id_and_a_path() {
+    assert_printed(
+        &connection_and(
+            "targets:
+  value:
+    kind: secret_value
+    connection: prod
+    secret_id: a/b
+    path: secrets/{id}
+    value: fixed
+",
+        ),
+        r#"relay.yaml:9:3: targets.value: takes no secret; give at least one value as { secret: name, field: name }, or delete the target
+relay.yaml:12:16: targets.value.secret_id: expected an id of letters, digits, `.`, `_` and `-`, found "a/b"
+relay.yaml:13:11: targets.value.path: expected a path that begins with `/`, without `?` and `#`, found "secrets/{id}""#,
+    );
+    assert_printed(
+        &connection_and(
+            "targets:
+  value:
+    kind: secret_value
+    connection: prod
+    secret_id: ab
+    path: /secrets/{id}
+    value: { secret: prod/db }
+",
+        ),
+        "relay.yaml:13:11: targets.value.path: the path does not name {secret}, so every target would write to one place",
+    );
+}
+
+#[test]
+fn an_http_target_has_a_url_a_key_and_a_secret() {
+    assert_printed("targets:
+  facade:
+    kind: http
+    url: http://example.com/x
+    connection: prod
+", "relay.yaml:2:3: targets.facade: `key` is missing: the signing key, such as { env: FACADE_KEY }
+relay.yaml:2:3: targets.facade: depends on no secret; name those that it sends under `values`, or those that it tells about under `watch`
+relay.yaml:4:10: targets.facade.url: use https; plain http is for this machine only (127.0.0.1, ::1, localhost)
+relay.yaml:5:5: targets.facade.connection: not a key of an http target (its keys: kind, coalesce, url, key, values, watch, timeout)");
+    assert_printed("targets:
+  facade:
+    kind: http
+    url: https://example.com/x
+    key: { env: KEY }
+    values: { a: b }
+    watch: [{ name: x }]
+", "relay.yaml:7:13: targets.facade.watch[0]: `secret` is missing: the name or ARN of a secret
+relay.yaml:7:15: targets.facade.watch[0].name: not a key of a watched secret (its keys: secret, region, role)");
+    assert_printed(
+        "targets:
+  facade:
+    kind: http
+    url: https://example.com/x
+    key: { env: KEY }
+    values: { a: b }
+",
+        "relay.yaml:2:3: targets.facade: depends on no secret; name those that it sends under `values`, or those that it tells about under `watch`",
+    );
+}
+
+#[test]
+fn one_thing_in_anypoint_has_one_target() {
+    assert_printed(
+        &application_and(
+            "  again:
+    kind: application
+    connection: prod
+    platform: cloudhub2
+    deployment: orders
+    secure_properties:
+      db.password: { secret: prod/db, field: password }
+",
+        ),
+        r#"relay.yaml:16:3: targets.again: writes deployment "orders" as targets.orders (line 9) does; a thing has one writer, so put all of it into one target"#,
+    );
+    assert_printed(
+        &shared_and(
+            "  again:
+    kind: shared_secret
+    connection: prod
+    group: orders
+    name: orders-db
+    type: UsernamePassword
+    username: app
+    password: { secret: prod/db, field: password }
+",
+        ),
+        r#"relay.yaml:17:3: targets.again: writes shared secret "orders-db" of group "orders" as targets.shared (line 9) does; a thing has one writer, so put all of it into one target"#,
+    );
+    assert_printed(
+        &changed(
+            &application_and(
+                "  again:
+    kind: application
+    connection: same
+    platform: cloudhub2
+    deployment: orders
+    secure_properties:
+      db.password: { secret: prod/db, field: password }
+",
+            ),
+            "targets:\n",
+            "  same:
+    host: anypoint.mulesoft.com
+    client_id: { env: ID }
+    client_secret: { env: SECRET }
+    organization: 3f8a6c2e-5b1d-4f70-9c3a-2d4e6f8a0b1c
+    environment: 7c1e9d40-8a2b-4c6d-b5e3-1f2a3b4c5d6e
+targets:
+",
+        ),
+        r#"relay.yaml:22:3: targets.again: writes deployment "orders" as targets.orders (line 15) does; a thing has one writer, so put all of it into one target"#,
+    );
+}
+
+#[test]
+fn problems_of_all_parts_come_together_in_the_order_of_the_file() {
+    assert_printed(
+        &changed(
+            &changed(
+                &changed(&application_and("queue: { workers: x }\n"), "{ env: ID }", "hunter2"),
+                "kind: application",
+                "kind: app",
+            ),
+            "targets:",
+            "listn: 1
+targets:",
+        ),
+        r#"relay.yaml:4:16: connections.prod.client_id: a credential is given by reference, never in this file; write { env: NAME }, { file: /path } or { aws_secret: { secret: name, field: name } } (what stands here is not shown)
+relay.yaml:8:1: listn: not a key of the configuration; did you mean "listen"? (its keys: listen, limits, admin, ingress, aws, reconcile, receipts, queue, log, connections, targets)
+relay.yaml:11:11: targets.orders.kind: "app" is not a kind (application, shared_secret, secret_value, http)
+relay.yaml:17:19: queue.workers: expected a whole number between 1 and 1024, found "x""#,
+    );
+}
