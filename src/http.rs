@@ -10,3 +10,7 @@ pub mod routes;
 pub use problem::{ErrorCode, Problem, ProblemBody};
 pub use readiness::{NotReady, Readiness};
 pub use request_id::RequestId;
+
+#[cfg(test)]
+#[path = "../tests/support/openapi.rs"]
+pub(crate) mod contract;

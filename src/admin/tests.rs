@@ -1,8 +1,5 @@
 //! Each route once, its answer held to `openapi.yaml`.
 
-#[path = "../../tests/support/openapi.rs"]
-mod openapi;
-
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,9 +9,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use self::openapi::Spec;
 use super::*;
 use crate::clock::TestClock;
+use crate::http::contract::Spec;
 use crate::http::routes::ROUTES;
 use crate::model::{Change, Event, Failure, FailureCode, Outcome, Retry, SecretMention, SecretRef, Shape};
 use crate::queue::{Note, Policy, Reason, Settings, WorkQueue};
@@ -47,8 +44,8 @@ fn state() -> AdminState {
     board.finished(&targets[0], run, RunRecord { notes: vec!["a note".to_owned()], ..record });
     let settings = Settings {
         retry_base: Duration::from_secs(1),
-        retry_cap: Duration::from_secs(60),
-        slow_retry: Duration::from_secs(600),
+        retry_cap: Duration::from_mins(1),
+        slow_retry: Duration::from_mins(10),
     };
     let mut queue = WorkQueue::new(settings, Box::new(|limit| limit));
     for target in &targets {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use crate::model::{Event, Failure, Outcome, TargetName, TopicArn};
@@ -33,9 +35,7 @@ impl DedupId {
         if id.len() <= 128 {
             return Self(format!("{space}{id}"));
         }
-        let digest = Sha256::digest(id.as_bytes());
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self(format!("{space}sha256:{hex}"))
+        Self(format!("{space}sha256:{}", STANDARD.encode(Sha256::digest(id.as_bytes()))))
     }
 
     /// The id as text.

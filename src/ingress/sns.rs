@@ -175,14 +175,16 @@ fn no_certificate(fault: CertificateFault) -> Problem {
 /// Parsed certificates, so that a message costs one signature check and no certificate parsing. The
 /// store gives the same bytes for the same certificate; that they are the same is seen by address.
 #[derive(Default)]
-struct Parsed(Mutex<Vec<(Arc<[u8]>, Arc<Certificate>)>>);
+struct Parsed(Mutex<Vec<PemAndCertificate>>);
+
+type PemAndCertificate = (Arc<[u8]>, Arc<Certificate>);
 
 impl Parsed {
     /// AWS signs with one certificate per region and replaces it about twice a year.
     const KEPT: usize = 8;
 
     fn certificate(&self, pem: Arc<[u8]>) -> Result<Arc<Certificate>, SnsRefusal> {
-        let known = |kept: &[(Arc<[u8]>, Arc<Certificate>)]| {
+        let known = |kept: &[PemAndCertificate]| {
             kept.iter().find(|(bytes, _)| Arc::ptr_eq(bytes, &pem)).map(|(_, parsed)| Arc::clone(parsed))
         };
         if let Some(parsed) = known(&self.0.lock().unwrap_or_else(PoisonError::into_inner)) {

@@ -59,7 +59,7 @@ impl IngressState {
             Some(config) => Some(TriggerHook::open(config, &parts).await?),
             None => None,
         };
-        // A waiting trigger holds one of the concurrent requests; AWS's senders keep at least half.
+        // A waiting trigger holds one of the concurrent requests; AWS's senders keep half of them.
         let waiters = Semaphore::new((limits.concurrency / 2).clamp(1, 32));
         let quiet = Quiet::default();
         Ok(Self(Arc::new(Inner { limits, parts, quiet, waiters, sns, eventbridge, trigger })))

@@ -18,7 +18,6 @@ use tower::ServiceExt;
 use super::ports::{
     Alert, Answer, CertificateFault, Certificates, Confirmer, Hint, Intake, Subject, TargetReport, Ticket,
 };
-use super::tests::openapi::Spec;
 use super::{IngressState, Parts, router};
 use crate::clock::TestClock;
 use crate::config::{
@@ -27,6 +26,7 @@ use crate::config::{
 };
 use crate::credential::{CredentialError, CredentialRef, Credentials};
 use crate::http::Readiness;
+use crate::http::contract::Spec;
 use crate::model::{Failure, FailureCode, Outcome, Retry, TargetName, TopicArn};
 use crate::secret::SecretValue;
 use crate::status::RunNo;

@@ -6,7 +6,4 @@ mod eventbridge;
 mod sns;
 mod trigger;
 
-#[path = "../../tests/support/openapi.rs"]
-pub(super) mod openapi;
-
 use super::testing::*;

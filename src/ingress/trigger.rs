@@ -74,8 +74,8 @@ impl Order {
             let index = webhook::verify(signed, &body, &values, hook.tolerance, now)?;
             Ok(keys.get(index.0).map(Key::id).unwrap_or_default().to_owned())
         };
-        let stale = |refusal: &WebhookRefusal| *refusal == WebhookRefusal::Mismatch;
-        let key_id = hook.keys.admit(check, stale).await.map_err(refused)?;
+        let mismatch = |refusal: &WebhookRefusal| *refusal == WebhookRefusal::Mismatch;
+        let key_id = hook.keys.admit(check, mismatch).await.map_err(refused)?;
         Ok(Self { id: signed.id.to_owned(), key_id, body, uri })
     }
 

@@ -7,7 +7,7 @@ use axum::http::Uri;
 use crate::http::{ErrorCode, Problem};
 
 /// The longest wait; load balancers commonly cut idle requests after 60 s.
-pub const LONGEST: Duration = Duration::from_secs(60);
+pub const LONGEST: Duration = Duration::from_mins(1);
 
 /// The wait that a request asks for, if any. No other parameter is known, so a misspelt one is told.
 pub(super) fn asked(uri: &Uri) -> Result<Option<Duration>, Problem> {
