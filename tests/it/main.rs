@@ -3,8 +3,16 @@
 //! Every test starts a sandbox of its own and the real relay in front of it. The verdict comes from the
 //! sandbox's history (what each replica ran with, and when), never from the relay's own word.
 
+mod cli;
 mod happy_path;
+mod hooks;
+mod kinds;
+mod leak;
+mod process;
+mod promises;
+mod scenarios;
 mod support;
+mod unconfirmed;
 
 #[path = "../support/openapi.rs"]
 mod openapi;

@@ -1,0 +1,1 @@
+//! The hooks against real senders: SNS, EventBridge and their retries.

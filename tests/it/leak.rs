@@ -1,0 +1,1 @@
+//! A canary value goes through every path; it must appear nowhere.

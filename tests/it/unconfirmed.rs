@@ -1,0 +1,1 @@
+//! Rules of Anypoint that are not confirmed, in both positions.
