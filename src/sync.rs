@@ -25,7 +25,9 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use crate::clock::Clock;
-use crate::model::{Failure, FailureCode, Outcome, Receipt, Retry, SecretRef, Stamp, VersionSeen, Wanted};
+use crate::model::{
+    Failure, FailureCode, Outcome, Receipt, Retry, Roll, SecretRef, Stamp, VersionSeen, Wanted,
+};
 use memory::{Delivered, GivenUp, Memory, Pending, TargetMemory};
 use plan::{Leave, Plan, Why, plan};
 use ports::{Observation, Observed, Proof, Secrets, Stage, Target, TargetSpec};
@@ -70,7 +72,7 @@ pub struct Ended {
 impl Ended {
     /// A run that got nowhere.
     pub fn failed(failure: Failure) -> Self {
-        let (outcome, next) = by_retry(failure);
+        let (outcome, next) = by_retry(failure, Roll::Over);
         Self {
             outcome,
             next,
@@ -113,11 +115,16 @@ pub enum Next {
     Again {
         /// After this long.
         after: Duration,
-        /// Whether a roll is under way, which keeps or takes a roll slot.
-        rolling: bool,
+        /// What is known of a roll, for its slot.
+        roll: Roll,
     },
-    /// Try again with backoff, no sooner than asked.
-    Retry(Option<Duration>),
+    /// Try again with backoff.
+    Retry {
+        /// No sooner than the other side asked.
+        no_sooner_than: Option<Duration>,
+        /// What is known of a roll, for its slot.
+        roll: Roll,
+    },
     /// Try again when a roll slot is free.
     AwaitRoll,
     /// Nothing until the wanted state, the configuration or a person changes something; `slowly`: or the
@@ -149,10 +156,12 @@ pub async fn run(
     claim_roll: &(dyn Fn() -> bool + std::marker::Sync),
 ) -> Ended {
     let spec = target.spec();
+    let memory = sync.memory.of(&spec.name);
     let mut pass = Pass {
         sync,
         spec,
-        memory: sync.memory.of(&spec.name),
+        roll: if memory.pending.is_some() { Roll::Unknown } else { Roll::Over },
+        memory,
         wanted: None,
         wrote: None,
         proved_now: false,
@@ -160,9 +169,9 @@ pub async fn run(
     };
     let (outcome, next) = match pass.go(target, leave, claim_roll).await {
         Ok(ended) => ended,
-        Err(Stop::NotYet(outcome, after)) => (outcome, Next::Again { after, rolling: false }),
+        Err(Stop::NotYet(outcome, after)) => (outcome, Next::Again { after, roll: pass.roll }),
         Err(Stop::AwaitRoll) => (Outcome::Retrying(awaiting_roll()), Next::AwaitRoll),
-        Err(Stop::Failed(failure)) => by_retry(failure),
+        Err(Stop::Failed(failure)) => by_retry(failure, pass.roll),
     };
     pass.end(outcome, next)
 }
@@ -171,6 +180,7 @@ struct Pass<'a> {
     sync: &'a Sync,
     spec: &'a TargetSpec,
     memory: TargetMemory,
+    roll: Roll,
     wanted: Option<Wanted>,
     wrote: Option<Wrote>,
     proved_now: bool,
@@ -188,6 +198,8 @@ impl Pass<'_> {
         self.wanted = Some(wanted.clone());
         let observed = target.observe().await?;
         let seen = observed.observation().clone();
+        let rolls = self.spec.rolls && seen.stage == Stage::Rolling;
+        self.roll = if rolls { Roll::UnderWay } else { Roll::Over };
         self.note_foreign_roll(&seen);
         self.remember()?;
 
@@ -202,7 +214,7 @@ impl Pass<'_> {
             Plan::Park(failure) => {
                 self.memory.given_up = Some(GivenUp { digest: wanted.digest(), failure: failure.clone() });
                 self.remember()?;
-                Ok(by_retry(failure))
+                Ok(by_retry(failure, Roll::Over))
             }
             Plan::Write(why) => {
                 if self.spec.rolls && !claim_roll() {
@@ -286,6 +298,9 @@ impl Pass<'_> {
             Err(_) => WriteEnd::Failed,
         };
         self.wrote = Some(Wrote { why, end });
+        if self.spec.rolls && end != WriteEnd::Failed {
+            self.roll = Roll::UnderWay;
+        }
         match written {
             Ok(applied) => {
                 self.notes.extend(applied.notes);
@@ -329,10 +344,7 @@ impl Pass<'_> {
         let wanted = self.observe_aws().await?;
         if written != Some(wanted.digest()) {
             self.wanted = Some(wanted);
-            return Ok((
-                Outcome::Confirming,
-                Next::Again { after: Duration::ZERO, rolling: self.spec.rolls },
-            ));
+            return Ok((Outcome::Confirming, Next::Again { after: Duration::ZERO, roll: self.roll }));
         }
         let proof_now = match self.spec.proof {
             Proof::None => Some(Outcome::Accepted),
@@ -379,7 +391,8 @@ impl Pass<'_> {
     }
 
     fn poll(&self) -> Next {
-        Next::Again { after: self.sync.poll, rolling: self.spec.rolls }
+        let roll = if self.spec.rolls { Roll::UnderWay } else { Roll::Over };
+        Next::Again { after: self.sync.poll, roll }
     }
 
     fn note_foreign_roll(&mut self, seen: &Observation) {
@@ -430,10 +443,15 @@ impl Pass<'_> {
     }
 }
 
-fn by_retry(failure: Failure) -> (Outcome, Next) {
+/// What follows from a failure. A parked target frees its slot: a roll of it that goes on has been given
+/// up already.
+fn by_retry(failure: Failure, roll: Roll) -> (Outcome, Next) {
     match failure.retry {
-        Retry::Backoff => (Outcome::Retrying(failure), Next::Retry(None)),
-        Retry::CoolDown(after) => (Outcome::Retrying(failure), Next::Retry(Some(after))),
+        Retry::Backoff => (Outcome::Retrying(failure), Next::Retry { no_sooner_than: None, roll }),
+        Retry::CoolDown(after) => {
+            (Outcome::Retrying(failure), Next::Retry { no_sooner_than: Some(after), roll })
+        }
+        Retry::Turn(after) => (Outcome::Retrying(failure), Next::Again { after, roll }),
         Retry::Never => (Outcome::Parked(failure), Next::Park { slowly: false }),
         Retry::Slowly => (Outcome::Parked(failure), Next::Park { slowly: true }),
     }

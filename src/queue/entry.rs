@@ -140,7 +140,7 @@ impl<K> Entry<K> {
                 self.state = State::Waiting;
                 self.planned = Some(later(now, delay));
             }
-            End::Retry { no_sooner_than } => {
+            End::Retry { no_sooner_than, .. } => {
                 let asked = no_sooner_than.map(|wait| later(now, wait));
                 self.state = State::Backoff;
                 self.attempts = self.attempts.saturating_add(1);

@@ -246,9 +246,9 @@ impl Inner {
         let left = last.and_then(|last| (last + SPACING).checked_duration_since(now));
         match left.filter(|left| !left.is_zero()) {
             None => Ok(()),
-            Some(_) => Err(Failure::new(
+            Some(left) => Err(Failure::new(
                 FailureCode::Conflict,
-                Retry::CoolDown(Duration::from_secs(1)),
+                Retry::Turn(left),
                 format!(
                     "shared secret {:?} was written less than {} s ago, and its `modifiedAt` shows seconds",
                     self.secret.wanted(),
