@@ -162,6 +162,7 @@ pub async fn run(
         spec,
         roll: if memory.pending.is_some() { Roll::Unknown } else { Roll::Over },
         memory,
+        shown: None,
         wanted: None,
         wrote: None,
         proved_now: false,
@@ -180,6 +181,8 @@ struct Pass<'a> {
     sync: &'a Sync,
     spec: &'a TargetSpec,
     memory: TargetMemory,
+    /// The receipt that the target shows, once it was looked at.
+    shown: Option<Receipt>,
     roll: Roll,
     wanted: Option<Wanted>,
     wrote: Option<Wrote>,
@@ -200,6 +203,7 @@ impl Pass<'_> {
         let seen = observed.observation().clone();
         let rolls = self.spec.rolls && seen.stage == Stage::Rolling;
         self.roll = if rolls { Roll::UnderWay } else { Roll::Over };
+        self.shown.clone_from(&seen.receipt);
         self.note_foreign_roll(&seen);
         self.remember()?;
 
@@ -247,10 +251,12 @@ impl Pass<'_> {
         }
     }
 
-    /// What the last proved delivery held of this secret. Receipts list versions in the order of the
-    /// target's secrets; one of another mapping has another length or is left out.
+    /// What the last proved delivery held of this secret, or, after a restart, what the target says it
+    /// was given. Receipts list versions in the order of the target's secrets; one of another mapping has
+    /// another length or is left out.
     fn delivered_version(&self, secret: &SecretRef) -> Option<&VersionSeen> {
-        let versions = &self.memory.delivered.as_ref()?.receipt.versions;
+        let delivered = self.memory.delivered.as_ref().map(|delivered| &delivered.receipt);
+        let versions = &delivered.or(self.shown.as_ref())?.versions;
         if versions.len() != self.spec.secrets.len() {
             return None;
         }
