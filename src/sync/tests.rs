@@ -235,11 +235,7 @@ async fn a_write_whose_answer_was_lost_is_observed_and_repeated_once() {
     let bench = Bench::new();
     lock(&bench.target.state).loses_answer = true;
     let lost = bench.run().await;
-    assert_eq!(
-        lost.next,
-        Next::Retry { no_sooner_than: None, roll: Roll::UnderWay },
-        "it may roll"
-    );
+    assert_eq!(lost.next, Next::Retry { no_sooner_than: None, roll: Roll::UnderWay }, "it may roll");
     assert_eq!(bench.run().await.outcome, Outcome::Confirming, "it landed and rolls");
     bench.finish_roll();
     assert_eq!(bench.run().await.wrote.map(|wrote| wrote.why), Some(Why::Unanswered));

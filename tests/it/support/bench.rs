@@ -12,7 +12,7 @@ use anypoint_relay::model::{Outcome, TargetName};
 use anypoint_relay::queue::{Phase, Queue};
 use anypoint_relay::status::StatusBoard;
 use anypoint_sandbox::anypoint::Anypoint;
-use anypoint_sandbox::aws::{Auth, Aws, Sink};
+use anypoint_sandbox::aws::{ApiDestination, Auth, Aws, Sink};
 use anypoint_sandbox::{Sandbox, wait_for, wait_until};
 use aws_sdk_secretsmanager::config::Credentials;
 use tokio::task::JoinHandle;
@@ -91,8 +91,14 @@ impl Bench {
 
     /// Starts the relay with a whole configuration.
     pub(crate) async fn start_with(&mut self, text: &str) {
+        self.start_beyond(text, |_| ()).await;
+    }
+
+    /// Starts the relay with settings that no file may have.
+    pub(crate) async fn start_beyond(&mut self, text: &str, change: impl FnOnce(&mut Config)) {
         text.clone_into(&mut self.config);
-        let config = self.parse(text);
+        let mut config = self.parse(text);
+        change(&mut config);
         let access = Access::with_credentials(
             config.aws.clone(),
             Credentials::new("AKIASANDBOX", "sandbox/secret/access/key", None, None, "sandbox"),
@@ -187,10 +193,14 @@ targets:
 
     /// Every rotation from now on is told through EventBridge.
     pub(crate) fn tell_by_eventbridge(&self) {
+        self.aws.emit_on_rotation(&Sink::Destination(self.destination()));
+    }
+
+    /// An API destination that leads to the relay.
+    pub(crate) fn destination(&self) -> ApiDestination {
         let url = format!("{}/hooks/eventbridge", self.hooks());
         let auth = Auth::ApiKey { header: "x-api-key".to_owned(), value: EVENTBRIDGE_KEY.to_owned() };
-        let destination = self.aws.api_destination(url, auth);
-        self.aws.emit_on_rotation(&Sink::Destination(destination));
+        self.aws.api_destination(url, auth)
     }
 
     /// Every rotation from now on is told through the SNS topic, to a confirmed subscription.
@@ -243,6 +253,16 @@ targets:
     pub(crate) async fn outcome<T>(&self, target: &str, pick: impl Fn(&Outcome) -> Option<T>) -> T {
         let target = name(target);
         wait_for("an outcome", LIMIT, || pick(&self.board().outcome(&target)?)).await
+    }
+
+    /// Where a target stands in the queue.
+    pub(crate) fn phase_of(&self, target: &str) -> Phase {
+        self.phase(&name(target))
+    }
+
+    /// How many keys the queue knows.
+    pub(crate) fn keys(&self) -> usize {
+        self.relay().queue.snapshot().keys.len()
     }
 
     fn phase(&self, target: &TargetName) -> Phase {
