@@ -61,9 +61,9 @@ pub async fn sync(args: &SyncArgs, out: &mut dyn Write) -> anyhow::Result<Ended>
     let app = App::build(config, access).await.context("the relay cannot start")?;
     let outcomes = app.sync_once(&targets, args.timeout).await;
     if args.json {
-        print_json(&outcomes, out)?
+        print_json(&outcomes, out)?;
     } else {
-        print_table(&outcomes, out)?
+        print_table(&outcomes, out)?;
     }
     Ok(outcomes.iter().map(|(_, outcome)| ended(outcome.as_ref())).max().unwrap_or(Ended::Done))
 }
