@@ -7,10 +7,10 @@ use anypoint_sandbox::aws::{ApiDestination, Confirmed, Sink, Status, Subscriptio
 use anypoint_sandbox::faults::Rule;
 use tokio::time::{Instant, interval};
 
-use crate::hand;
 use crate::screen::{Screen, Tone};
 use crate::stage::{REPLICAS, Stage};
-use crate::watch::{Channel, Watch, short};
+use crate::telling::{self, Channel};
+use crate::watch::{Watch, short};
 
 /// Longest time that an act may take; after that it has failed.
 const LIMIT: Duration = Duration::from_secs(8);
@@ -113,9 +113,9 @@ impl<'s> Show<'s> {
         self.stage.aws.stop_emitting();
         let log = Arc::new(Mutex::new(Vec::new()));
         let watch = Watch::new(self.stage, self.screen, vec![Channel::Hand(Arc::clone(&log))]);
-        let request = hand::trigger(self.stage)?;
+        let request = telling::trigger(self.stage)?;
         self.stage.rotate();
-        let sender = tokio::spawn(hand::send(request, log));
+        let sender = tokio::spawn(telling::send(request, log));
         let after = self.prove("signed trigger", watch).await;
         sender.abort();
         self.verdict.triggers.push(("signed trigger", after));

@@ -6,10 +6,10 @@
 //! each of the three triggers, and the healing of two faults, was proved at the replicas.
 
 mod acts;
-mod hand;
 mod screen;
 mod serve;
 mod stage;
+mod telling;
 mod watch;
 
 use std::fs::File;

@@ -13,7 +13,8 @@ use tokio::net::TcpListener;
 use crate::acts::{destination, tell_only};
 use crate::screen::{Screen, Tone};
 use crate::stage::{SECRET, Stage};
-use crate::watch::{Channel, Watch, short};
+use crate::telling::Channel;
+use crate::watch::{Watch, short};
 
 /// Keeps everything up and shows what happens.
 pub(crate) async fn serve(stage: Arc<Stage>, screen: Screen) -> anyhow::Result<()> {

@@ -1,63 +1,21 @@
 //! What happens, as it happens: read from the sandbox's histories and the relay's status board, never
 //! made up. Each thing is shown once, with the time since what it follows from.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anypoint_relay::model::Outcome as Verdict;
+use anypoint_relay::model::Outcome;
 use anypoint_relay::status::{Did, RunLine, RunNo, TargetStatus};
 use anypoint_sandbox::anypoint::DeploymentWrite;
-use anypoint_sandbox::aws::{ApiDestination, Attempt, Held, Outcome, Subscription};
+use anypoint_sandbox::aws::Held;
 use jiff::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::screen::{Screen, Tone};
 use crate::stage::{Stage, now};
+use crate::telling::{Channel, Told};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(4);
-
-/// How the relay is told; what it answered is read from the sender's own log.
-pub(crate) enum Channel {
-    /// The fake EventBridge.
-    EventBridge(ApiDestination),
-    /// The fake SNS.
-    Sns(Subscription),
-    /// This process, with a signed trigger.
-    Hand(Arc<Mutex<Vec<Told>>>),
-}
-
-/// Something that a sender did.
-#[derive(Clone, Debug)]
-pub(crate) struct Told {
-    pub(crate) at: Timestamp,
-    pub(crate) text: String,
-    /// Whether the relay took the notification.
-    pub(crate) accepted: bool,
-}
-
-impl Channel {
-    fn told(&self) -> Vec<Told> {
-        match self {
-            Channel::EventBridge(destination) => {
-                destination.attempts().iter().map(|attempt| told("event", attempt)).collect()
-            }
-            Channel::Sns(subscription) => {
-                subscription.attempts().iter().map(|attempt| told("signed message", attempt)).collect()
-            }
-            Channel::Hand(told) => told.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-        }
-    }
-}
-
-fn told(what: &str, attempt: &Attempt) -> Told {
-    let at = attempt.at.checked_add(attempt.took).unwrap_or(attempt.at);
-    let text = match &attempt.outcome {
-        Outcome::Status(status) => format!("{what} delivered, answered {status}"),
-        Outcome::NoAnswer(reason) => format!("{what} not delivered: {reason}"),
-    };
-    Told { at, text, accepted: attempt.outcome.is_success() }
-}
 
 /// One thing that happened.
 struct Fact {
@@ -278,7 +236,7 @@ impl<'s> Watch<'s> {
         if !status.delivered.values().all(|delivered| *delivered == short(&version)) {
             return;
         }
-        let says_so = |line: &&RunLine| line.outcome == Verdict::InSync.label() && line.at > write.at;
+        let says_so = |line: &&RunLine| line.outcome == Outcome::InSync.label() && line.at > write.at;
         if let Some(line) = status.history.iter().rev().find(says_so) {
             let after = since(self.zero, line.at);
             let text =

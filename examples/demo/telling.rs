@@ -1,14 +1,59 @@
-//! The signed trigger, sent from here with plain HTTP as Standard Webhooks describes it.
+//! How the relay is told: two channels of AWS, and the signed trigger, which is sent from here with plain
+//! HTTP as Standard Webhooks describes it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anypoint_relay::verify::webhook;
+use anypoint_sandbox::aws::{ApiDestination, Attempt, Outcome, Subscription};
+use jiff::Timestamp;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
 use crate::stage::{SECRET, Stage, now};
-use crate::watch::Told;
+
+/// A way to tell the relay. What it answered is read from the sender's own log.
+pub(crate) enum Channel {
+    /// The fake EventBridge.
+    EventBridge(ApiDestination),
+    /// The fake SNS.
+    Sns(Subscription),
+    /// This process, with a signed trigger.
+    Hand(Arc<Mutex<Vec<Told>>>),
+}
+
+/// Something that a sender did.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) at: Timestamp,
+    pub(crate) text: String,
+    /// Whether the relay took the notification.
+    pub(crate) accepted: bool,
+}
+
+impl Channel {
+    /// All that its sender did so far, in order.
+    pub(crate) fn told(&self) -> Vec<Told> {
+        match self {
+            Channel::EventBridge(destination) => {
+                destination.attempts().iter().map(|attempt| told("event", attempt)).collect()
+            }
+            Channel::Sns(subscription) => {
+                subscription.attempts().iter().map(|attempt| told("signed message", attempt)).collect()
+            }
+            Channel::Hand(told) => told.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+}
+
+fn told(what: &str, attempt: &Attempt) -> Told {
+    let at = attempt.at.checked_add(attempt.took).unwrap_or(attempt.at);
+    let text = match &attempt.outcome {
+        Outcome::Status(status) => format!("{what} delivered, answered {status}"),
+        Outcome::NoAnswer(reason) => format!("{what} not delivered: {reason}"),
+    };
+    Told { at, text, accepted: attempt.outcome.is_success() }
+}
 
 /// The request: the secret's targets are to be looked at, and the answer waits for the outcome.
 pub(crate) fn trigger(stage: &Stage) -> reqwest::Result<RequestBuilder> {
