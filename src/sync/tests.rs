@@ -137,7 +137,7 @@ impl Bench {
             proof: Proof::Receipt,
             rolls: true,
             supersede: false,
-            confirm_limit: Duration::from_secs(600),
+            confirm_limit: Duration::from_mins(10),
         };
         let sync = Sync {
             secrets: Arc::clone(&secrets) as Arc<dyn Secrets>,

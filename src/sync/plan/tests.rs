@@ -4,7 +4,7 @@ use super::*;
 use crate::model::{Mark, SecretRef, Stamp, TargetName, VersionId, VersionSeen};
 use crate::sync::memory::{Delivered, GivenUp, Pending};
 
-const LIMIT: Duration = Duration::from_secs(600);
+const LIMIT: Duration = Duration::from_mins(10);
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second).unwrap()
@@ -31,6 +31,7 @@ fn wanted(number: u8) -> Wanted {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "marks are optional wherever they are used")]
 fn mark(text: &str) -> Option<Mark> {
     Some(Mark(text.to_owned()))
 }
