@@ -7,7 +7,8 @@ use super::*;
 use crate::clock::TestClock;
 use crate::model::{Mark, TargetName, VersionId};
 use crate::secret::SecretValue;
-use ports::{Applied, ApplyError, FetchedSecret, SecretContent, SecretState};
+use crate::sync::plan::Why;
+use ports::{Applied, ApplyError, FetchedSecret, Observation, SecretContent, SecretState, Stage};
 
 /// AWS with one secret: `current` and `fetch` may be scripted to serve other versions first.
 #[derive(Default)]

@@ -226,6 +226,8 @@ fn a_kind_without_proof_is_accepted_at_best() {
     let seen = Observation { mark: None, ..seen(None, "", Stage::Settled) };
     assert_eq!(decide(Proof::None, 1, &seen, &delivered(&receipt, "")), Plan::Nothing(Outcome::Accepted));
     assert_eq!(decide(Proof::None, 2, &seen, &delivered(&receipt, "")), Plan::Write(Why::WantedChanged));
+    let lost = TargetMemory { pending: pending(&receipt, None, 1).pending, ..delivered(&receipt, "") };
+    assert_eq!(decide(Proof::None, 1, &seen, &lost), Plan::Write(Why::Unanswered));
 }
 
 #[test]
