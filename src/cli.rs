@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Carries rotated AWS Secrets Manager credentials to Mule applications through the Anypoint Platform API
 ///
@@ -50,6 +50,11 @@ enum Command {
     Sync(sync::SyncArgs),
     Inspect(inspect::InspectArgs),
     Health(health::HealthArgs),
+}
+
+/// The command line, for those who check what documents say about it.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the command line of this process.
