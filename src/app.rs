@@ -390,12 +390,11 @@ struct Certificates(CertificateStore);
 #[async_trait::async_trait]
 impl ingress::ports::Certificates for Certificates {
     async fn fetch(&self, url: &str) -> Result<Arc<[u8]>, ingress::ports::CertificateFault> {
-        use crate::aws::CertificateError;
-        use ingress::ports::CertificateFault;
-        self.0.fetch(url).await.map_err(|error| match error {
-            CertificateError::Unavailable(reason) => CertificateFault::Unavailable(reason),
-            CertificateError::Refused(reason) => CertificateFault::Refused(reason),
-        })
+        self.0.fetch(url).await.map_err(|error| ingress::ports::CertificateFault(error.0))
+    }
+
+    fn reject(&self, url: &str, pem: &Arc<[u8]>) {
+        self.0.reject(url, pem);
     }
 }
 

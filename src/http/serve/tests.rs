@@ -132,7 +132,7 @@ async fn a_request_may_take_longer_than_a_header() {
 async fn connections_that_do_nothing_make_room_for_one_that_asks() {
     let fixture = Fixture::new(bounds()).await;
     let mut silent = Vec::new();
-    for _ in 0..40 {
+    for _ in 0..12 {
         silent.push(fixture.connect().await);
     }
     let mut kept = fixture.connect().await;
