@@ -204,3 +204,6 @@ fn log(taken: &Taken<TargetName>, ended: &Ended, took: Duration) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

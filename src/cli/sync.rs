@@ -60,11 +60,8 @@ pub async fn sync(args: &SyncArgs, out: &mut dyn Write) -> anyhow::Result<Ended>
     let access = Access::new(config.aws.clone());
     let app = App::build(config, access).await.context("the relay cannot start")?;
     let outcomes = app.sync_once(&targets, args.timeout).await;
-    if args.json {
-        print_json(&outcomes, out)?
-    } else {
-        print_table(&outcomes, out)?
-    }
+    let print = if args.json { print_json } else { print_table };
+    print(&outcomes, out)?;
     Ok(outcomes.iter().map(|(_, outcome)| ended(outcome.as_ref())).max().unwrap_or(Ended::Done))
 }
 
