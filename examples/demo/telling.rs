@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anypoint_relay::verify::webhook;
+use anypoint_relay::webhook_signature;
 use anypoint_sandbox::aws::{ApiDestination, Attempt, Outcome, Subscription};
 use jiff::Timestamp;
 use reqwest::RequestBuilder;
@@ -60,7 +60,7 @@ pub(crate) fn trigger(stage: &Stage) -> reqwest::Result<RequestBuilder> {
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build()?;
     let body = json!({"secret": SECRET, "reason": "the demo"}).to_string();
     let (id, at) = (format!("msg_{}", uuid::Uuid::new_v4().simple()), now().as_second());
-    let signature = webhook::sign(&id, at, body.as_bytes(), stage.trigger_key().as_bytes());
+    let signature = webhook_signature::sign(&id, at, body.as_bytes(), stage.trigger_key().as_bytes());
     Ok(client
         .post(format!("{}/hooks/trigger?wait=15s", stage.hooks))
         .header("content-type", "application/json")
