@@ -17,7 +17,8 @@ use crate::aws::{Access, CertificateStore, SecretsManager, SnsConfirmer, SnsHttp
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
 use crate::credential::{CredentialReader, Credentials};
-use crate::http::Readiness;
+use crate::http::serve::Bounds;
+use crate::http::{self, Readiness};
 use crate::index::SecretIndex;
 use crate::ingress::{self, IngressState, Parts};
 use crate::intake::{Desk, ReplayLimits, ReplayMemory};
@@ -37,6 +38,11 @@ use crate::worker::{Station, Workshop};
 const REPLAY_IDS: usize = 20_000;
 /// Beyond the oldest SNS message that is accepted.
 const REPLAY_SLACK: Duration = Duration::from_mins(10);
+/// Connections of the hooks at once, or twice the concurrent requests if those are more. Half of the
+/// 1,024 file handles that a process commonly has are left for the way to AWS and Anypoint.
+const MIN_CONNECTIONS: usize = 256;
+/// Connections of the admin listener at once.
+const ADMIN_CONNECTIONS: usize = 64;
 
 /// Why the relay could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -257,7 +263,8 @@ impl App {
     }
 
     fn start_listeners(&self, lifecycle: &Lifecycle, hooks: TcpListener, admin: Option<TcpListener>) {
-        serve(lifecycle, "hooks listener", hooks, ingress::router(self.ingress.clone()));
+        let bounds = Bounds::of(MIN_CONNECTIONS.max(2 * self.config.limits.concurrency));
+        serve(lifecycle, "hooks listener", hooks, ingress::router(self.ingress.clone()), bounds);
         if let Some(admin) = admin {
             let state = AdminState {
                 board: Arc::clone(&self.workshop.board),
@@ -266,18 +273,21 @@ impl App {
                 readiness: Arc::clone(&self.readiness),
                 clock: Arc::clone(&self.clock),
             };
-            serve(lifecycle, "admin listener", admin, admin::router(state));
+            serve(lifecycle, "admin listener", admin, admin::router(state), Bounds::of(ADMIN_CONNECTIONS));
         }
     }
 }
 
-fn serve(lifecycle: &Lifecycle, name: &'static str, listener: TcpListener, router: axum::Router) {
+fn serve(
+    lifecycle: &Lifecycle,
+    name: &'static str,
+    listener: TcpListener,
+    router: axum::Router,
+    bounds: Bounds,
+) {
     let draining = lifecycle.clone();
     lifecycle.spawn(name, async move {
-        let shutdown = async move { draining.draining().await };
-        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(shutdown).await {
-            tracing::error!(listener = name, %error, "listener ended");
-        }
+        http::serve::serve(listener, router, bounds, draining.draining()).await;
     });
 }
 
@@ -380,12 +390,11 @@ struct Certificates(CertificateStore);
 #[async_trait::async_trait]
 impl ingress::ports::Certificates for Certificates {
     async fn fetch(&self, url: &str) -> Result<Arc<[u8]>, ingress::ports::CertificateFault> {
-        use crate::aws::CertificateError;
-        use ingress::ports::CertificateFault;
-        self.0.fetch(url).await.map_err(|error| match error {
-            CertificateError::Unavailable(reason) => CertificateFault::Unavailable(reason),
-            CertificateError::Refused(reason) => CertificateFault::Refused(reason),
-        })
+        self.0.fetch(url).await.map_err(|error| ingress::ports::CertificateFault(error.0))
+    }
+
+    fn reject(&self, url: &str, pem: &Arc<[u8]>) {
+        self.0.reject(url, pem);
     }
 }
 

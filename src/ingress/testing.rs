@@ -95,6 +95,7 @@ impl Intake for FakeIntake {
 pub(crate) struct FakeCertificates {
     pub(crate) answer: Mutex<Result<Arc<[u8]>, CertificateFault>>,
     pub(crate) fetches: AtomicUsize,
+    pub(crate) rejected: AtomicUsize,
 }
 
 #[async_trait]
@@ -102,6 +103,10 @@ impl Certificates for FakeCertificates {
     async fn fetch(&self, _: &str) -> Result<Arc<[u8]>, CertificateFault> {
         self.fetches.fetch_add(1, Ordering::SeqCst);
         self.answer.lock().unwrap().clone()
+    }
+
+    fn reject(&self, _: &str, _: &Arc<[u8]>) {
+        self.rejected.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -172,6 +177,7 @@ impl App {
             certificates: Arc::new(FakeCertificates {
                 answer: Mutex::new(Ok(pem)),
                 fetches: AtomicUsize::new(0),
+                rejected: AtomicUsize::new(0),
             }),
             confirmer: Arc::default(),
             credentials: Arc::new(credentials),
