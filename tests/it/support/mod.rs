@@ -3,5 +3,5 @@
 mod bench;
 mod trigger;
 
-pub(crate) use bench::{Bench, LIMIT, name};
+pub(crate) use bench::{Bench, EVENTBRIDGE_KEY, LIMIT, ORDERS_SECRET, ORDERS_TARGET, TRIGGER_KEY, name};
 pub(crate) use trigger::Answer;
