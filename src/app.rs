@@ -257,7 +257,7 @@ impl App {
     }
 
     fn start_listeners(&self, lifecycle: &Lifecycle, hooks: TcpListener, admin: Option<TcpListener>) {
-        serve(lifecycle, "hooks listener", hooks, ingress::router(self.ingress.clone()));
+        self.serve(lifecycle, "hooks listener", hooks, ingress::router(self.ingress.clone()));
         if let Some(admin) = admin {
             let state = AdminState {
                 board: Arc::clone(&self.workshop.board),
@@ -266,19 +266,31 @@ impl App {
                 readiness: Arc::clone(&self.readiness),
                 clock: Arc::clone(&self.clock),
             };
-            serve(lifecycle, "admin listener", admin, admin::router(state));
+            self.serve(lifecycle, "admin listener", admin, admin::router(state));
         }
     }
-}
 
-fn serve(lifecycle: &Lifecycle, name: &'static str, listener: TcpListener, router: axum::Router) {
-    let draining = lifecycle.clone();
-    lifecycle.spawn(name, async move {
-        let shutdown = async move { draining.draining().await };
-        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(shutdown).await {
-            tracing::error!(listener = name, %error, "listener ended");
-        }
-    });
+    /// Once the drain has started idle connections are closed, and once the last run is over those that
+    /// are still open get the time of one request: a request that never ends must not hold the end.
+    fn serve(&self, lifecycle: &Lifecycle, name: &'static str, listener: TcpListener, router: axum::Router) {
+        let (draining, queue) = (lifecycle.clone(), Arc::clone(&self.workshop.queue));
+        let grace = self.config.limits.request_timeout;
+        lifecycle.spawn(name, async move {
+            let shutdown = async move { draining.draining().await };
+            let serving = axum::serve(listener, router).with_graceful_shutdown(shutdown).into_future();
+            tokio::pin!(serving);
+            let served = tokio::select! {
+                served = &mut serving => served,
+                () = queue.over() => tokio::time::timeout(grace, serving).await.unwrap_or_else(|_| {
+                    tracing::warn!(listener = name, "requests that never ended were cut off");
+                    Ok(())
+                }),
+            };
+            if let Err(error) = served {
+                tracing::error!(listener = name, %error, "listener ended");
+            }
+        });
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, BuildError> {

@@ -161,7 +161,12 @@ impl Intake for Desk {
 
     async fn settle(&self, ticket: Ticket, limit: Duration) -> Vec<TargetReport> {
         let waits = ticket.targets.into_iter().map(|(target, run)| async move {
-            let outcome = self.board.wait_settled(&target, run, limit).await;
+            let outcome = tokio::select! {
+                biased;
+                outcome = self.board.wait_settled(&target, run, limit) => outcome,
+                // The relay drains and the last run is over: what is not settled now won't be.
+                () = self.queue.over() => None,
+            };
             TargetReport { target, outcome }
         });
         futures_util::future::join_all(waits).await
