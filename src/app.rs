@@ -25,7 +25,7 @@ use crate::lifecycle::Lifecycle;
 use crate::model::{Outcome, SecretRef, TargetName};
 use crate::queue::{self, Note, Policy, Queue, Reason, WorkQueue};
 use crate::reconcile::{Intervals, Reconcile};
-use crate::status::{RunNo, StatusBoard};
+use crate::status::StatusBoard;
 use crate::sync::Sync;
 use crate::sync::memory::Memory;
 use crate::sync::ports::{Secrets, TargetSpec};
@@ -151,7 +151,8 @@ impl App {
         Ok(Bound { app: self, hooks, admin })
     }
 
-    /// Brings the named targets, or all, in sync once, and says how each ended within `limit`.
+    /// Brings the named targets, or all, in sync once, and says how each ended. Failures that pass are
+    /// tried again until `limit` is over.
     pub async fn sync_once(
         self,
         targets: &[TargetName],
@@ -169,7 +170,7 @@ impl App {
         let waits = targets.into_iter().map(|target| {
             let board = Arc::clone(&board);
             async move {
-                let outcome = board.wait_settled(&target, RunNo::default(), limit).await;
+                let outcome = board.wait_final(&target, limit).await;
                 (target, outcome)
             }
         });
