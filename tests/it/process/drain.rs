@@ -116,7 +116,8 @@ async fn a_request_that_never_ends_does_not_hold_the_end() {
     let bench = Bench::with_orders().await;
     let file = bench.file(ORDERS_TARGET).replace("request_timeout: 4s", "request_timeout: 200ms");
     let file = bench.write("relay.yaml", file);
-    for half in ["POST /hooks/tri", "POST /hooks/trigger HTTP/1.1\r\nhost: relay\r\ncontent-length: 100\r\n\r\n{"]
+    for half in
+        ["POST /hooks/tri", "POST /hooks/trigger HTTP/1.1\r\nhost: relay\r\ncontent-length: 100\r\n\r\n{"]
     {
         let relay = Relay::start(bench.binary().arg("serve").arg(&file)).await;
         relay.shows("orders-api", "in_sync").await;

@@ -90,7 +90,10 @@ async fn without_aws_credentials_it_starts_and_says_of_each_target_what_is_missi
     let bench = Bench::with_orders().await;
     let file = bench.write("relay.yaml", bench.file(ORDERS_TARGET));
     let mut command = bench.binary();
-    command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").env("HOME", bench.path("home"));
+    command
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .env("HOME", bench.path("home"));
     let relay = Relay::start(command.arg("serve").arg(file)).await;
     let target = relay.shows_failure("orders-api").await;
     assert_eq!(target["failure"]["code"], "unauthenticated", "{target}");

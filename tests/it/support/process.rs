@@ -13,9 +13,9 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::Bench;
 use super::bench::LIMIT;
 use super::trigger::{Answer, answer, client, signed};
-use super::Bench;
 
 /// The binary, with an empty environment: nothing of this machine (AWS profiles, proxies) takes part.
 pub(crate) fn binary() -> Command {
@@ -252,7 +252,8 @@ impl Relay {
     /// Waits for its end, at most for `limit`; gives the status and all that it logged.
     pub(crate) async fn ends_within(mut self, limit: Duration) -> (ExitStatus, String) {
         let ended = timeout(limit, self.child.wait()).await;
-        let status = ended.unwrap_or_else(|_| panic!("it still runs after {limit:?}: {}", self.log())).unwrap();
+        let status =
+            ended.unwrap_or_else(|_| panic!("it still runs after {limit:?}: {}", self.log())).unwrap();
         self.reader.await.unwrap();
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner).clone();
         (status, log)

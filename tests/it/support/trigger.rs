@@ -46,11 +46,7 @@ impl Bench {
 pub(super) fn signed(id: &str, body: &str) -> [(&'static str, String); 3] {
     let now = anypoint_relay::clock::Clock::timestamp(&anypoint_relay::clock::SystemClock).as_second();
     let signature = webhook::sign(id, now, body.as_bytes(), TRIGGER_KEY.as_bytes());
-    [
-        ("webhook-id", id.to_owned()),
-        ("webhook-timestamp", now.to_string()),
-        ("webhook-signature", signature),
-    ]
+    [("webhook-id", id.to_owned()), ("webhook-timestamp", now.to_string()), ("webhook-signature", signature)]
 }
 
 pub(super) async fn answer(method: &str, path: &str, request: reqwest::RequestBuilder) -> Answer {
