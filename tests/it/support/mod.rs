@@ -1,7 +1,9 @@
 //! A sandbox with the relay in front of it.
 
 mod bench;
+mod senders;
 mod trigger;
 
-pub(crate) use bench::{Bench, LIMIT, name};
+pub(crate) use bench::{Bench, EVENTBRIDGE_KEY, LIMIT, ORDERS_SECRET, ORDERS_TARGET, TRIGGER_KEY, name};
+pub(crate) use senders::{cell, pass};
 pub(crate) use trigger::Answer;
