@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["events", "index", "queue", "sync", "verify"],
     &["http", "lifecycle", "outbound", "status", "telemetry"],
     &["config"],
-    &["credential"],
+    &["credential", "webhook_signature"],
     &["clock", "model", "secret"],
 ];
 

@@ -32,7 +32,7 @@ use crate::secret::SecretValue;
 use crate::status::RunNo;
 use crate::telemetry::metrics::Metrics;
 use crate::verify::sns::testing::{self as sns, CertificateShape, TOPIC};
-use crate::verify::webhook;
+use crate::webhook_signature;
 
 pub(crate) const API_KEY: &str = "eventbridge-key-of-the-tests";
 pub(crate) const TRIGGER_KEY: &str = "trigger-key-of-the-tests-24-bytes";
@@ -341,7 +341,7 @@ pub(crate) fn trigger_post(path: &str, id: &str, body: &Value) -> Request {
 }
 
 pub(crate) fn trigger_signed(path: &str, id: &str, body: &str, at: Timestamp, key: &str) -> Request {
-    let signature = webhook::sign(id, at.as_second(), body.as_bytes(), key.as_bytes());
+    let signature = webhook_signature::sign(id, at.as_second(), body.as_bytes(), key.as_bytes());
     let at = at.as_second().to_string();
     let headers = [("webhook-id", id), ("webhook-timestamp", &at), ("webhook-signature", &signature)];
     post(path, &headers, body.to_owned())

@@ -45,6 +45,7 @@ struct ModelKey {
     place: Where,
     attempts: u32,
     observe_only: bool,
+    insists: bool,
     /// Adds since the last take.
     adds: Vec<(Instant, bool)>,
     /// Adds in its note.
@@ -72,6 +73,7 @@ impl Model {
             place: Where::Nothing,
             attempts: 0,
             observe_only: false,
+            insists: false,
             adds: Vec::new(),
             count: 0,
             by_itself: None,
@@ -102,6 +104,7 @@ impl Model {
         if key.place == Where::Running {
             return Ok(Added::Dirty);
         }
+        key.insists |= person;
         Ok(self.heed(index, person, now))
     }
 
@@ -185,6 +188,7 @@ impl Model {
             note: Note { count: key.count, ..Note::default() },
             attempts: key.attempts,
             observe_only: key.observe_only,
+            insists: key.insists,
         })
     }
 
@@ -215,6 +219,9 @@ impl Model {
         let key = &mut self.keys[index];
         let during: Vec<(Instant, bool)> = key.adds.clone();
         key.rolling = matches!(end, End::Again { holds_roll: true, .. }) && index <= 4;
+        let unanswered =
+            matches!(end, End::Retry { .. } | End::AwaitRoll | End::Again { holds_roll: false, .. });
+        key.insists = (key.insists && unanswered) || during.iter().any(|(_, person)| *person);
         match end {
             End::Done => {
                 key.place = Where::Nothing;

@@ -88,7 +88,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
             return Ok(Added::Dirty);
         }
         let unparks = note.unparks();
-        entry.note.merge(note);
+        entry.take_in(note);
         Ok(self.wake(slot, unparks, now))
     }
 
@@ -141,7 +141,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         entry.rest(end, delay, now);
         let fresh = take(&mut entry.fresh);
         let unparks = fresh.unparks();
-        entry.note.merge(fresh);
+        entry.take_in(fresh);
         if self.closed {
             return entry.drop_due();
         }
@@ -236,6 +236,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
             note: entry.note.clone(),
             attempts: entry.attempts,
             observe_only: entry.observe_only,
+            insists: entry.insists,
         }
     }
 

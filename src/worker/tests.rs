@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::clock::SystemClock;
 use crate::model::SecretRef;
+use crate::queue::Reason;
 use crate::queue::{Note, Phase, Policy, WorkQueue, full_jitter};
 use crate::sync::memory::Memory;
 use crate::sync::ports::{FetchedSecret, Observed, Proof, SecretState, Secrets, TargetSpec};

@@ -5,8 +5,6 @@
 //! to the try, so a receiver can drop repeats; redirects are not followed (a value would go with
 //! them); nothing of the answer but its status is read. A 2xx is `accepted`, never `in sync`.
 
-mod sign;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +26,7 @@ use crate::outbound;
 use crate::secret::SecretValue;
 use crate::sync::ports::{Applied, ApplyError, Observation, Observed, Proof, Target, TargetSpec};
 use crate::sync::values::Values;
+use crate::webhook_signature;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -112,17 +111,18 @@ impl Observed for Seen {
                 "make the key readable, or correct `key`",
             ))
         })?;
+        let key = webhook_signature::decode_key(&key).map_err(|error| {
+            ApplyError::before(inner.failure(
+                FailureCode::Unauthenticated,
+                Retry::Slowly,
+                &format!("the signing key cannot be used: {error}"),
+                "give `whsec_` and base64, or a text of 24 bytes or more",
+            ))
+        })?;
         let body = inner.body(values, receipt).map_err(ApplyError::before)?;
         let id = format!("msg_{}", receipt.stamp.as_str());
         let timestamp = inner.base.clock.timestamp().as_second();
-        let Some(signature) = sign::signature(&key, &id, timestamp, body.expose_bytes()) else {
-            return Err(ApplyError::before(inner.failure(
-                FailureCode::Unauthenticated,
-                Retry::Slowly,
-                "the signing key is not usable",
-                "give `whsec_` and base64, or a text of 24 bytes or more",
-            )));
-        };
+        let signature = webhook_signature::sign(&id, timestamp, body.expose_bytes(), key.expose_bytes());
         let sent = inner
             .client
             .post(inner.url.clone())

@@ -1,6 +1,6 @@
 //! The manual trigger, as a client of the relay sends it, and every answer held to `openapi.yaml`.
 
-use anypoint_relay::verify::webhook;
+use anypoint_relay::webhook_signature;
 use serde_json::Value;
 
 use super::Bench;
@@ -25,7 +25,7 @@ impl Bench {
     /// Sends a signed trigger with this id.
     pub(crate) async fn trigger_as(&self, id: &str, body: &str, query: &str) -> Answer {
         let now = anypoint_relay::clock::Clock::timestamp(&anypoint_relay::clock::SystemClock).as_second();
-        let signature = webhook::sign(id, now, body.as_bytes(), TRIGGER_KEY.as_bytes());
+        let signature = webhook_signature::sign(id, now, body.as_bytes(), TRIGGER_KEY.as_bytes());
         let headers = [
             ("webhook-id", id.to_owned()),
             ("webhook-timestamp", now.to_string()),
