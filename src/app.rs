@@ -17,7 +17,8 @@ use crate::aws::{Access, CertificateStore, SecretsManager, SnsConfirmer, SnsHttp
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
 use crate::credential::{CredentialReader, Credentials};
-use crate::http::Readiness;
+use crate::http::serve::Bounds;
+use crate::http::{self, Readiness};
 use crate::index::SecretIndex;
 use crate::ingress::{self, IngressState, Parts};
 use crate::intake::{Desk, ReplayLimits, ReplayMemory};
@@ -25,7 +26,7 @@ use crate::lifecycle::Lifecycle;
 use crate::model::{Outcome, SecretRef, TargetName};
 use crate::queue::{self, Note, Policy, Queue, Reason, WorkQueue};
 use crate::reconcile::{Intervals, Reconcile};
-use crate::status::{RunNo, StatusBoard};
+use crate::status::StatusBoard;
 use crate::sync::Sync;
 use crate::sync::memory::Memory;
 use crate::sync::ports::{Secrets, TargetSpec};
@@ -37,6 +38,11 @@ use crate::worker::{Station, Workshop};
 const REPLAY_IDS: usize = 20_000;
 /// Beyond the oldest SNS message that is accepted.
 const REPLAY_SLACK: Duration = Duration::from_mins(10);
+/// Connections of the hooks at once, or twice the concurrent requests if those are more. Half of the
+/// 1,024 file handles that a process commonly has are left for the way to AWS and Anypoint.
+const MIN_CONNECTIONS: usize = 256;
+/// Connections of the admin listener at once.
+const ADMIN_CONNECTIONS: usize = 64;
 
 /// Why the relay could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -151,7 +157,8 @@ impl App {
         Ok(Bound { app: self, hooks, admin })
     }
 
-    /// Brings the named targets, or all, in sync once, and says how each ended within `limit`.
+    /// Brings the named targets, or all, in sync once, and says how each ended. Failures that pass are
+    /// tried again until `limit` is over.
     pub async fn sync_once(
         self,
         targets: &[TargetName],
@@ -169,7 +176,7 @@ impl App {
         let waits = targets.into_iter().map(|target| {
             let board = Arc::clone(&board);
             async move {
-                let outcome = board.wait_settled(&target, RunNo::default(), limit).await;
+                let outcome = board.wait_final(&target, limit).await;
                 (target, outcome)
             }
         });
@@ -257,7 +264,8 @@ impl App {
     }
 
     fn start_listeners(&self, lifecycle: &Lifecycle, hooks: TcpListener, admin: Option<TcpListener>) {
-        serve(lifecycle, "hooks listener", hooks, ingress::router(self.ingress.clone()));
+        let bounds = Bounds::of(MIN_CONNECTIONS.max(2 * self.config.limits.concurrency));
+        self.serve(lifecycle, "hooks listener", hooks, ingress::router(self.ingress.clone()), bounds);
         if let Some(admin) = admin {
             let state = AdminState {
                 board: Arc::clone(&self.workshop.board),
@@ -266,19 +274,41 @@ impl App {
                 readiness: Arc::clone(&self.readiness),
                 clock: Arc::clone(&self.clock),
             };
-            serve(lifecycle, "admin listener", admin, admin::router(state));
+            self.serve(
+                lifecycle,
+                "admin listener",
+                admin,
+                admin::router(state),
+                Bounds::of(ADMIN_CONNECTIONS),
+            );
         }
     }
-}
 
-fn serve(lifecycle: &Lifecycle, name: &'static str, listener: TcpListener, router: axum::Router) {
-    let draining = lifecycle.clone();
-    lifecycle.spawn(name, async move {
-        let shutdown = async move { draining.draining().await };
-        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(shutdown).await {
-            tracing::error!(listener = name, %error, "listener ended");
-        }
-    });
+    /// Once the last run of a drain is over, connections that are still open get the time of one request:
+    /// a request that never ends must not hold the end.
+    fn serve(
+        &self,
+        lifecycle: &Lifecycle,
+        name: &'static str,
+        listener: TcpListener,
+        router: axum::Router,
+        bounds: Bounds,
+    ) {
+        let (draining, queue) = (lifecycle.clone(), Arc::clone(&self.workshop.queue));
+        let grace = self.config.limits.request_timeout;
+        lifecycle.spawn(name, async move {
+            let serving = http::serve::serve(listener, router, bounds, draining.draining());
+            tokio::pin!(serving);
+            tokio::select! {
+                () = &mut serving => {}
+                () = queue.over() => {
+                    if tokio::time::timeout(grace, serving).await.is_err() {
+                        tracing::warn!(listener = name, "requests that never ended were cut off");
+                    }
+                }
+            }
+        });
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, BuildError> {
@@ -380,12 +410,11 @@ struct Certificates(CertificateStore);
 #[async_trait::async_trait]
 impl ingress::ports::Certificates for Certificates {
     async fn fetch(&self, url: &str) -> Result<Arc<[u8]>, ingress::ports::CertificateFault> {
-        use crate::aws::CertificateError;
-        use ingress::ports::CertificateFault;
-        self.0.fetch(url).await.map_err(|error| match error {
-            CertificateError::Unavailable(reason) => CertificateFault::Unavailable(reason),
-            CertificateError::Refused(reason) => CertificateFault::Refused(reason),
-        })
+        self.0.fetch(url).await.map_err(|error| ingress::ports::CertificateFault(error.0))
+    }
+
+    fn reject(&self, url: &str, pem: &Arc<[u8]>) {
+        self.0.reject(url, pem);
     }
 }
 

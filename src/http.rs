@@ -1,4 +1,4 @@
-//! What both HTTP listeners share: the table of routes, request ids, problems and readiness.
+//! What both HTTP listeners share: the server, the table of routes, request ids, problems and readiness.
 
 pub mod envelope;
 pub mod probes;
@@ -6,6 +6,7 @@ pub mod problem;
 pub mod readiness;
 pub mod request_id;
 pub mod routes;
+pub mod serve;
 
 pub use problem::{ErrorCode, Problem, ProblemBody};
 pub use readiness::{NotReady, Readiness};

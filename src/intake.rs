@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use crate::clock::Clock;
 use crate::index::SecretIndex;
 use crate::ingress::ports::{Alert, Answer, Hint, Intake, Subject, TargetReport, Ticket};
-use crate::model::{Change, Event, SecretMention, SecretRef, TargetName};
+use crate::model::{Change, Event, Outcome, SecretMention, SecretRef, TargetName};
 use crate::queue::{Note, Queue, Reason, Refused};
 use crate::status::StatusBoard;
 use crate::sync::versions::VersionLog;
@@ -161,7 +161,14 @@ impl Intake for Desk {
 
     async fn settle(&self, ticket: Ticket, limit: Duration) -> Vec<TargetReport> {
         let waits = ticket.targets.into_iter().map(|(target, run)| async move {
-            let outcome = self.board.wait_settled(&target, run, limit).await;
+            let settled = tokio::select! {
+                biased;
+                outcome = self.board.wait_settled(&target, run, limit) => outcome,
+                // The relay drains and the last run is over: what is not settled now won't be.
+                () = self.queue.over() => None,
+            };
+            let confirming = || self.board.outcome(&target).filter(|last| *last == Outcome::Confirming);
+            let outcome = settled.or_else(confirming);
             TargetReport { target, outcome }
         });
         futures_util::future::join_all(waits).await
@@ -187,3 +194,6 @@ impl Intake for Desk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

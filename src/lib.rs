@@ -29,4 +29,5 @@ pub mod status;
 pub mod sync;
 pub mod telemetry;
 pub mod verify;
+pub mod webhook_signature;
 pub mod worker;

@@ -154,3 +154,6 @@ fn interval(period: Duration) -> tokio::time::Interval {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     interval
 }
+
+#[cfg(test)]
+mod tests;

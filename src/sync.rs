@@ -11,6 +11,7 @@
 //! It does not guarantee that Anypoint applies writes in order: it has no conditional writes. A write
 //! that lands late is found by a later look and written over.
 
+mod ended;
 pub mod memory;
 pub mod plan;
 pub mod ports;
@@ -28,11 +29,14 @@ use crate::clock::Clock;
 use crate::model::{
     Failure, FailureCode, Outcome, Receipt, Retry, Roll, SecretRef, Stamp, VersionSeen, Wanted,
 };
-use memory::{Delivered, GivenUp, Memory, Pending, TargetMemory};
+
+pub use ended::{Ended, Next, WriteEnd, Wrote};
+use ended::{Stop, awaiting_roll, by_retry, doubted};
+use memory::{Memory, TargetMemory};
 use plan::{Leave, Plan, Why, plan};
-use ports::{Observation, Observed, Proof, Secrets, Stage, Target, TargetSpec};
+use ports::{Observed, Proof, Secrets, Stage, Target, TargetSpec};
 use values::Values;
-use versions::{Doubt, Verdict, VersionLog};
+use versions::{Verdict, VersionLog};
 
 /// What every run shares.
 pub struct Sync {
@@ -46,106 +50,6 @@ pub struct Sync {
     pub clock: Arc<dyn Clock>,
     /// Between two looks at a target that is confirming.
     pub poll: Duration,
-}
-
-/// How a run ended.
-#[derive(Debug)]
-pub struct Ended {
-    /// The state of the target.
-    pub outcome: Outcome,
-    /// What the queue does next.
-    pub next: Next,
-    /// What was wanted, where that could be found out.
-    pub wanted: Option<Wanted>,
-    /// The versions of the last proved delivery, where the receipt had room for them.
-    pub delivered: Option<BTreeMap<SecretRef, VersionSeen>>,
-    /// The write, if one was started.
-    pub wrote: Option<Wrote>,
-    /// Whether this run proved a write, its own or an earlier one.
-    pub proved_now: bool,
-    /// Since when AWS has been ahead of the target; none if it is not.
-    pub stale_since: Option<Timestamp>,
-    /// Things a person should know.
-    pub notes: Vec<String>,
-}
-
-impl Ended {
-    /// A run that got nowhere.
-    pub fn failed(failure: Failure) -> Self {
-        let (outcome, next) = by_retry(failure, Roll::Over);
-        Self {
-            outcome,
-            next,
-            wanted: None,
-            delivered: None,
-            wrote: None,
-            proved_now: false,
-            stale_since: None,
-            notes: Vec::new(),
-        }
-    }
-}
-
-/// A write that was started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wrote {
-    /// Why.
-    pub why: Why,
-    /// How it ended.
-    pub end: WriteEnd,
-}
-
-/// How a write ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WriteEnd {
-    /// The target took it.
-    Taken,
-    /// Nobody knows whether it took effect, or will.
-    Ambiguous,
-    /// It certainly did not happen.
-    Failed,
-}
-
-/// What the queue does after a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Nothing until something happens.
-    Done,
-    /// Look again.
-    Again {
-        /// After this long.
-        after: Duration,
-        /// What is known of a roll, for its slot.
-        roll: Roll,
-    },
-    /// Try again with backoff.
-    Retry {
-        /// No sooner than the other side asked.
-        no_sooner_than: Option<Duration>,
-        /// What is known of a roll, for its slot.
-        roll: Roll,
-    },
-    /// Try again when a roll slot is free.
-    AwaitRoll,
-    /// Nothing until the wanted state, the configuration or a person changes something; `slowly`: or the
-    /// slow timer.
-    Park {
-        /// Whether the slow timer looks again.
-        slowly: bool,
-    },
-}
-
-/// A run's way to stop early, with what is to be told about it.
-enum Stop {
-    Failed(Failure),
-    NotYet(Outcome, Duration),
-    AwaitRoll,
-}
-
-impl From<Failure> for Stop {
-    fn from(failure: Failure) -> Self {
-        Stop::Failed(failure)
-    }
 }
 
 /// One pass over `target`. `claim_roll` asks for a roll slot just before a write that restarts something.
@@ -204,19 +108,20 @@ impl Pass<'_> {
         let rolls = self.spec.rolls && seen.stage == Stage::Rolling;
         self.roll = if rolls { Roll::UnderWay } else { Roll::Over };
         self.shown.clone_from(&seen.receipt);
-        self.note_foreign_roll(&seen);
+        self.memory.note_roll(&seen, self.sync.clock.timestamp());
         self.remember()?;
 
         match plan(self.spec, &wanted, &seen, &self.memory, self.sync.clock.timestamp(), leave) {
             Plan::Nothing(outcome) => {
                 if outcome != Outcome::Stopped {
-                    self.record(&seen)?;
+                    self.proved_now = self.memory.prove(Some(&seen));
+                    self.remember()?;
                 }
                 Ok((outcome, Next::Done))
             }
             Plan::Wait(outcome) => Ok((outcome, self.poll())),
             Plan::Park(failure) => {
-                self.memory.given_up = Some(GivenUp { digest: wanted.digest(), failure: failure.clone() });
+                self.memory.give_up(wanted.digest(), &failure);
                 self.remember()?;
                 Ok(by_retry(failure, Roll::Over))
             }
@@ -224,7 +129,7 @@ impl Pass<'_> {
                 if self.spec.rolls && !claim_roll() {
                     return Err(Stop::AwaitRoll);
                 }
-                self.apply(observed, wanted, why).await?;
+                self.apply(target, observed, wanted, why).await?;
                 self.look_again().await
             }
         }
@@ -272,27 +177,21 @@ impl Pass<'_> {
     }
 
     /// Fetches the values, writes them and drops them. The write is remembered before it starts.
-    async fn apply(&mut self, observed: Box<dyn Observed>, mut wanted: Wanted, why: Why) -> Result<(), Stop> {
-        let values = self.fetch().await?;
+    async fn apply(
+        &mut self,
+        target: &dyn Target,
+        observed: Box<dyn Observed>,
+        mut wanted: Wanted,
+        why: Why,
+    ) -> Result<(), Stop> {
+        let values = self.fetch(target).await?;
         for (secret, seen) in values.versions() {
             wanted.versions.insert(secret.clone(), seen.clone());
         }
         let before = observed.observation().mark.clone();
         let receipt = Receipt::of(&wanted, Stamp::fresh(), before);
         self.wanted = Some(wanted);
-        let previous = self.memory.pending.take();
-        let tries = match &previous {
-            Some(pending) if pending.receipt.digest == receipt.digest => pending.tries + 1,
-            _ => 1,
-        };
-        self.memory.pending = Some(Pending {
-            receipt: receipt.clone(),
-            mark: None,
-            since: self.sync.clock.timestamp(),
-            tries,
-            answered: false,
-        });
-        self.memory.given_up = None;
+        let previous = self.memory.begin(&receipt, self.sync.clock.timestamp());
         self.remember()?;
 
         let written = observed.apply(&values, &receipt).await;
@@ -310,20 +209,15 @@ impl Pass<'_> {
         match written {
             Ok(applied) => {
                 self.notes.extend(applied.notes);
-                if let Some(pending) = &mut self.memory.pending {
-                    pending.mark = applied.mark;
-                    pending.answered = true;
-                }
-                self.remember()?;
-                Ok(())
+                self.memory.answered(applied.mark);
+                self.remember()
             }
             Err(error) => {
                 if !error.ambiguous {
                     self.memory.pending = previous;
                 }
                 if matches!(error.failure.retry, Retry::Never | Retry::Slowly) {
-                    let failure = error.failure.clone();
-                    self.memory.given_up = Some(GivenUp { digest: receipt.digest, failure });
+                    self.memory.give_up(receipt.digest, &error.failure);
                 }
                 self.remember()?;
                 Err(error.failure.into())
@@ -331,8 +225,9 @@ impl Pass<'_> {
         }
     }
 
-    async fn fetch(&self) -> Result<Values, Stop> {
-        let reads = self.spec.secrets.iter().map(|secret| async move {
+    async fn fetch(&self, target: &dyn Target) -> Result<Values, Stop> {
+        let written = self.spec.secrets.iter().filter(|secret| !target.only_watches(secret));
+        let reads = written.map(|secret| async move {
             let fetched = self.sync.secrets.fetch(secret).await?;
             self.judge(secret, &fetched.seen, None)?;
             Ok::<_, Stop>((secret.clone(), fetched))
@@ -352,63 +247,20 @@ impl Pass<'_> {
             self.wanted = Some(wanted);
             return Ok((Outcome::Confirming, Next::Again { after: Duration::ZERO, roll: self.roll }));
         }
-        let proof_now = match self.spec.proof {
-            Proof::None => Some(Outcome::Accepted),
-            Proof::Mark => self
-                .memory
-                .pending
-                .as_ref()
-                .and_then(|pending| pending.mark.as_ref())
-                .map(|_| Outcome::InSync),
-            Proof::Receipt => None,
+        let marked = self.memory.pending.as_ref().is_some_and(|pending| pending.mark.is_some());
+        let outcome = match self.spec.proof {
+            Proof::None => Outcome::Accepted,
+            Proof::Mark if marked => Outcome::InSync,
+            Proof::Mark | Proof::Receipt => return Ok((Outcome::Confirming, self.poll())),
         };
-        match proof_now {
-            Some(outcome) => {
-                self.promote(None)?;
-                Ok((outcome, Next::Done))
-            }
-            None => Ok((Outcome::Confirming, self.poll())),
-        }
-    }
-
-    /// Records what the target was just seen to hold.
-    fn record(&mut self, seen: &Observation) -> Result<(), Stop> {
-        if self.memory.pending.is_some() {
-            return self.promote(seen.mark.clone());
-        }
-        if self.memory.delivered.is_none()
-            && let Some(receipt) = seen.receipt.clone()
-        {
-            self.memory.delivered = Some(Delivered { receipt, mark: seen.mark.clone() });
-        }
-        self.memory.given_up = None;
-        self.remember()
-    }
-
-    /// The write under way is proved.
-    fn promote(&mut self, seen: Option<crate::model::Mark>) -> Result<(), Stop> {
-        if let Some(pending) = self.memory.pending.take() {
-            let mark = pending.mark.or(seen);
-            self.memory.delivered = Some(Delivered { receipt: pending.receipt, mark });
-            self.proved_now = true;
-        }
-        self.memory.given_up = None;
-        self.remember()
+        self.proved_now = self.memory.prove(None);
+        self.remember()?;
+        Ok((outcome, Next::Done))
     }
 
     fn poll(&self) -> Next {
         let roll = if self.spec.rolls { Roll::UnderWay } else { Roll::Over };
         Next::Again { after: self.sync.poll, roll }
-    }
-
-    fn note_foreign_roll(&mut self, seen: &Observation) {
-        let ours = seen.receipt.as_ref().is_some_and(|receipt| self.memory.knows_stamp(receipt));
-        if seen.stage == Stage::Rolling && !ours {
-            let now = self.sync.clock.timestamp();
-            self.memory.foreign_roll.get_or_insert(now);
-        } else {
-            self.memory.foreign_roll = None;
-        }
     }
 
     fn remember(&self) -> Result<(), Stop> {
@@ -447,42 +299,6 @@ impl Pass<'_> {
         });
         behind.min()
     }
-}
-
-/// What follows from a failure. A parked target frees its slot: a roll of it that goes on has been given
-/// up already.
-fn by_retry(failure: Failure, roll: Roll) -> (Outcome, Next) {
-    match failure.retry {
-        Retry::Backoff => (Outcome::Retrying(failure), Next::Retry { no_sooner_than: None, roll }),
-        Retry::CoolDown(after) => {
-            (Outcome::Retrying(failure), Next::Retry { no_sooner_than: Some(after), roll })
-        }
-        Retry::Turn(after) => (Outcome::Retrying(failure), Next::Again { after, roll }),
-        Retry::Never => (Outcome::Parked(failure), Next::Park { slowly: false }),
-        Retry::Slowly => (Outcome::Parked(failure), Next::Park { slowly: true }),
-    }
-}
-
-fn doubted(secret: &SecretRef, doubt: Doubt) -> Failure {
-    let what = match doubt {
-        Doubt::AnotherWasNamed => "an event named a version that AWS does not serve as current yet",
-        Doubt::GoesBack => "AWS serves an earlier version than before, and no event said so",
-    };
-    Failure::new(
-        FailureCode::Unavailable,
-        Retry::Backoff,
-        format!("secret {secret}: {what}"),
-        "nothing; it is read again until it is certain",
-    )
-}
-
-fn awaiting_roll() -> Failure {
-    Failure::new(
-        FailureCode::Conflict,
-        Retry::Backoff,
-        "waiting for a roll slot of the connection",
-        "nothing; raise `max_rolling` if the environment can bear more rolls at once",
-    )
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 
 use crate::clock::Clock;
 use crate::model::{Failure, FailureCode, Outcome, Retry, TargetName};
-use crate::queue::{End, Queue, Reason, Taken};
+use crate::queue::{End, Queue, Taken};
 use crate::status::{Did, RunRecord, StatusBoard, short_versions};
 use crate::sync::plan::{Leave, Why};
 use crate::sync::ports::Target;
@@ -147,7 +147,7 @@ impl Workshop {
 
 /// How far the run may go: a person's wish counts more than anything that was given up.
 fn leave(taken: &Taken<TargetName>) -> Leave {
-    if taken.note.reasons.contains(Reason::Manual) {
+    if taken.insists {
         Leave::Insist
     } else if taken.observe_only {
         Leave::Look
@@ -204,3 +204,6 @@ fn log(taken: &Taken<TargetName>, ended: &Ended, took: Duration) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

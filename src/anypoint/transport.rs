@@ -142,7 +142,13 @@ impl Transport {
             let until = self.now() + wait.unwrap_or(UNASKED_PAUSE);
             pacer.with(|pacer| pacer.cool_down(until));
         }
-        tracing::debug!(api = family.as_str(), status = status.as_u16(), ?transaction, "anypoint answered");
+        let shown = transaction.map(tracing::field::display);
+        tracing::debug!(
+            api = family.as_str(),
+            status = status.as_u16(),
+            transaction = shown,
+            "anypoint answered"
+        );
         let body = match outbound::read_bounded(answer, ANSWER_LIMIT).await {
             Ok(body) => SecretValue::new(Vec::from(body)),
             // The status of a refusal says enough.

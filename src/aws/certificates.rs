@@ -7,7 +7,8 @@
 //! fetched before do not draw on that budget and are evicted last, so invented names cannot push out
 //! the real one.
 //!
-//! Does not guarantee that the bytes are a certificate, or a valid one: `crate::verify` decides.
+//! Does not guarantee that the bytes are a certificate, or a valid one: `crate::verify` decides, and
+//! what it cannot read is given back ([`CertificateStore::reject`]) and fetched anew after a while.
 //!
 //! A fetch goes on when its callers give up (a hook's time limit is shorter than a fetch may take), so
 //! that the sender's next try finds the certificate.
@@ -18,11 +19,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::sns_http::{GetError, SnsHttp};
+use super::sns_http::SnsHttp;
 use crate::clock::Clock;
 
 /// One certificate signs for a region at a time, and lives for months.
 const MAX_ENTRIES: usize = 16;
+/// Of these, names that were never fetched with success: the rest is left to the real ones.
+const MAX_STRANGERS: usize = 8;
 /// The file under a name never changes; AWS may take it away, though.
 const HOLD: Duration = Duration::from_hours(24);
 /// Below the 20 s after which SNS tries again by default, so that its next try gets a fetch.
@@ -31,17 +34,11 @@ const NEW_PER_MINUTE: usize = 20;
 /// A certificate in PEM form has 2 KiB.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// Why there is no certificate.
+/// Why there is no certificate now. The fault may be ours or on the way, and SNS drops for good what
+/// is answered with 403, so the sender is to be told 503.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CertificateError {
-    /// It could not be fetched now. The fault may be ours, and SNS drops for good what is answered
-    /// with 403, so the sender is to be told 503.
-    #[error("the signing certificate could not be fetched: {0}")]
-    Unavailable(String),
-    /// What was fetched can never be a certificate.
-    #[error("the signing certificate is refused: {0}")]
-    Refused(String),
-}
+#[error("the signing certificate could not be fetched: {0}")]
+pub struct CertificateError(pub String);
 
 type Answer = Result<Arc<[u8]>, CertificateError>;
 
@@ -99,8 +96,14 @@ impl CertificateStore {
         };
         match landing.wait_for(Option::is_some).await.map(|answer| answer.clone()) {
             Ok(Some(answer)) => answer,
-            Ok(None) | Err(_) => Err(CertificateError::Unavailable("the fetch was given up".to_owned())),
+            Ok(None) | Err(_) => Err(CertificateError("the fetch was given up".to_owned())),
         }
+    }
+
+    /// The bytes that [`Self::fetch`] gave for `url` are no certificate: an error page, half a file.
+    /// They are forgotten, and fetched anew no sooner than after a failed fetch.
+    pub fn reject(&self, url: &str, bytes: &Arc<[u8]>) {
+        self.0.state().reject(url, bytes, self.0.clock.now());
     }
 }
 
@@ -115,9 +118,8 @@ impl Inner {
         match self.http.get(url, MAX_BYTES).await {
             Ok((status, body)) if status.as_u16() == 200 => Ok(Arc::from(&body[..])),
             // 403 and 404 too: a new certificate may take a moment to appear, a proxy may be at fault.
-            Ok((status, _)) => Err(CertificateError::Unavailable(format!("HTTP {}", status.as_u16()))),
-            Err(error @ GetError::TooLarge(_)) => Err(CertificateError::Refused(error.to_string())),
-            Err(error) => Err(CertificateError::Unavailable(error.to_string())),
+            Ok((status, _)) => Err(CertificateError(format!("HTTP {}", status.as_u16()))),
+            Err(error) => Err(CertificateError(error.to_string())),
         }
     }
 
@@ -143,10 +145,10 @@ impl State {
             }
         }
         if !known && !self.may_fetch_new(now) {
-            return Next::Now(Err(CertificateError::Unavailable("too many new names at once".to_owned())));
+            return Next::Now(Err(CertificateError("too many new names at once".to_owned())));
         }
         if !self.entries.contains_key(url) && !self.make_room() {
-            return Next::Now(Err(CertificateError::Unavailable("too many fetches at once".to_owned())));
+            return Next::Now(Err(CertificateError("too many fetches at once".to_owned())));
         }
         let (sender, landing) = watch::channel(None);
         let content = Content::Flight(landing.clone());
@@ -162,6 +164,17 @@ impl State {
         }
     }
 
+    /// Only if they are still the ones that are held: others may have been fetched since.
+    fn reject(&mut self, url: &str, bytes: &Arc<[u8]>, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(url)
+            && let Content::Landed { answer: Ok(held), .. } = &entry.content
+            && Arc::ptr_eq(held, bytes)
+        {
+            let answer = Err(CertificateError("what was fetched is no certificate".to_owned()));
+            entry.content = Content::Landed { answer, until: now + RETRY_AFTER };
+        }
+    }
+
     fn may_fetch_new(&mut self, now: Instant) -> bool {
         let minute = Duration::from_mins(1);
         while self.new_fetches.front().is_some_and(|begun| now.duration_since(*begun) >= minute) {
@@ -174,16 +187,21 @@ impl State {
         may
     }
 
-    /// Gives up the entry that is missed least: a failed one before a known one, then the one that
-    /// was not used for longest. Fetches under way stay.
+    /// Makes room for a name never seen before. Fetches under way stay; what goes is a stranger that
+    /// failed before a known one, then the one that was not used for longest.
     fn make_room(&mut self) -> bool {
-        if self.entries.len() < MAX_ENTRIES {
-            return true;
+        let strangers = self.entries.values().filter(|entry| !entry.known).count();
+        if strangers >= MAX_STRANGERS {
+            return self.give_up_one(|entry| !entry.known);
         }
+        self.entries.len() < MAX_ENTRIES || self.give_up_one(|_| true)
+    }
+
+    fn give_up_one(&mut self, may_go: impl Fn(&Entry) -> bool) -> bool {
         let least = self
             .entries
             .iter()
-            .filter(|(_, entry)| matches!(entry.content, Content::Landed { .. }))
+            .filter(|(_, entry)| matches!(entry.content, Content::Landed { .. }) && may_go(entry))
             .min_by_key(|(_, entry)| (entry.known, entry.used))
             .map(|(url, _)| url.clone());
         least.is_some_and(|url| self.entries.remove(&url).is_some())

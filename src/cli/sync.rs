@@ -16,7 +16,8 @@ use crate::telemetry::logging;
 /// Bring all or named targets in sync once, without listeners, and say how each ended
 ///
 /// For CI/CD jobs and for the first time. Don't run it beside a relay that serves the same targets.
-/// Exit codes: 0 all in sync or accepted, 1 at least one failed, 3 at least one not settled in time.
+/// Failures that pass are tried again until the time is over. Exit codes: 0 all in sync or accepted, 1 at
+/// least one failed, 3 at least one not settled in time.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SyncArgs {
     /// The configuration file
@@ -60,11 +61,8 @@ pub async fn sync(args: &SyncArgs, out: &mut dyn Write) -> anyhow::Result<Ended>
     let access = Access::new(config.aws.clone());
     let app = App::build(config, access).await.context("the relay cannot start")?;
     let outcomes = app.sync_once(&targets, args.timeout).await;
-    if args.json {
-        print_json(&outcomes, out)?
-    } else {
-        print_table(&outcomes, out)?
-    }
+    let print = if args.json { print_json } else { print_table };
+    print(&outcomes, out)?;
     Ok(outcomes.iter().map(|(_, outcome)| ended(outcome.as_ref())).max().unwrap_or(Ended::Done))
 }
 

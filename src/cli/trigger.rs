@@ -14,7 +14,7 @@ use crate::credential::{CredentialReader, CredentialRef, Credentials};
 use crate::http::ProblemBody;
 use crate::ingress::{TargetState, TriggerAnswer, TriggerRequest, TriggerResult, parse_wait};
 use crate::outbound;
-use crate::verify::webhook;
+use crate::webhook_signature;
 
 const PATH: &str = "/hooks/trigger";
 /// For everything but the wait itself: connecting, the relay's own limit, the answer.
@@ -123,7 +123,8 @@ async fn send(args: &TriggerArgs, clock: &dyn Clock) -> anyhow::Result<(u16, byt
         (None, None) => bail!("give --key-env or --key-file"),
     };
     let text = CredentialReader::new(None).read(&place).await.context("cannot read the trigger key")?;
-    let key = webhook::decode_key(&text).with_context(|| format!("{place} holds no trigger key"))?;
+    let key =
+        webhook_signature::decode_key(&text).with_context(|| format!("{place} holds no trigger key"))?;
 
     let request = TriggerRequest {
         secret: args.subject.secret.clone(),
@@ -134,7 +135,7 @@ async fn send(args: &TriggerArgs, clock: &dyn Clock) -> anyhow::Result<(u16, byt
     let body = serde_json::to_vec(&request)?;
     let id = format!("msg_{}", uuid::Uuid::new_v4().simple());
     let at = clock.timestamp().as_second();
-    let signature = webhook::sign(&id, at, &body, key.expose_bytes());
+    let signature = webhook_signature::sign(&id, at, &body, key.expose_bytes());
 
     let extra_root = match &args.extra_root {
         Some(path) => {

@@ -154,22 +154,18 @@ pub trait Intake: Send + Sync {
     fn alert(&self, alert: Alert);
 }
 
-/// Why there is no certificate.
+/// Why there is no certificate now; a later try may succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CertificateFault {
-    /// It could not be fetched now; a later try may succeed.
-    #[error("certificate unavailable: {0}")]
-    Unavailable(String),
-    /// What was fetched can never be used.
-    #[error("certificate refused: {0}")]
-    Refused(String),
-}
+#[error("certificate unavailable: {0}")]
+pub struct CertificateFault(pub String);
 
 /// Where SNS signing certificates come from. Only asked with addresses that passed the rules.
 #[async_trait]
 pub trait Certificates: Send + Sync {
     /// The PEM file at `url`.
     async fn fetch(&self, url: &str) -> Result<Arc<[u8]>, CertificateFault>;
+    /// What [`Self::fetch`] gave for `url` cannot be read as a certificate: not to be given again.
+    fn reject(&self, url: &str, pem: &Arc<[u8]>);
 }
 
 /// Confirms subscriptions.

@@ -19,7 +19,8 @@ use crate::http::{ErrorCode, Problem, RequestId};
 use crate::model::TopicArn;
 use crate::telemetry::metrics::Route;
 use crate::verify::sns::{
-    Certificate, Content, Envelope, EnvelopeHeaders, RefusalClass, Rules, SnsRefusal, Verified, Window,
+    Certificate, CertificateUrl, Content, Envelope, EnvelopeHeaders, RefusalClass, Rules, SnsRefusal,
+    Verified, Window,
 };
 
 /// What the configuration says about SNS, and the certificates that were parsed.
@@ -31,6 +32,20 @@ pub(super) struct SnsHook {
 impl SnsHook {
     pub(super) fn new(config: &SnsIngress) -> Self {
         Self { config: config.clone(), parsed: Parsed::default() }
+    }
+
+    async fn certificate(
+        &self,
+        state: &IngressState,
+        url: &CertificateUrl,
+    ) -> Result<Arc<Certificate>, Problem> {
+        let pem = state.certificates().fetch(url.as_str()).await.map_err(no_certificate)?;
+        self.parsed.certificate(&pem).map_err(|refusal| {
+            if refusal == SnsRefusal::CertificateFile {
+                state.certificates().reject(url.as_str(), &pem);
+            }
+            refused(refusal)
+        })
     }
 
     fn rules(&self) -> Rules<'_> {
@@ -57,8 +72,7 @@ impl FromRequest<IngressState> for Message {
         let admitted = Envelope::parse(&body, &envelope_headers(&headers))
             .and_then(|envelope| envelope.admit(&hook.rules(), now))
             .map_err(refused)?;
-        let pem = state.certificates().fetch(admitted.certificate_url().as_str()).await;
-        let certificate = hook.parsed.certificate(pem.map_err(no_certificate)?).map_err(refused)?;
+        let certificate = hook.certificate(state, admitted.certificate_url()).await?;
         admitted.verify(&certificate, now).map(Self).map_err(refused)
     }
 }
@@ -160,16 +174,7 @@ fn refused(refusal: SnsRefusal) -> Problem {
 }
 
 fn no_certificate(fault: CertificateFault) -> Problem {
-    match &fault {
-        CertificateFault::Unavailable(_) => {
-            Problem::new(ErrorCode::CertificateUnavailable, "send it again in a moment")
-        }
-        CertificateFault::Refused(_) => Problem::new(
-            ErrorCode::SignatureRefused,
-            "the signature, the certificate or its address was refused",
-        ),
-    }
-    .because(fault)
+    Problem::new(ErrorCode::CertificateUnavailable, "send it again in a moment").because(fault)
 }
 
 /// Parsed certificates, so that a message costs one signature check and no certificate parsing. The
@@ -183,19 +188,19 @@ impl Parsed {
     /// AWS signs with one certificate per region and replaces it about twice a year.
     const KEPT: usize = 8;
 
-    fn certificate(&self, pem: Arc<[u8]>) -> Result<Arc<Certificate>, SnsRefusal> {
+    fn certificate(&self, pem: &Arc<[u8]>) -> Result<Arc<Certificate>, SnsRefusal> {
         let known = |kept: &[PemAndCertificate]| {
-            kept.iter().find(|(bytes, _)| Arc::ptr_eq(bytes, &pem)).map(|(_, parsed)| Arc::clone(parsed))
+            kept.iter().find(|(bytes, _)| Arc::ptr_eq(bytes, pem)).map(|(_, parsed)| Arc::clone(parsed))
         };
         if let Some(parsed) = known(&self.0.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(parsed);
         }
-        let parsed = Arc::new(Certificate::parse(&pem)?);
+        let parsed = Arc::new(Certificate::parse(pem)?);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() == Self::KEPT {
             kept.remove(0);
         }
-        kept.push((pem, Arc::clone(&parsed)));
+        kept.push((Arc::clone(pem), Arc::clone(&parsed)));
         Ok(parsed)
     }
 }

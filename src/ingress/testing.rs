@@ -32,7 +32,7 @@ use crate::secret::SecretValue;
 use crate::status::RunNo;
 use crate::telemetry::metrics::Metrics;
 use crate::verify::sns::testing::{self as sns, CertificateShape, TOPIC};
-use crate::verify::webhook;
+use crate::webhook_signature;
 
 pub(crate) const API_KEY: &str = "eventbridge-key-of-the-tests";
 pub(crate) const TRIGGER_KEY: &str = "trigger-key-of-the-tests-24-bytes";
@@ -95,6 +95,7 @@ impl Intake for FakeIntake {
 pub(crate) struct FakeCertificates {
     pub(crate) answer: Mutex<Result<Arc<[u8]>, CertificateFault>>,
     pub(crate) fetches: AtomicUsize,
+    pub(crate) rejected: AtomicUsize,
 }
 
 #[async_trait]
@@ -102,6 +103,10 @@ impl Certificates for FakeCertificates {
     async fn fetch(&self, _: &str) -> Result<Arc<[u8]>, CertificateFault> {
         self.fetches.fetch_add(1, Ordering::SeqCst);
         self.answer.lock().unwrap().clone()
+    }
+
+    fn reject(&self, _: &str, _: &Arc<[u8]>) {
+        self.rejected.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -172,6 +177,7 @@ impl App {
             certificates: Arc::new(FakeCertificates {
                 answer: Mutex::new(Ok(pem)),
                 fetches: AtomicUsize::new(0),
+                rejected: AtomicUsize::new(0),
             }),
             confirmer: Arc::default(),
             credentials: Arc::new(credentials),
@@ -335,7 +341,7 @@ pub(crate) fn trigger_post(path: &str, id: &str, body: &Value) -> Request {
 }
 
 pub(crate) fn trigger_signed(path: &str, id: &str, body: &str, at: Timestamp, key: &str) -> Request {
-    let signature = webhook::sign(id, at.as_second(), body.as_bytes(), key.as_bytes());
+    let signature = webhook_signature::sign(id, at.as_second(), body.as_bytes(), key.as_bytes());
     let at = at.as_second().to_string();
     let headers = [("webhook-id", id), ("webhook-timestamp", &at), ("webhook-signature", &signature)];
     post(path, &headers, body.to_owned())

@@ -21,6 +21,7 @@ use crate::http::{ErrorCode, Problem, RequestId};
 use crate::model::{SecretRef, TargetName};
 use crate::telemetry::metrics::Route;
 use crate::verify::webhook::{self, WebhookHeaders, WebhookRefusal};
+use crate::webhook_signature;
 
 /// Longest `reason`, in characters.
 const MAX_REASON: usize = 256;
@@ -35,7 +36,7 @@ impl TriggerHook {
     /// Reads the keys.
     pub(super) async fn open(config: &TriggerIngress, parts: &Parts) -> Result<Self, CredentialError> {
         let places = config.keys.iter().map(|key| (key.id.clone(), key.value.clone())).collect();
-        let decode = |text| webhook::decode_key(&text).map_err(|error| error.to_string());
+        let decode = |text| webhook_signature::decode_key(&text).map_err(|error| error.to_string());
         Ok(Self { tolerance: config.tolerance, keys: KeyRing::load(places, parts, decode).await? })
     }
 }

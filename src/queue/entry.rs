@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::groups::GroupId;
-use super::note::Note;
+use super::note::{Note, Reason};
 use super::turn::End;
+use crate::model::Roll;
 
 /// How the queue treats a key.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +54,8 @@ pub(super) struct Entry<K> {
     pub(super) attempts: u32,
     /// It was parked and nothing gave it a full run since.
     pub(super) observe_only: bool,
+    /// A person's wish that no pass has answered to yet.
+    pub(super) insists: bool,
     /// What was said since it was last done, but for what was said during the run under way.
     pub(super) note: Note,
     /// What was said during the run under way.
@@ -80,6 +83,7 @@ impl<K> Entry<K> {
             state: State::Idle,
             attempts: 0,
             observe_only: false,
+            insists: false,
             note: Note::default(),
             fresh: Note::default(),
             window: None,
@@ -94,6 +98,12 @@ impl<K> Entry<K> {
     pub(super) fn asked(&mut self, now: Instant) {
         let first = self.window.map_or(now, |window| window.first);
         self.window = Some(Window { first, last: now });
+    }
+
+    /// Takes in what was said about the key.
+    pub(super) fn take_in(&mut self, note: Note) {
+        self.insists |= note.reasons.contains(Reason::Manual);
+        self.note.merge(note);
     }
 
     /// When the next pass is due: when it comes of itself, or sooner where an add asks for it.
@@ -127,6 +137,9 @@ impl<K> Entry<K> {
     /// The state in which a run leaves the key, before what was added during it.
     pub(super) fn rest(&mut self, end: End, delay: Duration, now: Instant) {
         self.planned = None;
+        if matches!(end, End::Done | End::Parked { .. } | End::Again { roll: Roll::UnderWay, .. }) {
+            self.insists = false;
+        }
         match end {
             End::Done => {
                 self.state = State::Idle;

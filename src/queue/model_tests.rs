@@ -46,6 +46,7 @@ struct ModelKey {
     place: Where,
     attempts: u32,
     observe_only: bool,
+    insists: bool,
     /// Adds since the last take.
     adds: Vec<(Instant, bool)>,
     /// Adds in its note.
@@ -73,6 +74,7 @@ impl Model {
             place: Where::Nothing,
             attempts: 0,
             observe_only: false,
+            insists: false,
             adds: Vec::new(),
             count: 0,
             by_itself: None,
@@ -103,6 +105,7 @@ impl Model {
         if key.place == Where::Running {
             return Ok(Added::Dirty);
         }
+        key.insists |= person;
         Ok(self.heed(index, person, now))
     }
 
@@ -186,6 +189,7 @@ impl Model {
             note: Note { count: key.count, ..Note::default() },
             attempts: key.attempts,
             observe_only: key.observe_only,
+            insists: key.insists,
         })
     }
 
@@ -220,6 +224,12 @@ impl Model {
             End::Again { roll: Roll::Unknown, .. } | End::Retry { roll: Roll::Unknown, .. } => key.rolling,
             _ => false,
         };
+        let unanswered = match end {
+            End::Retry { .. } | End::AwaitRoll => true,
+            End::Again { roll, .. } => roll != Roll::UnderWay,
+            End::Done | End::Parked { .. } => false,
+        };
+        key.insists = (key.insists && unanswered) || during.iter().any(|(_, person)| *person);
         match end {
             End::Done => {
                 key.place = Where::Nothing;

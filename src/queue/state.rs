@@ -89,14 +89,14 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
             return Ok(Added::Dirty);
         }
         let unparks = note.unparks();
-        entry.note.merge(note);
+        entry.take_in(note);
         Ok(self.wake(slot, unparks, now))
     }
 
     /// The next thing to do.
     pub fn take(&mut self, now: Instant) -> Take<K> {
         if self.closed {
-            return if self.running == 0 { Take::Closed } else { Take::Empty };
+            return if self.is_over() { Take::Closed } else { Take::Empty };
         }
         let (groups, entries) = (&self.groups, &self.entries);
         match self.agenda.pop(now, |slot| groups.cool_until(entries[slot].group)) {
@@ -142,7 +142,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         entry.rest(end, delay, now);
         let fresh = take(&mut entry.fresh);
         let unparks = fresh.unparks();
-        entry.note.merge(fresh);
+        entry.take_in(fresh);
         if self.closed {
             return entry.drop_due();
         }
@@ -174,6 +174,11 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
                 entry.drop_due();
             }
         }
+    }
+
+    /// Whether it is closed and the last run is finished.
+    pub fn is_over(&self) -> bool {
+        self.closed && self.running == 0
     }
 
     /// Everything that the queue knows.
@@ -237,6 +242,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
             note: entry.note.clone(),
             attempts: entry.attempts,
             observe_only: entry.observe_only,
+            insists: entry.insists,
         }
     }
 

@@ -394,6 +394,20 @@ fn an_observing_pass_that_fails_is_not_followed_by_a_write_on_a_timer() {
 }
 
 #[test]
+fn a_persons_wish_lasts_until_a_pass_has_answered_to_it() {
+    let confirming = End::Again { after: BASE, roll: Roll::UnderWay };
+    let waiting = End::Again { after: BASE, roll: Roll::Over };
+    for (end, insists) in [(PARKED, false), (confirming, false), (RETRY, true), (waiting, true)] {
+        let mut bench = Bench::new(&["a"], &Policy::default());
+        bench.person("a");
+        assert!(bench.take().unwrap().insists);
+        bench.finish("a", end);
+        bench.notify("a");
+        assert_eq!(bench.at(10).take().unwrap().insists, insists, "after {end:?}");
+    }
+}
+
+#[test]
 fn a_key_that_is_done_is_parked_no_more() {
     let mut bench = Bench::new(&["a"], &Policy::default());
     bench.notify("a");

@@ -43,6 +43,9 @@ pub struct Taken<K> {
     pub attempts: u32,
     /// It was parked: it is to be written only if the wanted state is not the one it was parked with.
     pub observe_only: bool,
+    /// A person asked since the last pass that answered to it: one that ended done, parked or with a
+    /// roll under way. A reason in the note stays longer and would repeat what has failed meanwhile.
+    pub insists: bool,
 }
 
 /// What there is to do.

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Failure, Mark, Receipt, TargetName};
+use crate::sync::ports::{Observation, Stage};
 
 /// A delivery that the target proved, or, where it offers no proof, took.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +69,66 @@ impl TargetMemory {
         let delivered = self.delivered.as_ref().map(|delivered| &delivered.receipt.stamp);
         let pending = self.pending.as_ref().map(|pending| &pending.receipt.stamp);
         [delivered, pending].contains(&Some(&receipt.stamp))
+    }
+
+    /// A write starts. Gives back what was under way before, for a write that does not happen after all.
+    pub fn begin(&mut self, receipt: &Receipt, now: Timestamp) -> Option<Pending> {
+        let previous = self.pending.take();
+        let again = previous.as_ref().filter(|pending| pending.receipt.digest == receipt.digest);
+        self.pending = Some(Pending {
+            receipt: receipt.clone(),
+            mark: None,
+            since: now,
+            tries: again.map_or(1, |pending| pending.tries + 1),
+            answered: false,
+        });
+        self.given_up = None;
+        previous
+    }
+
+    /// The target took the write that was begun.
+    pub fn answered(&mut self, mark: Option<Mark>) {
+        if let Some(pending) = &mut self.pending {
+            pending.mark = mark;
+            pending.answered = true;
+        }
+    }
+
+    /// Nothing more is tried for this wanted state.
+    pub fn give_up(&mut self, digest: String, failure: &Failure) {
+        self.given_up = Some(GivenUp { digest, failure: failure.clone() });
+    }
+
+    /// The wanted state is there: by the write under way, by the delivery that is known, or, after a
+    /// restart, by the receipt that the target carries. Gives whether a write was proved by it.
+    pub fn prove(&mut self, seen: Option<&Observation>) -> bool {
+        self.given_up = None;
+        let (carried, mark) = match seen {
+            Some(seen) => (seen.receipt.as_ref(), seen.mark.clone()),
+            None => (None, None),
+        };
+        let is_carried = |receipt: &Receipt| carried.is_none_or(|carried| carried.stamp == receipt.stamp);
+        if let Some(pending) = self.pending.take_if(|pending| is_carried(&pending.receipt)) {
+            self.delivered = Some(Delivered { receipt: pending.receipt, mark: pending.mark.or(mark) });
+            return true;
+        }
+        // Another write may still land; then the target's mark is not the one that is known.
+        self.pending = None;
+        let known = self.delivered.as_ref().is_some_and(|delivered| is_carried(&delivered.receipt));
+        if !known && let Some(receipt) = carried {
+            self.delivered = Some(Delivered { receipt: receipt.clone(), mark });
+        }
+        false
+    }
+
+    /// Remembers since when a roll that is not ours has been seen.
+    pub fn note_roll(&mut self, seen: &Observation, now: Timestamp) {
+        let ours = seen.receipt.as_ref().is_some_and(|receipt| self.knows_stamp(receipt));
+        if seen.stage == Stage::Rolling && !ours {
+            self.foreign_roll.get_or_insert(now);
+        } else {
+            self.foreign_roll = None;
+        }
     }
 
     /// Whether nothing was ever written by this relay, as far as it remembers.
@@ -224,6 +285,26 @@ mod tests {
         let crashed = read.pending.unwrap();
         assert_eq!(crashed.receipt, pending.receipt);
         assert!(!crashed.answered, "after a crash nobody knows whether the write was answered");
+    }
+
+    #[test]
+    fn a_delivery_that_is_seen_again_is_not_mistaken_for_the_write_that_got_lost() {
+        let (delivered, lost) = (receipt(), receipt());
+        let mut memory = TargetMemory {
+            delivered: Some(Delivered { receipt: delivered.clone(), mark: Some(Mark("v2".to_owned())) }),
+            ..TargetMemory::default()
+        };
+        memory.begin(&lost, Timestamp::UNIX_EPOCH);
+        let seen = Observation {
+            receipt: Some(delivered.clone()),
+            mark: Some(Mark("v2".to_owned())),
+            stage: Stage::Settled,
+            refusal: None,
+            provable: true,
+        };
+        assert!(!memory.prove(Some(&seen)));
+        assert_eq!(memory.delivered.map(|delivered| delivered.receipt), Some(delivered));
+        assert_eq!(memory.pending, None);
     }
 
     #[test]

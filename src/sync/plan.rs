@@ -131,6 +131,8 @@ fn proof(
         Proof::Receipt => proof_by_receipt(wanted, seen, memory).map(|()| proved),
         Proof::Mark => proof_by_mark(wanted, seen, memory, proved),
         Proof::None => match &memory.delivered {
+            // It may have taken what it did not answer to.
+            _ if memory.pending.is_some() => Err(Why::Unanswered),
             Some(delivered) if delivered.receipt.is_of(wanted) => Ok(Outcome::Accepted),
             Some(_) => Err(Why::WantedChanged),
             None => Err(Why::NothingDelivered),

@@ -7,7 +7,8 @@ use super::*;
 use crate::clock::TestClock;
 use crate::model::{Mark, TargetName, VersionId};
 use crate::secret::SecretValue;
-use ports::{Applied, ApplyError, FetchedSecret, SecretContent, SecretState};
+use crate::sync::plan::Why;
+use ports::{Applied, ApplyError, FetchedSecret, Observation, SecretContent, SecretState, Stage};
 
 /// AWS with one secret: `current` and `fetch` may be scripted to serve other versions first.
 #[derive(Default)]
@@ -137,7 +138,7 @@ impl Bench {
             proof: Proof::Receipt,
             rolls: true,
             supersede: false,
-            confirm_limit: Duration::from_secs(600),
+            confirm_limit: Duration::from_mins(10),
         };
         let sync = Sync {
             secrets: Arc::clone(&secrets) as Arc<dyn Secrets>,

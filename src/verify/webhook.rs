@@ -1,23 +1,18 @@
-//! Signed requests as "Standard Webhooks" (standardwebhooks.com) writes them: HMAC-SHA256 over
-//! `id.timestamp.body`, sent as a list of `v1,<base64>`.
+//! The check of a request that is signed as "Standard Webhooks" writes it: the manual trigger.
 //!
-//! Used both ways: the manual trigger is checked with [`verify`], requests to `http` targets are signed
-//! with [`sign`]. Every key is tried against every signature without a branch on the outcome, so the
-//! time tells neither which key fits nor how much of a signature does.
+//! Every key is tried against every signature without a branch on the outcome, so the time tells
+//! neither which key fits nor how much of a signature does. How a signature is made stands in
+//! [`crate::webhook_signature`].
 
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
-use sha2::Sha256;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
-use crate::secret::SecretValue;
+use crate::webhook_signature::tag;
 
-/// Shortest key, in bytes.
-pub const MIN_KEY_BYTES: usize = 24;
 /// Most signatures in one request that are looked at.
 const MAX_SIGNATURES: usize = 8;
 
@@ -116,42 +111,6 @@ pub fn verify(
     if bool::from(found) { Ok(KeyIndex(index)) } else { Err(WebhookRefusal::Mismatch) }
 }
 
-/// The `webhook-signature` of a request. `id` must hold no full stop; `timestamp` is in seconds.
-pub fn sign(id: &str, timestamp: i64, body: &[u8], key: &[u8]) -> String {
-    // HMAC takes keys of any length, so the empty text is never sent.
-    let tag = tag(id, &timestamp.to_string(), body, key);
-    tag.map_or_else(String::new, |tag| format!("v1,{}", STANDARD.encode(tag)))
-}
-
-/// Why a key cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
-    /// `whsec_` without base64 behind it.
-    #[error("a key that starts with whsec_ goes on in standard base64")]
-    Base64,
-    /// Too short to be safe.
-    #[error("a key has at least 24 bytes; make one with: echo whsec_$(openssl rand -base64 32)")]
-    Short,
-}
-
-/// Reads a configured key: `whsec_` and base64, or any text of 24 bytes or more as it is.
-pub fn decode_key(text: &SecretValue) -> Result<SecretValue, KeyError> {
-    let bytes = match text.expose_bytes().strip_prefix(b"whsec_") {
-        Some(base64) => STANDARD.decode(base64).map_err(|_| KeyError::Base64)?,
-        None => text.expose_bytes().to_vec(),
-    };
-    let key = SecretValue::new(bytes);
-    if key.len() < MIN_KEY_BYTES { Err(KeyError::Short) } else { Ok(key) }
-}
-
-fn tag(id: &str, timestamp: &str, body: &[u8], key: &[u8]) -> Option<[u8; 32]> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
-    for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
-        mac.update(part);
-    }
-    Some(mac.finalize().into_bytes().into())
-}
-
 /// The signatures of version 1. Other versions may stand beside them.
 fn listed(header: &str) -> Result<Vec<[u8; 32]>, WebhookRefusal> {
     let mut signatures = Vec::new();
@@ -182,6 +141,8 @@ fn check_time(sent: Timestamp, tolerance: Duration, now: Timestamp) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::SecretValue;
+    use crate::webhook_signature::{decode_key, sign};
 
     // The example of the Standard Webhooks specification.
     const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -294,20 +255,5 @@ mod tests {
         let headers = WebhookHeaders { id: ID, timestamp: &at, signature: SIGNATURE };
         let now = Timestamp::from_second(SENT).unwrap();
         assert_eq!(verify(headers, BODY, &[], Duration::from_mins(5), now), Err(WebhookRefusal::Mismatch));
-    }
-
-    #[test]
-    fn keys_come_as_base64_or_as_plain_text_and_are_never_short() {
-        let decode = |text: &str| decode_key(&SecretValue::from(text.to_owned()));
-        assert_eq!(key().len(), 24);
-        assert_eq!(decode("exactly twenty-four byte").unwrap().expose_bytes(), b"exactly twenty-four byte");
-        for (text, error) in [
-            ("twenty-three bytes long", KeyError::Short),
-            ("", KeyError::Short),
-            ("whsec_c2hvcnQ=", KeyError::Short),
-            ("whsec_not base64 at all, though long", KeyError::Base64),
-        ] {
-            assert_eq!(decode(text).err(), Some(error), "{text}");
-        }
     }
 }

@@ -3,6 +3,8 @@
 //! Every test starts a sandbox of its own and the real relay in front of it. The verdict comes from the
 //! sandbox's history (what each replica ran with, and when), never from the relay's own word.
 
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod cli;
 mod happy_path;
 mod hooks;

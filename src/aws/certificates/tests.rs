@@ -55,7 +55,7 @@ fn url(name: usize) -> String {
 
 fn unavailable(answer: &Answer) -> &str {
     match answer {
-        Err(CertificateError::Unavailable(reason)) => reason,
+        Err(CertificateError(reason)) => reason,
         other => panic!("{other:?}"),
     }
 }
@@ -130,10 +130,30 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_for_a_certificate_is_refused() {
+async fn what_is_too_large_for_a_certificate_counts_as_a_failure() {
     let fixture = Fixture::new(|_| async { reply(200, "x".repeat(65_537)) }).await;
-    let answer = fixture.store.fetch(&url(1)).await;
-    assert!(matches!(answer, Err(CertificateError::Refused(_))), "{answer:?}");
+    assert_eq!(unavailable(&fixture.store.fetch(&url(1)).await), "the answer is longer than 65536 bytes");
+    fixture.clock.advance(RETRY_AFTER);
+    assert!(fixture.store.fetch(&url(1)).await.is_err());
+    assert_eq!(fixture.asked(), 2);
+}
+
+#[tokio::test]
+async fn what_turned_out_to_be_no_certificate_is_fetched_anew_after_a_while() {
+    let fixture = Fixture::new(|_| async { reply(200, "page") }).await;
+    let (one, other) = (url(1), url(2));
+    let page = fixture.store.fetch(&one).await.unwrap();
+    let kept = fixture.store.fetch(&other).await.unwrap();
+    fixture.store.reject(&one, &page);
+    assert_eq!(unavailable(&fixture.store.fetch(&one).await), "what was fetched is no certificate");
+    assert!(Arc::ptr_eq(&fixture.store.fetch(&other).await.unwrap(), &kept));
+    assert_eq!(fixture.asked(), 2);
+    fixture.clock.advance(RETRY_AFTER);
+    let fresh = fixture.store.fetch(&one).await.unwrap();
+    assert_eq!(fixture.asked(), 3);
+    // A caller that still has the old bytes says nothing about the new ones.
+    fixture.store.reject(&one, &page);
+    assert!(Arc::ptr_eq(&fixture.store.fetch(&one).await.unwrap(), &fresh));
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,7 +183,7 @@ async fn a_host_that_cannot_be_reached_is_unavailable() {
 async fn a_certificate_is_not_fetched_without_tls() {
     let fixture = Fixture::new(|_| async { reply(200, "pem") }).await;
     let answer = fixture.store.fetch(&format!("http://{HOST}/a.pem")).await;
-    assert!(matches!(answer, Err(CertificateError::Unavailable(_))), "{answer:?}");
+    assert!(answer.is_err(), "{answer:?}");
     assert_eq!(fixture.asked(), 0);
 }
 
@@ -211,10 +231,35 @@ fn a_fetch_that_died_is_begun_again() {
 #[test]
 fn fetches_under_way_are_not_pushed_out() {
     let (mut state, now) = (State::default(), Instant::now());
-    let flights: Vec<_> = (0..MAX_ENTRIES).map(|name| state.next(&url(name), now)).collect();
+    let flights: Vec<_> = (0..MAX_STRANGERS).map(|name| state.next(&url(name), now)).collect();
     assert!(flights.iter().all(|next| matches!(next, Next::Fetch(..))));
-    assert!(matches!(state.next(&url(99), now), Next::Now(Err(CertificateError::Unavailable(_)))));
-    state.land(&url(3), Ok(Arc::from(&b"pem"[..])), now);
+    assert!(matches!(state.next(&url(99), now), Next::Now(Err(_))));
+    state.land(&url(3), Err(CertificateError("gone".to_owned())), now);
     assert!(matches!(state.next(&url(99), now), Next::Fetch(..)));
     assert!(!state.entries.contains_key(&url(3)));
+}
+
+#[test]
+fn a_flood_of_fetches_under_way_does_not_push_out_the_real_one() {
+    let (mut state, now) = (State::default(), Instant::now());
+    let pem = || Ok(Arc::from(&b"pem"[..]));
+    let real = state.next("real", now);
+    state.land("real", pem(), now);
+    let flights: Vec<_> = (0..100).map(|name| state.next(&url(name), now)).collect();
+    assert_eq!(flights.iter().filter(|next| matches!(next, Next::Fetch(..))).count(), MAX_STRANGERS);
+    assert!(matches!(state.next("real", now), Next::Now(Ok(_))));
+    drop((real, flights));
+}
+
+#[test]
+fn of_many_real_ones_the_one_that_was_not_used_for_longest_goes() {
+    let (mut state, mut now) = (State::default(), Instant::now());
+    for name in 0..=MAX_ENTRIES {
+        now += Duration::from_mins(1);
+        let flight = state.next(&url(name), now);
+        assert!(matches!(flight, Next::Fetch(..)));
+        state.land(&url(name), Ok(Arc::from(&b"pem"[..])), now);
+    }
+    assert_eq!(state.entries.len(), MAX_ENTRIES);
+    assert!(!state.entries.contains_key(&url(0)) && state.entries.contains_key(&url(1)));
 }

@@ -126,21 +126,25 @@ async fn a_certificate_that_is_not_the_right_one_is_403() {
     let expired = certificate(&CertificateShape { days: (-60, -30), ..CertificateShape::default() });
     *app.certificates.answer.lock().unwrap() = Ok(expired.into_bytes().into());
     assert_eq!(app.ask(sns_post(&fine())).await.cell(), (403, "signature_refused"));
-    *app.certificates.answer.lock().unwrap() = Err(CertificateFault::Refused("internal text".to_owned()));
-    assert_eq!(app.ask(sns_post(&fine())).await.cell(), (403, "signature_refused"));
+    assert_eq!(
+        app.certificates.rejected.load(Ordering::SeqCst),
+        0,
+        "it is a certificate, and it may be held"
+    );
 }
 
 #[tokio::test]
 async fn a_certificate_that_cannot_be_had_now_is_503_and_the_message_is_new_when_it_comes_again() {
     let app = App::new();
     let good = app.certificates.answer.lock().unwrap().clone();
-    let unavailable = Err(CertificateFault::Unavailable("internal text".to_owned()));
+    let unavailable = Err(CertificateFault("internal text".to_owned()));
     for fault in [unavailable, Ok(b"<html>a proxy's error page</html>"[..].into())] {
         *app.certificates.answer.lock().unwrap() = fault;
         let reply = app.ask(sns_post(&fine())).await;
         assert_eq!(reply.cell(), (503, "certificate_unavailable"));
         assert!(!reply.body.to_string().contains("internal text"));
     }
+    assert_eq!(app.certificates.rejected.load(Ordering::SeqCst), 1, "the page is given back");
     *app.certificates.answer.lock().unwrap() = good;
     assert_eq!(app.ask(sns_post(&fine())).await.cell(), (200, "accepted"));
 }

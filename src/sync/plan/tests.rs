@@ -4,7 +4,7 @@ use super::*;
 use crate::model::{Mark, SecretRef, Stamp, TargetName, VersionId, VersionSeen};
 use crate::sync::memory::{Delivered, GivenUp, Pending};
 
-const LIMIT: Duration = Duration::from_secs(600);
+const LIMIT: Duration = Duration::from_mins(10);
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second).unwrap()
@@ -31,6 +31,7 @@ fn wanted(number: u8) -> Wanted {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "marks are optional wherever they are used")]
 fn mark(text: &str) -> Option<Mark> {
     Some(Mark(text.to_owned()))
 }
@@ -251,6 +252,8 @@ fn a_kind_without_proof_is_accepted_at_best() {
     let seen = Observation { mark: None, ..seen(None, "", Stage::Settled) };
     assert_eq!(decide(Proof::None, 1, &seen, &delivered(&receipt, "")), Plan::Nothing(Outcome::Accepted));
     assert_eq!(decide(Proof::None, 2, &seen, &delivered(&receipt, "")), Plan::Write(Why::WantedChanged));
+    let lost = TargetMemory { pending: pending(&receipt, None, 1).pending, ..delivered(&receipt, "") };
+    assert_eq!(decide(Proof::None, 1, &seen, &lost), Plan::Write(Why::Unanswered));
 }
 
 #[test]

@@ -22,7 +22,7 @@ async fn promise_1_a_notification_is_a_hint_and_never_decides_what_is_written() 
 
     // A version that never was is waited for, and then AWSCURRENT has the last word.
     let unknown = "00000000-0000-4000-8000-000000000000";
-    let event = bench.event(&secret, unknown, now());
+    let event = bench.tell_of(&secret, unknown, now());
     assert_eq!(bench.run_after("orders-api", event).await.label(), "in_sync");
     assert_eq!(bench.passwords(), ["first-password", "second-password"]);
 }
@@ -46,7 +46,7 @@ async fn promise_1_values_are_always_asked_for_by_the_stage_that_is_current() {
 
 #[tokio::test]
 async fn promise_2_every_difference_is_found_without_any_notification() {
-    let mut bench = Bench::orders_with(&[COMPARES_SECRETS]).await;
+    let mut bench = Bench::orders_tuned(&[COMPARES_SECRETS]).await;
     let secret = bench.orders_db();
     secret.rotate_password("second-password");
     bench.arrives("orders-api", "db.password", "second-password").await;
@@ -74,7 +74,7 @@ async fn promise_3_a_target_has_one_writer_and_the_current_version_wins() {
     let patches = bench.patches();
     for number in 3..10 {
         let version = secret.rotate_password(&format!("password-{number}"));
-        assert_eq!(bench.event(&secret, &version, now()).await.status, 202);
+        assert_eq!(bench.tell_of(&secret, &version, now()).await.status, 202);
     }
     secret.rollback();
     assert_eq!(bench.patches(), patches, "no second write beside the first");

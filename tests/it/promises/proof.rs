@@ -19,11 +19,11 @@ async fn promise_4_a_target_is_in_sync_only_when_anypoint_shows_it() {
         let runs = bench.runs("orders-api")[0].run;
         wait_until("a further look", LIMIT, || bench.runs("orders-api")[0].run > runs).await;
         assert_eq!(bench.runs("orders-api")[0].outcome, "confirming");
-        assert!(bench.metric(STALE).await > 0.0, "staleness counts until the proof");
+        assert!(bench.number(STALE).await > 0.0, "staleness counts until the proof");
         app.step_roll();
     }
     bench.arrives("orders-api", "db.password", "second-password").await;
-    assert!(bench.metric(STALE).await <= 0.0);
+    assert!(bench.number(STALE).await <= 0.0);
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ fn calls(bench: &Bench) -> Vec<&'static str> {
 async fn a_write_without_an_answer_is_looked_at_before_anything_else() {
     for lands in [Lands::Now, Lands::Never] {
         for seen in [Seen::Status(504), Seen::Silence] {
-            let bench = Bench::orders_with(&[("    base_url", "    timeout: 150ms\n    base_url")]).await;
+            let bench = Bench::orders_tuned(&[("    base_url", "    timeout: 150ms\n    base_url")]).await;
             bench.tell_by_eventbridge();
             bench.anypoint.log().clear();
             bench.anypoint.lose_next_write(LostWrite { lands, seen });
@@ -53,7 +53,7 @@ async fn a_connection_that_breaks_after_the_write_heals() {
 
 #[tokio::test]
 async fn an_old_write_that_lands_after_a_newer_one_is_healed() {
-    let bench = Bench::orders_with(&[LOOKS_AT_TARGETS]).await;
+    let bench = Bench::orders_tuned(&[LOOKS_AT_TARGETS]).await;
     bench.tell_by_eventbridge();
     let secret = bench.orders_db();
     bench.anypoint.lose_next_write(LostWrite { lands: Lands::WhenReleased, seen: Seen::Status(504) });
@@ -90,7 +90,7 @@ async fn a_version_that_moves_during_the_write_is_written_next_although_nobody_t
 #[tokio::test]
 async fn a_write_that_hangs_until_its_client_gives_up_and_lands_then_is_healed() {
     let timeout = ("    base_url", "    timeout: 150ms\n    base_url");
-    let bench = Bench::orders_with(&[LOOKS_AT_TARGETS, timeout]).await;
+    let bench = Bench::orders_tuned(&[LOOKS_AT_TARGETS, timeout]).await;
     let (secret, gate) = (bench.orders_db(), Gate::new());
     bench.anypoint.faults().add(Rule::new(Action::Hang(gate.clone())).method(Method::PATCH).times(1));
     bench.tell_by_eventbridge();

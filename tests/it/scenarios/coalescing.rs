@@ -50,13 +50,13 @@ async fn a_hundred_notifications_during_a_slow_write_give_one_further_pass_and_n
     let gate = Gate::new();
     bench.anypoint.faults().add(Rule::new(Action::Hang(gate.clone())).method(Method::PATCH));
     let version = secret.rotate_password("second-password");
-    assert_eq!(bench.event(&secret, &version, now()).await.status, 202);
+    assert_eq!(bench.tell_of(&secret, &version, now()).await.status, 202);
     gate.arrived(1).await;
 
     let (describes, looks) = (bench.asked("DescribeSecret"), bench.looks());
     for number in 0..100 {
         if number % 2 == 0 {
-            assert_eq!(bench.event(&secret, &version, now()).await.status, 202);
+            assert_eq!(bench.tell_of(&secret, &version, now()).await.status, 202);
         } else {
             let event = events::label_updated(secret.arn(), "AWSCURRENT", &version);
             let id = topic.publish(event.to_string());

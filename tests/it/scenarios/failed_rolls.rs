@@ -10,7 +10,7 @@ async fn failed(bench: &Bench) {
     bench.anypoint.app("orders-api").fail_next_rolls(1);
     let secret = bench.orders_db();
     let version = secret.rotate_password("second-password");
-    assert_eq!(bench.event(&secret, &version, now()).await.status, 202);
+    assert_eq!(bench.tell_of(&secret, &version, now()).await.status, 202);
     bench.ended_as("orders-api", "parked").await;
     let failure = bench.fails_with("orders-api", "roll_failed").await;
     assert_eq!(failure.code, FailureCode::RollFailed);
@@ -22,14 +22,14 @@ async fn looked_at(bench: &Bench) {
     let secret = bench.orders_db();
     for _ in 0..3 {
         let version = secret.current_version();
-        let outcome = bench.run_after("orders-api", bench.event(&secret, &version, now())).await;
+        let outcome = bench.run_after("orders-api", bench.tell_of(&secret, &version, now())).await;
         assert_eq!(outcome.label(), "parked");
     }
 }
 
 #[tokio::test]
 async fn a_failed_roll_with_our_receipt_in_the_spec_is_not_in_sync_and_not_repeated() {
-    let bench = Bench::orders_with(&[COMPARES_SECRETS, LOOKS_AT_TARGETS]).await;
+    let bench = Bench::orders_tuned(&[COMPARES_SECRETS, LOOKS_AT_TARGETS]).await;
     failed(&bench).await;
     let app = bench.anypoint.app("orders-api");
     assert_eq!(app.desired_secure()["db.password"], "second-password");
@@ -37,13 +37,13 @@ async fn a_failed_roll_with_our_receipt_in_the_spec_is_not_in_sync_and_not_repea
     looked_at(&bench).await;
     bench.ended_as("orders-api", "parked").await;
     assert_eq!(bench.patches(), patches);
-    let stale = bench.metric(r#"relay_target_stale_seconds{target="orders-api"}"#).await;
+    let stale = bench.number(r#"relay_target_stale_seconds{target="orders-api"}"#).await;
     assert!(stale > 0.0, "the old value still runs: {stale}");
 }
 
 #[tokio::test]
 async fn a_failed_roll_whose_spec_was_taken_back_is_not_repeated_either() {
-    let bench = Bench::orders_with(&[COMPARES_SECRETS, LOOKS_AT_TARGETS]).await;
+    let bench = Bench::orders_tuned(&[COMPARES_SECRETS, LOOKS_AT_TARGETS]).await;
     bench.anypoint.rules(|rules| rules.failed_roll_reverts_spec = true);
     failed(&bench).await;
     let app = bench.anypoint.app("orders-api");

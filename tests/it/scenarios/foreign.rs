@@ -16,11 +16,11 @@ async fn a_redeploy_with_the_old_value_is_found_and_healed() {
         (original().carry(RECEIPT), "with our receipt"),
         (Redeploy::of_stored().secure("db.password", "first-password"), "as it is stored but for the value"),
     ] {
-        let bench = Bench::orders_with(&[LOOKS_AT_TARGETS]).await;
+        let bench = Bench::orders_tuned(&[LOOKS_AT_TARGETS]).await;
         bench.tell_by_eventbridge();
         bench.orders_db().rotate_password("second-password");
         bench.arrives("orders-api", "db.password", "second-password").await;
-        assert_eq!(bench.count(FOREIGN_WRITES).await, "0");
+        assert_eq!(bench.metric(FOREIGN_WRITES).await.as_deref(), Some("0"));
 
         bench.anypoint.app("orders-api").foreign_redeploy(redeploy);
         bench.runs_with("orders-api", "db.password", "first-password").await;
@@ -30,13 +30,13 @@ async fn a_redeploy_with_the_old_value_is_found_and_healed() {
             ["first-password", "second-password", "first-password", "second-password"],
             "{what}"
         );
-        assert_eq!(bench.count(FOREIGN_WRITES).await, "1", "{what}");
+        assert_eq!(bench.metric(FOREIGN_WRITES).await.as_deref(), Some("1"), "{what}");
     }
 }
 
 #[tokio::test]
 async fn a_redeploy_that_kept_the_values_is_written_once_more_and_then_left_alone() {
-    let bench = Bench::orders_with(&[LOOKS_AT_TARGETS]).await;
+    let bench = Bench::orders_tuned(&[LOOKS_AT_TARGETS]).await;
     let app = bench.anypoint.app("orders-api");
     let before = app.history().writes.len();
     app.foreign_redeploy(Redeploy::of_stored());
@@ -50,7 +50,7 @@ async fn a_redeploy_that_kept_the_values_is_written_once_more_and_then_left_alon
 
 #[tokio::test]
 async fn a_stopped_application_is_left_alone_until_it_is_started() {
-    let bench = Bench::orders_with(&[LOOKS_AT_TARGETS]).await;
+    let bench = Bench::orders_tuned(&[LOOKS_AT_TARGETS]).await;
     let app = bench.anypoint.app("orders-api");
     let patches = bench.patches();
     app.want(DesiredState::Stopped);
@@ -58,7 +58,7 @@ async fn a_stopped_application_is_left_alone_until_it_is_started() {
     bench.orders_db().rotate_password("second-password");
     bench.ended_as("orders-api", "stopped").await;
     let stale = r#"relay_target_stale_seconds{target="orders-api"}"#;
-    assert!(bench.metric(stale).await <= 0.0);
+    assert!(bench.number(stale).await <= 0.0);
     assert_eq!(bench.patches(), patches);
 
     app.want(DesiredState::Started);

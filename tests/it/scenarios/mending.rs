@@ -38,7 +38,7 @@ async fn parked(bench: &Bench, other: &Secret, code: &str, next_step: &str) {
     other.rotate("second-token");
     bench.arrives("other-api", "token", "second-token").await;
     assert_eq!(bench.running("orders-api", "db.password"), ["first-password"]);
-    assert!(bench.metric(r#"relay_target_outcome{target="orders-api",outcome="parked"}"#).await > 0.0);
+    assert!(bench.number(r#"relay_target_outcome{target="orders-api",outcome="parked"}"#).await > 0.0);
 }
 
 #[tokio::test]

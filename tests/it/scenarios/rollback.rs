@@ -16,7 +16,7 @@ async fn a_rollback_in_aws_that_was_told_is_delivered() {
 
 #[tokio::test]
 async fn a_rollback_in_aws_that_nobody_told_is_delivered() {
-    let bench = Bench::orders_with(&[COMPARES_SECRETS]).await;
+    let bench = Bench::orders_tuned(&[COMPARES_SECRETS]).await;
     let secret = bench.orders_db();
     secret.rotate_password("second-password");
     bench.arrives("orders-api", "db.password", "second-password").await;

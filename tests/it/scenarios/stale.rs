@@ -19,7 +19,7 @@ async fn a_replayed_event_of_an_old_version_changes_nothing() {
     let patches = bench.patches();
 
     for at in [told, now()] {
-        let outcome = bench.run_after("orders-api", bench.event(&secret, &old, at)).await;
+        let outcome = bench.run_after("orders-api", bench.tell_of(&secret, &old, at)).await;
         assert_eq!(outcome.label(), "in_sync");
     }
     assert_eq!(bench.patches(), patches);
@@ -29,7 +29,7 @@ async fn a_replayed_event_of_an_old_version_changes_nothing() {
 #[tokio::test]
 async fn a_replayed_event_together_with_stale_reads_changes_nothing() {
     // The second read that could make a rollback of it never comes by itself.
-    let bench = Bench::orders_with(&[("settle: 100ms", "settle: 1m")]).await;
+    let bench = Bench::orders_tuned(&[("settle: 100ms", "settle: 1m")]).await;
     bench.tell_by_eventbridge();
     let secret = bench.orders_db();
     let (old, told) = (secret.current_version(), now());
@@ -38,11 +38,11 @@ async fn a_replayed_event_together_with_stale_reads_changes_nothing() {
     let patches = bench.patches();
 
     bench.reads_show_the_previous_version(&secret);
-    assert_eq!(bench.event(&secret, &old, told).await.status, 202);
+    assert_eq!(bench.tell_of(&secret, &old, told).await.status, 202);
     bench.fails_with("orders-api", "unavailable").await;
     assert_eq!(bench.running("orders-api", "db.password"), ["second-password"]);
     make_reads_fresh(&secret);
-    bench.event(&secret, &secret.current_version(), now()).await;
+    bench.tell_of(&secret, &secret.current_version(), now()).await;
 
     bench.in_sync("orders-api").await;
     assert_eq!(bench.patches(), patches);
@@ -64,7 +64,7 @@ async fn a_stale_read_after_a_rotation_that_nobody_told_is_not_written() {
 async fn for_all_plans(settings: &[Setting<'_>], tell: fn(&Bench)) {
     let plans = PLANS.into_iter().flat_map(|describe| PLANS.map(|get| (describe, get)));
     let rotations = plans.map(|(describe, get)| async move {
-        let bench = Bench::orders_with(settings).await;
+        let bench = Bench::orders_tuned(settings).await;
         tell(&bench);
         let secret = bench.orders_db();
         for password in ["second-password", "third-password"] {
@@ -95,7 +95,7 @@ async fn a_stale_read_after_a_restart_is_not_written() {
 
     bench.fails_with("orders-api", "unavailable").await;
     make_reads_fresh(&secret);
-    bench.event(&secret, &secret.current_version(), now()).await;
+    bench.tell_of(&secret, &secret.current_version(), now()).await;
     bench.in_sync("orders-api").await;
     assert_eq!(bench.patches(), patches);
     assert!(bench.runs("orders-api").iter().all(|run| run.did != Did::Wrote));
@@ -107,7 +107,7 @@ async fn a_version_that_aws_does_not_serve_yet_is_waited_for_and_then_written_on
     let secret = bench.orders_db();
     secret.set_stale(Operation::Describe, StalePlan::Reads(1));
     let version = secret.rotate_password("second-password");
-    assert_eq!(bench.event(&secret, &version, now()).await.status, 202);
+    assert_eq!(bench.tell_of(&secret, &version, now()).await.status, 202);
     bench.arrives("orders-api", "db.password", "second-password").await;
     let runs = bench.runs("orders-api");
     assert_eq!(runs.iter().filter(|run| run.did == Did::Wrote).count(), 2, "the first one and this one");

@@ -8,7 +8,7 @@ use anypoint_sandbox::aws::{Operation, Secret, StalePlan, events};
 use anypoint_sandbox::wait_until;
 use jiff::Timestamp;
 
-use super::bench::{EVENTBRIDGE_KEY, ORDERS_SECRET, ORDERS_TARGET};
+use super::bench::{ORDERS_SECRET, ORDERS_TARGET};
 use super::{Answer, Bench, LIMIT, name};
 
 /// A setting of the usual file and what takes its place.
@@ -51,7 +51,7 @@ impl Bench {
     }
 
     /// [`Bench::orders`] with other settings.
-    pub(crate) async fn orders_with(settings: &[Setting<'_>]) -> Self {
+    pub(crate) async fn orders_tuned(settings: &[Setting<'_>]) -> Self {
         let mut bench = Self::orders_unstarted().await;
         let text = bench.tuned(ORDERS_TARGET, settings);
         bench.start_with(&text).await;
@@ -97,16 +97,10 @@ impl Bench {
     }
 
     /// An event with a fresh id says that AWSCURRENT of `secret` came to this version at that time.
-    pub(crate) async fn event(&self, secret: &Secret, version: &str, at: Timestamp) -> Answer {
+    pub(crate) async fn tell_of(&self, secret: &Secret, version: &str, at: Timestamp) -> Answer {
         let mut event = events::label_updated(secret.arn(), "AWSCURRENT", version);
         event["time"] = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();
         self.post_event(&event).await
-    }
-
-    /// Posts an event as EventBridge does, and gives the answer.
-    pub(crate) async fn post_event(&self, event: &serde_json::Value) -> Answer {
-        let headers = [("x-api-key", EVENTBRIDGE_KEY.to_owned())];
-        self.post("/hooks/eventbridge", &headers, &event.to_string()).await
     }
 
     /// Does something and waits until a run that started after it has ended, not to go on by itself.
@@ -142,16 +136,9 @@ impl Bench {
         self.anypoint.requests().of(Endpoint::DeploymentPatch)
     }
 
-    /// The value of a series of `/metrics`, written as there.
-    pub(crate) async fn metric(&self, series: &str) -> f64 {
-        self.count(series).await.parse().unwrap()
-    }
-
-    /// The same as it is written; 0 if it is not there.
-    pub(crate) async fn count(&self, series: &str) -> String {
-        let page = self.ask("/metrics").await.text;
-        let line = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        line.unwrap_or("0").to_owned()
+    /// The value of a sample of `/metrics` as a number; 0 if it is not there.
+    pub(crate) async fn number(&self, sample: &str) -> f64 {
+        self.metric(sample).await.map_or(0.0, |number| number.parse().unwrap())
     }
 
     /// Waits until every replica runs with this value, whatever the relay says.

@@ -1,0 +1,249 @@
+//! Serves a router on a listener, so that no client can take the relay away from the others.
+//!
+//! Guarantees: a new connection brings a whole request header within [`Bounds::first_request`] or is
+//! closed, an idle one is closed after [`Bounds::idle`]; there are never more than
+//! [`Bounds::connections`], and when all places are taken those that do nothing are closed for those
+//! that wait; at the end, connections without a request under way are closed, and the others as soon
+//! as they are answered. (`axum::serve` has none of these limits.)
+//!
+//! Does not bound how long a request is worked on or its body read: that is the router's.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+/// A header may take about this much memory, and a body is read in pieces of about this size. Load
+/// balancers allow 16 to 64 KiB of header.
+const BUFFER: usize = 64 * 1024;
+/// How long a connection that does nothing is spared when its place is needed: a sender that has just
+/// connected is about to send.
+const SPARED: Duration = Duration::from_secs(1);
+/// Between two rounds of closing what does nothing.
+const ROUND: Duration = Duration::from_millis(100);
+/// After an accept that failed for lack of file handles or memory; as long as axum waits.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What clients may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Connections at once.
+    pub connections: usize,
+    /// From the connection to the end of its first request's header.
+    pub first_request: Duration,
+    /// From an answer to the end of the next request's header.
+    pub idle: Duration,
+}
+
+impl Bounds {
+    /// So many connections at once, with the usual times: 10 s for a first request, and longer idle
+    /// than the 60 s of the usual load balancers, which would otherwise meet a closed connection.
+    pub fn of(connections: usize) -> Self {
+        Self { connections, first_request: Duration::from_secs(10), idle: Duration::from_secs(75) }
+    }
+}
+
+/// Serves `router` until `shutdown` is over and the requests under way are answered. When this is
+/// dropped, so are all of its connections.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    bounds: Bounds,
+    shutdown: impl Future<Output = ()>,
+) {
+    let house = House {
+        router,
+        bounds,
+        places: Arc::new(Semaphore::new(bounds.connections)),
+        crowded: Arc::new(Notify::new()),
+        closing: CancellationToken::new(),
+    };
+    let guests = TaskTracker::new();
+    let gone = CancellationToken::new();
+    let _gone_when_dropped = gone.clone().drop_guard();
+    let accept = async {
+        loop {
+            let stream = house.accept(&listener).await;
+            let place = house.place().await;
+            let guest = house.clone().entertain(stream, place);
+            guests.spawn(gone.clone().run_until_cancelled_owned(guest));
+        }
+    };
+    tokio::select! {
+        () = shutdown => {}
+        () = accept => {}
+    }
+    drop(listener);
+    house.closing.cancel();
+    guests.close();
+    guests.wait().await;
+}
+
+/// What the connections of one listener share.
+#[derive(Clone)]
+struct House {
+    router: Router,
+    bounds: Bounds,
+    places: Arc<Semaphore>,
+    /// Somebody waits for a place.
+    crowded: Arc<Notify>,
+    closing: CancellationToken,
+}
+
+impl House {
+    async fn accept(&self, listener: &TcpListener) -> TcpStream {
+        use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => return stream,
+                // It was over before it began; the next one is not affected.
+                Err(error)
+                    if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) => {}
+                Err(error) => {
+                    tracing::error!(%error, "cannot accept connections; idle ones are closed, and it is tried again");
+                    self.crowded.notify_waiters();
+                    timeout(PAUSE, std::future::pending::<()>()).await.ok();
+                }
+            }
+        }
+    }
+
+    /// A place for one more, if need be at the cost of those who do nothing.
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+                return Some(place);
+            }
+            self.crowded.notify_waiters();
+            let freed = Arc::clone(&self.places).acquire_owned();
+            if let Ok(place) = timeout(ROUND, freed).await {
+                // The semaphore is never closed.
+                return place.ok();
+            }
+        }
+    }
+
+    /// Serves one connection until it ends or overstays.
+    async fn entertain(self, stream: TcpStream, _place: Option<OwnedSemaphorePermit>) {
+        // Answers are small and final: waiting for more to send would only delay them.
+        stream.set_nodelay(true).ok();
+        let activity = Activity::new();
+        let service = service_fn(|request: Request<Incoming>| {
+            let busy = activity.begin();
+            let answer = self.router.clone().oneshot(request.map(Body::new));
+            async move {
+                let answer = answer.await;
+                drop(busy);
+                answer as Result<_, Infallible>
+            }
+        });
+        let connection =
+            http1::Builder::new().max_buf_size(BUFFER).serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection);
+        let mut closing = false;
+        loop {
+            let limit = match activity.requests() {
+                _ if closing => SPARED,
+                0 => self.bounds.first_request,
+                _ => self.bounds.idle,
+            };
+            let until = activity.idle_since().unwrap_or_else(Instant::now) + limit;
+            let event = timeout_at(until, async {
+                tokio::select! {
+                    // Its error is the client's: a broken header, a lost connection.
+                    _ = connection.as_mut() => Event::Ended,
+                    () = activity.answered.notified() => Event::Answered,
+                    () = self.crowded.notified() => Event::Crowded,
+                    () = self.closing.cancelled(), if !closing => Event::Closing,
+                }
+            });
+            let over = |limit: Duration| activity.idle_since().is_some_and(|since| since.elapsed() >= limit);
+            match event.await {
+                Ok(Event::Ended) => return,
+                Ok(Event::Crowded) if over(SPARED) => return,
+                // From here on the time of idleness counts.
+                Ok(Event::Crowded | Event::Answered) => {}
+                // Closes at once between two requests; else after the answer.
+                Ok(Event::Closing) => {
+                    closing = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                Err(_) if over(limit) => return,
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+enum Event {
+    Ended,
+    Answered,
+    Crowded,
+    Closing,
+}
+
+/// Whether a request of the connection is being worked on, and since when not. Bytes of a header do
+/// not count: a client that sends one now and then does nothing.
+struct Activity {
+    state: Mutex<State>,
+    /// A request was answered.
+    answered: Notify,
+}
+
+struct State {
+    idle_since: Option<Instant>,
+    requests: u64,
+}
+
+impl Activity {
+    fn new() -> Self {
+        let state = State { idle_since: Some(Instant::now()), requests: 0 };
+        Self { state: Mutex::new(state), answered: Notify::new() }
+    }
+
+    /// A request is being worked on until the guard is dropped.
+    fn begin(&self) -> Busy<'_> {
+        let mut state = self.state();
+        state.idle_since = None;
+        state.requests += 1;
+        Busy(self)
+    }
+
+    fn idle_since(&self) -> Option<Instant> {
+        self.state().idle_since
+    }
+
+    fn requests(&self) -> u64 {
+        self.state().requests
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Busy<'a>(&'a Activity);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.state().idle_since = Some(Instant::now());
+        self.0.answered.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests;

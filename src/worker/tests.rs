@@ -1,0 +1,150 @@
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+
+use super::*;
+use crate::clock::SystemClock;
+use crate::model::SecretRef;
+use crate::queue::Reason;
+use crate::queue::{Note, Phase, Policy, WorkQueue, full_jitter};
+use crate::sync::memory::Memory;
+use crate::sync::ports::{FetchedSecret, Observed, Proof, SecretState, Secrets, TargetSpec};
+use crate::sync::versions::VersionLog;
+
+/// Nothing is asked of AWS: the targets here have no secrets.
+struct NoSecrets;
+
+#[async_trait]
+impl Secrets for NoSecrets {
+    async fn current(&self, _: &SecretRef) -> Result<SecretState, Failure> {
+        Err(not_asked())
+    }
+
+    async fn fetch(&self, _: &SecretRef) -> Result<FetchedSecret, Failure> {
+        Err(not_asked())
+    }
+}
+
+fn not_asked() -> Failure {
+    Failure::new(FailureCode::Internal, Retry::Never, "not asked for", "none")
+}
+
+/// What looking at the target leads to.
+#[derive(Clone)]
+enum Look {
+    Panics,
+    Fails(Failure),
+}
+
+struct FakeTarget(TargetSpec, Look);
+
+#[async_trait]
+impl Target for FakeTarget {
+    fn spec(&self) -> &TargetSpec {
+        &self.0
+    }
+
+    async fn observe(&self) -> Result<Box<dyn Observed>, Failure> {
+        match &self.1 {
+            Look::Panics => panic!("expected by the test"),
+            Look::Fails(failure) => Err(failure.clone()),
+        }
+    }
+}
+
+fn name(text: &str) -> TargetName {
+    TargetName::parse(text).unwrap()
+}
+
+fn workshop(targets: &[(&str, &str, Look)]) -> Workshop {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let settings = crate::queue::Settings {
+        retry_base: Duration::from_secs(1),
+        retry_cap: Duration::from_mins(1),
+        slow_retry: Duration::from_hours(1),
+    };
+    let mut queue = WorkQueue::new(settings, full_jitter());
+    let mut stations = BTreeMap::new();
+    for (target, group, look) in targets {
+        let group: Arc<str> = (*group).into();
+        let policy = Policy { group: Some(Arc::clone(&group)), ..Policy::default() };
+        queue.register(name(target), &policy);
+        let spec = TargetSpec {
+            name: name(target),
+            secrets: BTreeSet::new(),
+            mapping: "m".to_owned(),
+            proof: Proof::None,
+            rolls: false,
+            supersede: false,
+            confirm_limit: Duration::from_mins(1),
+        };
+        let station = Station {
+            target: Arc::new(FakeTarget(spec, look.clone())),
+            kind: Kind::Http,
+            group: Some(Arc::clone(&group)),
+            cools: vec![group],
+        };
+        stations.insert(name(target), station);
+    }
+    Workshop {
+        sync: Sync {
+            secrets: Arc::new(NoSecrets),
+            versions: Arc::new(VersionLog::new(Duration::from_secs(30), Duration::from_secs(5))),
+            memory: Arc::new(Memory::volatile()),
+            clock: Arc::clone(&clock),
+            poll: Duration::from_secs(5),
+        },
+        board: Arc::new(StatusBoard::new(stations.keys().cloned(), [])),
+        metrics: Arc::new(Metrics::new(stations.keys().cloned())),
+        queue: Arc::new(Queue::new(queue, Arc::clone(&clock))),
+        stations,
+        clock,
+    }
+}
+
+async fn run_once(workshop: &Workshop, target: &str) {
+    let note = Note::new(Reason::Reconcile, workshop.clock.timestamp());
+    workshop.queue.add(&name(target), note).unwrap();
+    let taken = workshop.queue.next().await.unwrap();
+    assert_eq!(taken.key, name(target));
+    workshop.run(taken).await;
+}
+
+fn phase(workshop: &Workshop, target: &str) -> Phase {
+    workshop.queue.snapshot().of(&name(target)).unwrap().phase
+}
+
+#[tokio::test]
+async fn a_panic_in_a_run_parks_that_target_and_nothing_else() {
+    let passing = Failure::new(FailureCode::Unavailable, Retry::Backoff, "down", "wait");
+    let workshop = workshop(&[("broken", "a", Look::Panics), ("other", "b", Look::Fails(passing))]);
+    run_once(&workshop, "broken").await;
+    assert_eq!(phase(&workshop, "broken"), Phase::Parked);
+    let outcome = workshop.board.outcome(&name("broken")).unwrap();
+    assert_eq!(outcome.failure().map(|failure| failure.code), Some(FailureCode::Internal));
+
+    run_once(&workshop, "other").await;
+    assert_eq!(phase(&workshop, "other"), Phase::Backoff);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_asks_for_a_pause_gets_it_from_its_other_targets_too() {
+    let slow_down =
+        Failure::new(FailureCode::RateLimited, Retry::CoolDown(Duration::from_secs(7)), "429", "wait");
+    let workshop =
+        workshop(&[("asked", "host", Look::Fails(slow_down)), ("neighbour", "host", Look::Panics)]);
+    run_once(&workshop, "asked").await;
+    let note = Note::new(Reason::Reconcile, workshop.clock.timestamp());
+    workshop.queue.add(&name("neighbour"), note).unwrap();
+    let started = workshop.clock.now();
+    let taken = workshop.queue.next().await.unwrap();
+    assert!(workshop.clock.now() - started >= Duration::from_secs(7), "{taken:?}");
+}
+
+#[tokio::test]
+async fn workers_end_when_the_queue_is_closed() {
+    let workshop = workshop(&[("broken", "a", Look::Panics)]);
+    workshop.queue.close();
+    workshop.work().await;
+    assert!(workshop.queue.snapshot().closed);
+}
