@@ -26,8 +26,10 @@ async fn a_good_file_is_summed_up_without_any_network_or_credential() {
 #[tokio::test]
 async fn a_bad_file_lists_every_problem_with_its_place() {
     let bench = Bench::new().await;
-    let bad =
-        bench.file(ORDERS_TARGET).replace("connection: prod", "connection: porod").replace("coalesce: 10ms", "coalesce: ten");
+    let bad = bench
+        .file(ORDERS_TARGET)
+        .replace("connection: prod", "connection: porod")
+        .replace("coalesce: 10ms", "coalesce: ten");
     let line = |part: &str| 1 + bad.lines().position(|line| line.contains(part)).unwrap();
     let file = text(&bench.write("relay.yaml", &bad));
     let run = Run::plain(["check", &file]).await.ended(1);
