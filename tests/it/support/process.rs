@@ -1,5 +1,6 @@
 //! The binary as a process of its own: its output, its exit code, its end.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -113,7 +114,7 @@ impl Bench {
 pub(crate) struct Relay {
     child: Child,
     log: Arc<Mutex<String>>,
-    reader: JoinHandle<()>,
+    reader: JoinHandle<((), ())>,
     pub(crate) hooks: String,
     pub(crate) admin: String,
 }
@@ -128,9 +129,12 @@ impl Relay {
 
     /// Starts it and waits until it listens.
     pub(crate) async fn launch(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::<Mutex<String>>::default();
-        let reader = tokio::spawn(keep(child.stderr.take().unwrap(), Arc::clone(&log)));
+        // Nothing is expected on standard output; what comes there all the same is part of the log.
+        let out = keep(child.stdout.take().unwrap(), Arc::clone(&log));
+        let err = keep(child.stderr.take().unwrap(), Arc::clone(&log));
+        let reader = tokio::spawn(async { tokio::join!(out, err) });
         let mut relay = Self { child, log, reader, hooks: String::new(), admin: String::new() };
         let listens = wait_for("its addresses", LIMIT, || {
             let ended = relay.child.try_wait().unwrap();
@@ -238,6 +242,27 @@ impl Relay {
                 return target;
             }
             assert!(started.elapsed() < LIMIT, "{name} does not fail: {target}\n{}", self.log());
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits until the status page shows a failure of each of these targets; gives its code by target.
+    pub(crate) async fn show_failures(&self, names: &[&str]) -> BTreeMap<String, String> {
+        let started = tokio::time::Instant::now();
+        loop {
+            // Not held to the contract, which takes its time for a page with a hundred targets.
+            let page = client().get(format!("{}/status", self.admin)).send().await.unwrap();
+            let page: Value = page.json().await.unwrap();
+            let failed = page["targets"].as_array().unwrap().iter().filter_map(|target| {
+                let (name, code) = (target["target"].as_str()?, target["failure"]["code"].as_str()?);
+                Some((name.to_owned(), code.to_owned()))
+            });
+            let failed: BTreeMap<String, String> = failed.collect();
+            let missing: Vec<_> = names.iter().filter(|name| !failed.contains_key(**name)).collect();
+            if missing.is_empty() {
+                return failed;
+            }
+            assert!(started.elapsed() < LIMIT, "no failure of {missing:?}");
             tokio::task::yield_now().await;
         }
     }
