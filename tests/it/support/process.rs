@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anypoint_sandbox::anypoint::NONE;
-use anypoint_sandbox::{wait_for, wait_until};
+use anypoint_sandbox::wait_for;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -80,15 +80,6 @@ impl Bench {
         bench.aws.create_secret("prod/orders/db", super::ORDERS_SECRET);
         bench.anypoint.deploy("orders-api", NONE, [("db.user", "orders_app"), ("db.password", "none yet")]);
         bench
-    }
-
-    /// Waits until every replica runs with this value.
-    pub(crate) async fn runs_with(&self, app: &str, property: &str, value: &str) {
-        let arrived = || {
-            let running = self.running(app, property);
-            !running.is_empty() && running.iter().all(|held| held == value)
-        };
-        wait_until("the new value at every replica", LIMIT, arrived).await;
     }
 
     /// A file in the bench's folder.
