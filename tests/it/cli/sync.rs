@@ -80,7 +80,7 @@ async fn a_failure_that_passes_is_tried_again() {
 async fn a_failure_that_does_not_pass_in_time_is_a_failure() {
     let bench = Bench::with_orders().await;
     bench.anypoint.faults().add(Rule::status(500).tag(Endpoint::DeploymentGet.tag()));
-    let run = Run::of(&mut sync(&bench, ORDERS_TARGET, &["--timeout", "500ms"])).await.ended(1);
+    let run = Run::of(&mut sync(&bench, ORDERS_TARGET, &["--timeout", "2s"])).await.ended(1);
     assert!(run.out.starts_with("orders-api  retrying\n            unavailable: "), "{run:?}");
 }
 
@@ -90,9 +90,9 @@ async fn what_is_not_proved_in_time_is_undecided() {
     bench.anypoint.app("orders-api").roll_by_hand();
     // Each run of the command is a client of its own and knows nothing of the other's pace.
     bench.anypoint.set_application_manager_limit(None);
-    let run = Run::of(&mut sync(&bench, ORDERS_TARGET, &["--timeout", "700ms"])).await.ended(3);
+    let run = Run::of(&mut sync(&bench, ORDERS_TARGET, &["--timeout", "2s"])).await.ended(3);
     assert_eq!(run.out, "orders-api  confirming\n");
-    let report = Run::of(&mut sync(&bench, ORDERS_TARGET, &["--timeout", "700ms", "--json"])).await.ended(3);
+    let report = Run::of(&mut sync(&bench, ORDERS_TARGET, &["--timeout", "2s", "--json"])).await.ended(3);
     assert_eq!(report.json()[0]["outcome"], "confirming");
 }
 

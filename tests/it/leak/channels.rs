@@ -37,14 +37,14 @@ impl Channels {
         all.push(b'\n');
     }
 
-    /// Asks and tells the relay everything, then ends it. `word` goes where a sender or a user may put a
+    /// Asks and tells the relay everything, then ends it. `mark` goes where a sender or a user may put a
     /// word of their own.
-    pub(super) async fn gather(world: &World, relay: Relay, word: &str) -> Self {
+    pub(super) async fn gather(world: &World, relay: Relay, mark: &str) -> Self {
         let mut channels = Self(BTreeMap::new());
-        channels.hooks(world, &relay, word).await;
-        channels.commands(world, &relay, word).await;
-        channels.admin(&relay, word).await;
-        channels.debug(world, word).await;
+        channels.hooks(world, &relay, mark).await;
+        channels.commands(world, &relay, mark).await;
+        channels.admin(&relay, mark).await;
+        channels.debug(world, mark);
         let receipts = std::fs::read(world.bench.path("receipts.json")).unwrap();
         channels.add("receipts file", receipts);
         relay.signal("TERM").await;
@@ -53,7 +53,7 @@ impl Channels {
         channels
     }
 
-    async fn admin(&mut self, relay: &Relay, word: &str) {
+    async fn admin(&mut self, relay: &Relay, mark: &str) {
         for (channel, path) in [
             ("metrics", "/metrics"),
             ("status", "/status"),
@@ -61,29 +61,30 @@ impl Channels {
             ("readyz", "/readyz"),
             ("admin 404", "/no"),
         ] {
-            let request = client().get(format!("{}{path}", relay.admin)).header("x-request-id", word);
+            let request = client().get(format!("{}{path}", relay.admin)).header("x-request-id", mark);
             self.add(channel, answered(request).await);
         }
     }
 
     /// Notifications of every sort, good and bad, with the canary in what is refused.
-    async fn hooks(&mut self, world: &World, relay: &Relay, word: &str) {
+    async fn hooks(&mut self, world: &World, relay: &Relay, mark: &str) {
         let event = json!({
-            "version": "0", "id": word, "detail-type": "Secret Label Updated", "source": "aws.secretsmanager",
+            "version": "0", "id": mark, "detail-type": "Secret Label Updated", "source": "aws.secretsmanager",
             "account": "123456789012", "time": "2026-11-01T10:00:04Z", "region": "eu-west-1", "resources": [],
             "detail": {"name": "canary/db", "labelUpdated": "AWSCURRENT", "password": CANARY, "SecretString": CANARY},
         });
+        let event = event.to_string();
         let now = anypoint_relay::clock::Clock::timestamp(&anypoint_relay::clock::SystemClock);
         let topic = world.bench.aws.topic("rotations").arn().to_owned();
         let notification = |content: String| {
             let mut message = SnsMessage::notification(&topic, content, now);
             world.bench.aws.sign_notification(&mut message)
         };
-        let signed = notification(event.to_string());
+        let signed = notification(event.clone());
         let mut forged = SnsMessage::notification(&topic, CANARY, now);
         world.bench.aws.sign_notification(&mut forged);
         forged.message = format!("{CANARY}!");
-        let good = json!({"all": true, "reason": word}).to_string();
+        let good = json!({"all": true, "reason": mark}).to_string();
         let key = |value: &str| vec![("x-api-key", value.to_owned())];
         let bad = format!("{{\"password\": \"{CANARY}");
         let trigger = |body: &str| {
@@ -94,8 +95,8 @@ impl Channels {
         let unknown = json!({"all": true, "password": CANARY}).to_string();
         let nobody = json!({"secret": "canary/nobody"}).to_string();
         let bearer = ("authorization", format!("Bearer {TRIGGER_KEY}"));
-        let posts: Vec<(&str, Vec<(&str, String)>, &str)> = vec![
-            ("/hooks/eventbridge", key(EVENTBRIDGE_KEY), &*Box::leak(event.to_string().into_boxed_str())),
+        let posts: Vec<Post<'_>> = vec![
+            ("/hooks/eventbridge", key(EVENTBRIDGE_KEY), &event),
             ("/hooks/eventbridge", key(EVENTBRIDGE_KEY), &bad),
             ("/hooks/eventbridge", key(EVENTBRIDGE_KEY), CANARY),
             ("/hooks/eventbridge", key(&format!("{EVENTBRIDGE_KEY}x")), &bad),
@@ -116,7 +117,7 @@ impl Channels {
         for (path, headers, body) in posts {
             let mut request = client().post(format!("{}{path}", relay.hooks)).body(body.to_owned());
             request =
-                request.header("x-request-id", word).header("content-type", "text/plain; charset=UTF-8");
+                request.header("x-request-id", mark).header("content-type", "text/plain; charset=UTF-8");
             if path == "/hooks/sns" {
                 request = request.header("x-amz-sns-message-type", "Notification");
             }
@@ -127,10 +128,10 @@ impl Channels {
         }
     }
 
-    async fn commands(&mut self, world: &World, relay: &Relay, word: &str) {
+    async fn commands(&mut self, world: &World, relay: &Relay, mark: &str) {
         let bench = &world.bench;
         let file = text(&bench.path("relay.yaml"));
-        let bad = world.file().replace("coalesce: 10ms", &format!("coalesce: 10ms\n    {word}: {word}"));
+        let bad = world.file().replace("coalesce: 10ms", &format!("coalesce: 10ms\n    {mark}: {mark}"));
         let bad = text(&bench.write("bad.yaml", bad));
         for (channel, arguments) in [
             ("check", vec!["check", &file]),
@@ -140,8 +141,8 @@ impl Channels {
         ] {
             self.add(channel, ran(bench.binary().args(arguments)).await);
         }
-        let event = json!({"detail-type": "Secret Label Updated", "source": "aws.secretsmanager", "id": word,
-            "detail": {"name": word, "labelUpdated": "AWSCURRENT", "password": CANARY}});
+        let event = json!({"detail-type": "Secret Label Updated", "source": "aws.secretsmanager", "id": mark,
+            "detail": {"name": mark, "labelUpdated": "AWSCURRENT", "password": CANARY}});
         let event = text(&bench.write("event.json", event.to_string()));
         let at = "2026-11-01T10:00:04Z";
         self.add(
@@ -149,7 +150,7 @@ impl Channels {
             ran(bench.binary().args(["inspect", &event, "--at", at, "--config", &file])).await,
         );
         self.add("inspect --json", ran(bench.binary().args(["inspect", &event, "--at", at, "--json"])).await);
-        let key = ["--key-env", "TRIGGER_KEY", "--all", "--wait", "1s", "--reason", word];
+        let key = ["--key-env", "TRIGGER_KEY", "--all", "--wait", "1s", "--reason", mark];
         let sync = ["sync", &file, "--timeout", "700ms"];
         let [mut trigger, mut table, mut json] = [(); 3].map(|()| bench.binary());
         let (trigger, table, json) = tokio::join!(
@@ -174,18 +175,18 @@ impl Channels {
     }
 
     /// Debug texts of what may be held near a value.
-    async fn debug(&mut self, world: &World, word: &str) {
+    fn debug(&mut self, world: &World, mark: &str) {
         let text = world.file().replace(
             "secure_properties:",
-            &format!("properties: {{ {word}: \"{}\" }}\n    secure_properties:", "${LITERAL}"),
+            &format!("properties: {{ {mark}: \"{}\" }}\n    secure_properties:", "${LITERAL}"),
         );
         let literal = |name: &str| (name == "LITERAL").then(|| CANARY.to_owned());
         let config = config::parse(&text, "relay.yaml", &literal).unwrap_or_else(|errors| panic!("{errors}"));
         self.add("Debug of the configuration", format!("{config:?} {config:#?}"));
-        let errors = config::parse(&format!("{text}{word}: 5\n"), "relay.yaml", &literal).err().unwrap();
+        let errors = config::parse(&format!("{text}{mark}: 5\n"), "relay.yaml", &literal).err().unwrap();
         self.add("Debug of configuration errors", format!("{errors:?}"));
-        let body = json!({"detail-type": "Secret Label Updated", "source": "aws.secretsmanager", "id": word,
-            "detail": {"name": word, "labelUpdated": "AWSCURRENT", "password": CANARY}});
+        let body = json!({"detail-type": "Secret Label Updated", "source": "aws.secretsmanager", "id": mark,
+            "detail": {"name": mark, "labelUpdated": "AWSCURRENT", "password": CANARY}});
         let body = body.to_string();
         let events = anypoint_relay::events::parse(body.as_bytes());
         self.add("Debug of events", format!("{events:?}"));
@@ -195,6 +196,9 @@ impl Channels {
         self.add("Debug of a report", format!("{:?} {inspection:?}", inspect(body.as_bytes(), &inspection)));
     }
 }
+
+/// Path, headers, body.
+type Post<'a> = (&'a str, Vec<(&'a str, String)>, &'a str);
 
 /// What a command prints, on both ways out.
 async fn ran(command: &mut tokio::process::Command) -> String {

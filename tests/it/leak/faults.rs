@@ -1,5 +1,7 @@
 //! Every way in which the other side can fail, with the canary in all that it says about it.
 
+use std::rc::Rc;
+
 use anypoint_sandbox::anypoint::{NONE, Receiver};
 use anypoint_sandbox::faults::{Action, Faults, Gate, Rule, RuleId};
 use http::Method;
@@ -91,12 +93,12 @@ pub(super) fn anypoint(world: &mut World) -> Vec<Fault> {
             let place = number % 3;
             number += 1;
             let target = format!("app-{}-{name}", method.as_str().to_lowercase());
-            let anypoint = &world.anypoints[place];
+            let anypoint = Rc::clone(&world.anypoints[place]);
             let app = anypoint.deploy(&target, NONE, [("db.password", "before")]);
             let set = anypoint.faults().clone();
             let rule = set.add(rule.method(method.clone()).path(app.id()));
             let id = app.id().to_owned();
-            world.targets += &application(&target, place, &id);
+            world.add(&application(&target, place, &id));
             faults.push(Fault { name: target.clone(), target, fails: false, faults: set, rule });
         }
     }
@@ -108,14 +110,14 @@ pub(super) fn anypoint(world: &mut World) -> Vec<Fault> {
         .map(|((name, rule), (_, value_rule))| (name, rule, value_rule))
     {
         let place = if name == "429" || name == "503" { 4 } else { 3 };
-        let anypoint = &world.anypoints[place];
+        let anypoint = Rc::clone(&world.anypoints[place]);
         let set = anypoint.faults().clone();
         let stored = format!("secret-{name}");
         let body = json!({"name": stored, "type": "UsernamePassword", "username": "a", "password": "b"});
         let secret = anypoint.add_group(&format!("group-{name}")).add_shared_secret(&body);
         let (shared, value) = (format!("shared-{name}"), format!("value-{name}"));
-        world.targets += &shared_secret(&shared, place, &name);
-        world.targets += &secret_value(&value, place, &value);
+        world.add(&shared_secret(&shared, place, &name));
+        world.add(&secret_value(&value, place, &value));
         let at_shared = set.add(rule.method(Method::PUT).path(secret.id()));
         let at_value = set.add(value_rule.path(format!("/secrets/{value}")));
         for (target, rule) in [(shared, at_shared), (value, at_value)] {
@@ -195,18 +197,18 @@ pub(super) async fn endpoint(world: &mut World) -> Endpoint {
     let mut faults = Vec::new();
     for (name, rule) in rules {
         let target = format!("http-{name}");
-        world.targets += &format!(
+        world.add(&format!(
             "  {target}:
     kind: http
     url: {}/{target}/
     key: {{ env: REFRESH_KEY }}
     coalesce: 10ms
-    timeout: 500ms
+    timeout: 2s
     values:
       password: {{ secret: canary/db, field: password }}
 ",
             receiver.url()
-        );
+        ));
         let rule = set.add(rule.path(format!("/{target}/")));
         // A 200 is taken, whatever comes after it.
         let fails = name != "huge" && name != "truncated";
@@ -251,12 +253,12 @@ pub(super) fn token(world: &mut World) -> Vec<Fault> {
     let mut faults = Vec::new();
     assert_eq!(rules.len(), world.anypoints.len());
     for (place, (name, rule)) in rules.into_iter().enumerate() {
-        let anypoint = &world.anypoints[place];
+        let anypoint = Rc::clone(&world.anypoints[place]);
         anypoint.add_secret_value("any");
         let set = anypoint.faults().clone();
         let rule = set.add(rule.tag("token").times(2));
         let target = format!("token-{name}");
-        world.targets += &secret_value(&target, place, "any");
+        world.add(&secret_value(&target, place, "any"));
         faults.push(Fault { name: target.clone(), target, fails: false, faults: set, rule });
     }
     faults

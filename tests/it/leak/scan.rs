@@ -161,7 +161,7 @@ mod tests {
                 assert!(seen(URL_SAFE.encode(&text)), "base64 for URLs {before} {after}");
             }
         }
-        let hex: String = CANARY.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex = CANARY.bytes().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
         assert!(seen(&hex) && seen(hex.to_uppercase()));
         let form: String = url::form_urlencoded::byte_serialize(CANARY.as_bytes()).collect();
         assert!(seen(&form) && seen(form.replace('+', "%20")));
@@ -181,7 +181,7 @@ mod tests {
             escaped.iter().map(|name| of(name)).chain([CANARY.into()]).collect();
         assert_eq!(different.len(), 9, "JSON and Debug escape it alike, all others differ");
         let middle = CANARY.len() / 2;
-        let cut = (middle..).find(|at| CANARY.is_char_boundary(*at)).unwrap();
+        let cut = (middle..CANARY.len()).find(|at| CANARY.is_char_boundary(*at)).unwrap();
         assert!(seen(&CANARY[..cut]) && seen(&CANARY[cut..]));
         for half in [&CANARY[..cut], &CANARY[cut..]] {
             assert!(seen(STANDARD.encode(half)));

@@ -1,5 +1,7 @@
 //! Secrets that hold the canary, and targets that take it, well or badly.
 
+use std::rc::Rc;
+
 use anypoint_sandbox::anypoint::{NONE, Receiver, SharedSecret};
 use anypoint_sandbox::aws::{Aws, Denied};
 use serde_json::json;
@@ -48,7 +50,7 @@ pub(super) struct Proof {
 impl Proof {
     /// The canary did travel: without that nothing would be shown.
     pub(super) fn assert_delivered(&self, world: &World) {
-        let anypoint = &world.anypoints[0];
+        let anypoint = Rc::clone(&world.anypoints[0]);
         assert_eq!(anypoint.running("good-app")[0].secure["db.password"], CANARY);
         assert_eq!(self.shared.current().unwrap()["password"], CANARY);
         assert_eq!(anypoint.secret_values("good-value").last().unwrap().value, CANARY);
@@ -59,7 +61,7 @@ impl Proof {
 
 /// One target of each kind that works.
 pub(super) async fn good_targets(world: &mut World) -> Proof {
-    let anypoint = &world.anypoints[0];
+    let anypoint = Rc::clone(&world.anypoints[0]);
     anypoint.deploy("good-app", NONE, [("db.password", "before"), ("db.url", "before")]);
     let group = anypoint.add_group("canaries");
     let body = json!({"name": "good-shared", "type": "UsernamePassword", "username": "a", "password": "b"});
@@ -67,7 +69,7 @@ pub(super) async fn good_targets(world: &mut World) -> Proof {
     anypoint.add_secret_value("good-value");
     let receiver = Receiver::start().await;
     receiver.answer(200, CANARY);
-    world.targets += &format!(
+    world.add(&format!(
         "  good-app:
     kind: application
     platform: cloudhub2
@@ -101,13 +103,13 @@ pub(super) async fn good_targets(world: &mut World) -> Proof {
       password: {{ secret: canary/db, field: password }}
 ",
         receiver.url()
-    );
+    ));
     Proof { shared, receiver }
 }
 
 /// Targets whose values do not fit, or cannot be read, with the failure of each.
 pub(super) fn bad_targets(world: &mut World) -> Vec<(String, &'static str)> {
-    let anypoint = &world.anypoints[0];
+    let anypoint = Rc::clone(&world.anypoints[0]);
     let sources = [
         ("missing-field", "canary/db, field: no_such_field", "bad_value"),
         ("null-field", "canary/db, field: nothing", "bad_value"),
@@ -127,7 +129,7 @@ pub(super) fn bad_targets(world: &mut World) -> Vec<(String, &'static str)> {
     ];
     let mut expected = Vec::new();
     for (name, source, code) in sources {
-        world.targets += &format!(
+        world.add(&format!(
             "  {name}:
     kind: secret_value
     connection: c0
@@ -135,7 +137,7 @@ pub(super) fn bad_targets(world: &mut World) -> Vec<(String, &'static str)> {
     coalesce: 10ms
     value: {{ secret: {source} }}
 "
-        );
+        ));
         expected.push((name.to_owned(), code));
     }
     let group = anypoint.add_group("canaries");
@@ -174,7 +176,7 @@ pub(super) fn bad_targets(world: &mut World) -> Vec<(String, &'static str)> {
         body["name"] = name.into();
         body["type"] = kind.into();
         group.add_shared_secret(&body);
-        world.targets += &format!(
+        world.add(&format!(
             "  {name}:
     kind: shared_secret
     connection: c0
@@ -184,7 +186,7 @@ pub(super) fn bad_targets(world: &mut World) -> Vec<(String, &'static str)> {
     coalesce: 10ms
     {values}
 "
-        );
+        ));
         expected.push((name.to_owned(), code));
     }
     anypoint.rules(|rules| rules.blob_must_be_base64 = true);
@@ -198,7 +200,7 @@ pub(super) fn bad_targets(world: &mut World) -> Vec<(String, &'static str)> {
         ("failing-roll", "password", "roll_failed"),
         ("no-such-app", "password", "not_found"),
     ] {
-        world.targets += &format!(
+        world.add(&format!(
             "  {name}:
     kind: application
     platform: cloudhub2
@@ -208,10 +210,11 @@ pub(super) fn bad_targets(world: &mut World) -> Vec<(String, &'static str)> {
     secure_properties:
       db.password: {{ secret: canary/db, field: {field} }}
 "
-        );
+        ));
         expected.push((name.to_owned(), code));
     }
-    world.targets += "  nobody-listens:
+    world.add(
+        "  nobody-listens:
     kind: http
     url: http://127.0.0.1:1/refresh
     key: { env: REFRESH_KEY }
@@ -224,7 +227,8 @@ pub(super) fn bad_targets(world: &mut World) -> Vec<(String, &'static str)> {
     secret_id: not-there
     coalesce: 10ms
     value: { secret: canary/db, field: password }
-";
+",
+    );
     expected.push(("nobody-listens".to_owned(), "unavailable"));
     expected.push(("no-value-endpoint".to_owned(), "not_found"));
     expected

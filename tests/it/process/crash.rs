@@ -30,7 +30,8 @@ impl Setting {
         // Looks at the targets again and again: what lands late is found without being told.
         let mut text = bench.file(targets).replace("targets_interval: 1h", "targets_interval: 60ms");
         if memory == Memory::File {
-            text += &format!("receipts: {}\n", bench.path("receipts.json").display());
+            let receipts = bench.path("receipts.json");
+            text = format!("{text}receipts: {}\n", receipts.display());
         }
         let file = bench.write("relay.yaml", text);
         Self { bench, file }
