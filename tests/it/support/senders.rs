@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anypoint_relay::clock::{Clock, SystemClock};
-use anypoint_relay::verify::webhook;
+use anypoint_relay::webhook_signature;
 use anypoint_sandbox::aws::{Sink, SnsMessage, events};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -76,7 +76,7 @@ impl Bench {
         let headers = [
             ("webhook-id", id.to_owned()),
             ("webhook-timestamp", at.to_string()),
-            ("webhook-signature", webhook::sign(id, at, body.as_bytes(), key.as_bytes())),
+            ("webhook-signature", webhook_signature::sign(id, at, body.as_bytes(), key.as_bytes())),
         ];
         self.post("/hooks/trigger", &headers, body).await
     }

@@ -36,7 +36,7 @@ impl Bench {
 
     /// Posts to the hooks listener.
     pub(crate) async fn post(&self, path: &str, headers: &[(&str, String)], body: &str) -> Answer {
-        let mut request = client().post(format!("{}{path}", self.hooks())).body(body.to_owned());
+        let mut request = self.client.post(format!("{}{path}", self.hooks())).body(body.to_owned());
         for (name, value) in headers {
             request = request.header(*name, value);
         }
@@ -45,7 +45,7 @@ impl Bench {
 
     /// Asks the admin listener.
     pub(crate) async fn ask(&self, path: &str) -> Answer {
-        answer("GET", path, client().get(format!("{}{path}", self.admin()))).await
+        answer("GET", path, self.client.get(format!("{}{path}", self.admin()))).await
     }
 }
 
@@ -55,8 +55,4 @@ async fn answer(method: &str, path: &str, request: reqwest::RequestBuilder) -> A
     let text = response.text().await.unwrap();
     Spec::get().check(method, path, status, &headers, text.as_bytes());
     Answer { status, body: serde_json::from_str(&text).unwrap_or(Value::Null), text }
-}
-
-fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().timeout(super::LIMIT).build().unwrap()
 }
