@@ -118,7 +118,7 @@ impl Pass<'_> {
                 if self.spec.rolls && !claim_roll() {
                     return Err(Stop::AwaitRoll);
                 }
-                self.apply(observed, wanted, why).await?;
+                self.apply(target, observed, wanted, why).await?;
                 self.look_again().await
             }
         }
@@ -164,8 +164,14 @@ impl Pass<'_> {
     }
 
     /// Fetches the values, writes them and drops them. The write is remembered before it starts.
-    async fn apply(&mut self, observed: Box<dyn Observed>, mut wanted: Wanted, why: Why) -> Result<(), Stop> {
-        let values = self.fetch().await?;
+    async fn apply(
+        &mut self,
+        target: &dyn Target,
+        observed: Box<dyn Observed>,
+        mut wanted: Wanted,
+        why: Why,
+    ) -> Result<(), Stop> {
+        let values = self.fetch(target).await?;
         for (secret, seen) in values.versions() {
             wanted.versions.insert(secret.clone(), seen.clone());
         }
@@ -203,8 +209,9 @@ impl Pass<'_> {
         }
     }
 
-    async fn fetch(&self) -> Result<Values, Stop> {
-        let reads = self.spec.secrets.iter().map(|secret| async move {
+    async fn fetch(&self, target: &dyn Target) -> Result<Values, Stop> {
+        let written = self.spec.secrets.iter().filter(|secret| !target.only_watches(secret));
+        let reads = written.map(|secret| async move {
             let fetched = self.sync.secrets.fetch(secret).await?;
             self.judge(secret, &fetched.seen, None)?;
             Ok::<_, Stop>((secret.clone(), fetched))

@@ -14,6 +14,8 @@ pub enum Retry {
     /// Again no sooner than the other side asked (already clamped), and nothing else to the same
     /// host and API family before then.
     CoolDown(Duration),
+    /// Again no sooner than this; it concerns this target alone.
+    After(Duration),
     /// Nothing will change by itself: parked until the wanted state, the configuration or a person
     /// changes something.
     Never,

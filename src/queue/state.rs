@@ -95,7 +95,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
     /// The next thing to do.
     pub fn take(&mut self, now: Instant) -> Take<K> {
         if self.closed {
-            return if self.running == 0 { Take::Closed } else { Take::Empty };
+            return if self.is_over() { Take::Closed } else { Take::Empty };
         }
         let (groups, entries) = (&self.groups, &self.entries);
         match self.agenda.pop(now, |slot| groups.cool_until(entries[slot].group)) {
@@ -173,6 +173,11 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
                 entry.drop_due();
             }
         }
+    }
+
+    /// Whether it is closed and the last run is finished.
+    pub fn is_over(&self) -> bool {
+        self.closed && self.running == 0
     }
 
     /// Everything that the queue knows.

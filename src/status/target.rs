@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::model::Outcome;
 
-use super::record::{FailureView, RunLine, RunNo, RunRecord, ShortVersions};
+use super::record::{Did, FailureView, RunLine, RunNo, RunRecord, ShortVersions};
 
 /// Runs that are kept.
 const HISTORY: usize = 20;
@@ -41,7 +41,7 @@ pub struct TargetStatus {
     pub event_id: Option<String>,
     /// Id of the newest request behind the last run.
     pub request_id: Option<String>,
-    /// What a person should know about the last run.
+    /// What a person should know about the last write, until the next one.
     pub notes: Vec<String>,
     /// The last runs, newest first.
     pub history: Vec<RunLine>,
@@ -93,6 +93,12 @@ impl TargetEntry {
         }
         if let Some(delivered) = &record.delivered {
             self.delivered.clone_from(delivered);
+        }
+        if let Some((last, _)) = &self.last
+            && record.did != Did::Wrote
+            && record.notes.is_empty()
+        {
+            record.notes.clone_from(&last.notes);
         }
         if self.history.len() == HISTORY {
             self.history.pop_back();

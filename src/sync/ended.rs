@@ -108,7 +108,9 @@ impl From<Failure> for Stop {
 pub(super) fn by_retry(failure: Failure) -> (Outcome, Next) {
     match failure.retry {
         Retry::Backoff => (Outcome::Retrying(failure), Next::Retry(None)),
-        Retry::CoolDown(after) => (Outcome::Retrying(failure), Next::Retry(Some(after))),
+        Retry::CoolDown(after) | Retry::After(after) => {
+            (Outcome::Retrying(failure), Next::Retry(Some(after)))
+        }
         Retry::Never => (Outcome::Parked(failure), Next::Park { slowly: false }),
         Retry::Slowly => (Outcome::Parked(failure), Next::Park { slowly: true }),
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{Failure, FailureCode, Outcome, Receipt, Retry, Wanted};
-use crate::sync::memory::TargetMemory;
+use crate::sync::memory::{Pending, TargetMemory};
 use crate::sync::ports::{Observation, Proof, Stage, TargetSpec};
 
 /// After how many unanswered writes of the same content the observation alone is believed. One: a write
@@ -81,7 +81,11 @@ pub fn plan(
         Stage::Settled if shows_the_mark_from_before(seen) => while_rolling(spec, wanted, seen, memory, now),
         Stage::Rolling => while_rolling(spec, wanted, seen, memory, now),
         Stage::Failed(reason) => {
-            let failed_with_ours = seen.receipt.as_ref().is_some_and(|receipt| receipt.is_of(wanted));
+            let shown = seen.receipt.as_ref().is_some_and(|receipt| receipt.is_of(wanted));
+            // Whether the specification goes back with a failed roll is not confirmed: then our write is
+            // known from memory alone.
+            let taken = |pending: &Pending| pending.answered && pending.receipt.is_of(wanted);
+            let failed_with_ours = shown || memory.pending.as_ref().is_some_and(taken);
             if failed_with_ours && leave != Leave::Insist {
                 Plan::Park(roll_failed(reason))
             } else {

@@ -106,6 +106,10 @@ pub struct Observation {
 pub trait Target: Send + Sync {
     /// Its fixed side.
     fn spec(&self) -> &TargetSpec;
+    /// Whether it is only told about this secret of its own: then the value is never read.
+    fn only_watches(&self, _secret: &SecretRef) -> bool {
+        false
+    }
     /// Looks at it; the answer is the only way to write to it.
     async fn observe(&self) -> Result<Box<dyn Observed>, Failure>;
 }

@@ -6,7 +6,7 @@
 //! them); nothing of the answer but its status is read. A 2xx is `accepted`, never `in sync`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -40,6 +40,15 @@ struct Inner {
     url: Url,
     client: reqwest::Client,
     credentials: Arc<dyn Credentials>,
+    under_way: Mutex<Option<Message>>,
+}
+
+/// A write that the receiver has not taken yet.
+struct Message {
+    /// What it says.
+    digest: String,
+    /// Its `webhook-id`.
+    id: String,
 }
 
 impl Http {
@@ -75,7 +84,15 @@ impl Http {
             supersede: true,
             confirm_limit: CONFIRM_LIMIT,
         };
-        Ok(Self(Arc::new(Inner { base, spec, config, url, client, credentials })))
+        Ok(Self(Arc::new(Inner {
+            base,
+            spec,
+            config,
+            url,
+            client,
+            credentials,
+            under_way: Mutex::default(),
+        })))
     }
 }
 
@@ -83,6 +100,10 @@ impl Http {
 impl Target for Http {
     fn spec(&self) -> &TargetSpec {
         &self.0.spec
+    }
+
+    fn only_watches(&self, secret: &SecretRef) -> bool {
+        !self.0.config.values.values().any(|source| source.secret() == Some(secret))
     }
 
     async fn observe(&self) -> Result<Box<dyn Observed>, Failure> {
@@ -120,7 +141,7 @@ impl Observed for Seen {
             ))
         })?;
         let body = inner.body(values, receipt).map_err(ApplyError::before)?;
-        let id = format!("msg_{}", receipt.stamp.as_str());
+        let id = inner.message_id(receipt);
         let timestamp = inner.base.clock.timestamp().as_second();
         let signature = webhook_signature::sign(&id, timestamp, body.expose_bytes(), key.expose_bytes());
         let sent = inner
@@ -134,7 +155,10 @@ impl Observed for Seen {
             .send()
             .await;
         match sent {
-            Ok(answer) if answer.status().is_success() => Ok(Applied { mark: None, notes: Vec::new() }),
+            Ok(answer) if answer.status().is_success() => {
+                inner.under_way().take();
+                Ok(Applied { mark: None, notes: Vec::new() })
+            }
             Ok(answer) => {
                 let wait = hints::asked_wait(answer.headers(), inner.base.clock.timestamp());
                 Err(inner.refused(answer.status(), wait))
@@ -160,6 +184,22 @@ struct Secret<'a> {
 }
 
 impl Inner {
+    /// The id of this write, the same for each try of it. A receiver drops what it has seen under an
+    /// id, so what is sent again after something else, a rollback say, has another one.
+    fn message_id(&self, receipt: &Receipt) -> String {
+        let mut under_way = self.under_way();
+        if let Some(message) = under_way.as_ref().filter(|message| message.digest == receipt.digest) {
+            return message.id.clone();
+        }
+        let id = format!("msg_{}", receipt.stamp.as_str());
+        *under_way = Some(Message { digest: receipt.digest.clone(), id: id.clone() });
+        id
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, Option<Message>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn body(&self, values: &Values, receipt: &Receipt) -> Result<SecretValue, Failure> {
         let resolved: Vec<Resolved<'_>> = self
             .config

@@ -246,9 +246,9 @@ impl Inner {
         let left = last.and_then(|last| (last + SPACING).checked_duration_since(now));
         match left.filter(|left| !left.is_zero()) {
             None => Ok(()),
-            Some(_) => Err(Failure::new(
+            Some(left) => Err(Failure::new(
                 FailureCode::Conflict,
-                Retry::CoolDown(Duration::from_secs(1)),
+                Retry::After(left),
                 format!(
                     "shared secret {:?} was written less than {} s ago, and its `modifiedAt` shows seconds",
                     self.secret.wanted(),
@@ -259,8 +259,9 @@ impl Inner {
         }
     }
 
-    fn wrote(&self, now: Instant) {
-        *self.last_write.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    /// Notes a write, or with none that there was none; gives the one before it.
+    fn note_write(&self, at: Option<Instant>) -> Option<Instant> {
+        std::mem::replace(&mut *self.last_write.lock().unwrap_or_else(PoisonError::into_inner), at)
     }
 }
 
@@ -297,9 +298,9 @@ impl Observed for Seen {
         let body =
             request::body(&target.config, &stored.name, expiration, values).map_err(ApplyError::before)?;
 
-        // Also a write whose answer is lost may move `modifiedAt`.
-        target.wrote(clock.now());
-        target
+        // Also a write whose answer is lost may move `modifiedAt`; one that was refused does not.
+        let before = target.note_write(Some(clock.now()));
+        let sent = target
             .connection
             .send(Call {
                 verb: Verb::Put,
@@ -308,8 +309,15 @@ impl Observed for Seen {
                 body: Some(body),
                 purpose: target.purpose("writing", &target.secret, WRITE_SCOPE),
             })
-            .await?;
-        target.wrote(clock.now());
+            .await;
+        match sent {
+            Err(error) if !error.ambiguous => {
+                target.note_write(before);
+                return Err(error.into());
+            }
+            Err(error) => return Err(error.into()),
+            Ok(_) => target.note_write(Some(clock.now())),
+        };
 
         let mut notes = Vec::new();
         if let Some(date) = expiration.filter(|date| *date < today) {

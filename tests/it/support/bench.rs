@@ -45,9 +45,9 @@ struct Running {
 pub(crate) struct Bench {
     pub(crate) aws: Aws,
     pub(crate) anypoint: Anypoint,
-    folder: tempfile::TempDir,
+    pub(super) folder: tempfile::TempDir,
     config: String,
-    environment: BTreeMap<String, String>,
+    pub(super) environment: BTreeMap<String, String>,
     relay: Option<Running>,
     /// One for all requests of a test: each client reads the roots of the machine.
     pub(crate) client: reqwest::Client,

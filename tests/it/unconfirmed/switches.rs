@@ -1,0 +1,97 @@
+//! The switches, each with the story that it could change.
+
+use anypoint_sandbox::anypoint::{EmptySecure, Rules};
+
+use super::applications;
+use super::secrets;
+
+/// How far an application can be proved to run with what was written.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Proof {
+    Proved,
+    /// Anypoint shows too little: no outcome may say more than `accepted`.
+    NotShown,
+}
+
+macro_rules! switches {
+    ($($name:ident: $proof:ident $(| $story:ident)+ = $value:expr;)+) => {
+        $(mod $name {
+            use super::*;
+
+            fn turned(rules: &mut Rules) {
+                let before = format!("{rules:?}");
+                rules.$name = $value;
+                assert_ne!(format!("{rules:?}"), before, "the switch stood there already");
+            }
+
+            $(#[tokio::test]
+            async fn $story() {
+                $story::story(turned, Proof::$proof).await;
+            })+
+        })+
+
+        /// Every switch in here.
+        const TURNED: &[&str] = &[$(stringify!($name)),+];
+    };
+}
+
+switches! {
+    expires_in_absent: Proved | applications | secrets = true;
+    login_limit_answers_429: Proved | applications | secrets = true;
+    not_found_before_unauthorized: Proved | applications | secrets = true;
+
+    blob_must_be_base64: Proved | secrets = true;
+    post_answers_200: Proved | secrets = true;
+    put_answers_204: Proved | secrets = true;
+    modified_at_is_iso: Proved | secrets = true;
+    group_state_at_top_level: Proved | secrets = true;
+    old_error_bodies: Proved | applications | secrets = true;
+    errors_echo_values: Proved | applications | secrets = true;
+
+    mask_is_kept: Proved | applications = true;
+    maps_replaced_together: Proved | applications = false;
+    same_maps_start_a_roll: Proved | applications = false;
+    started_again_rolls: Proved | applications = true;
+    patch_answers_202: Proved | applications = true;
+    versions_absent: NotShown | applications = true;
+    replicas_absent: Proved | applications = true;
+    secure_when_empty: Proved | applications = EmptySecure::Null;
+    dates_as_epoch_millis: Proved | applications = true;
+    list_has_no_status: Proved | applications = true;
+    lowercase_secureproperties: Proved | applications = true;
+    settled_is_called_started: NotShown | applications = true;
+    failure_is_called_deployment_failed: Proved | applications = true;
+    stopped_is_shown_at_top: Proved | applications = true;
+    status_lags: Proved | applications = 2;
+    failed_roll_reverts_spec: Proved | applications = true;
+    fallback_fails: Proved | applications = true;
+    patch_during_roll_conflicts: Proved | applications = true;
+
+    limit_answers_503: Proved | applications = true;
+    limit_headers: Proved | applications = true;
+
+    secret_value_endpoint: Proved | secrets = true;
+}
+
+#[tokio::test]
+async fn no_switch_is_turned_for_applications() {
+    applications::story(|_| {}, Proof::Proved).await;
+}
+
+#[tokio::test]
+async fn no_switch_is_turned_for_secrets() {
+    secrets::story(|_| {}, Proof::Proved).await;
+}
+
+#[tokio::test]
+async fn an_absent_map_of_secure_properties() {
+    applications::story(|rules| rules.secure_when_empty = EmptySecure::Absent, Proof::Proved).await;
+}
+
+#[test]
+fn every_switch_is_turned() {
+    let all = format!("{:?}", Rules::default());
+    let inside = all.trim_start_matches("Rules { ").trim_end_matches(" }");
+    let named: Vec<&str> = inside.split(", ").map(|field| field.split(':').next().unwrap()).collect();
+    assert_eq!(named, TURNED);
+}
