@@ -158,6 +158,32 @@ fn a_failed_roll_with_our_receipt_is_not_in_sync_and_not_repeated() {
 }
 
 #[test]
+fn a_failed_roll_whose_spec_was_taken_back_is_not_repeated() {
+    let (old, new) = (receipt(1), receipt(2));
+    let seen = seen(Some(&old), "v1", Stage::Failed("FAILED".to_owned()));
+    let Plan::Park(failure) = decide(Proof::Receipt, 2, &seen, &pending(&new, Some("v2"), 1)) else {
+        panic!("a failed roll parks");
+    };
+    assert_eq!(failure.code, FailureCode::RollFailed);
+    assert_eq!(
+        decide(Proof::Receipt, 2, &seen, &pending(&new, None, 1)),
+        Plan::Write(Why::WantedChanged),
+        "a write without an answer may never have been there"
+    );
+    assert!(matches!(decide(Proof::Receipt, 2, &seen, &pending(&new, None, 2)), Plan::Park(_)));
+}
+
+#[test]
+fn a_redeploy_without_our_receipt_is_a_foreign_write() {
+    let (ours, older) = (receipt(1), receipt(2));
+    let memory = delivered(&ours, "v2");
+    for carried in [None, Some(&older)] {
+        let seen = seen(carried, "v3", Stage::Settled);
+        assert_eq!(decide(Proof::Receipt, 1, &seen, &memory), Plan::Write(Why::ForeignWrite));
+    }
+}
+
+#[test]
 fn a_roll_of_ours_is_waited_for_until_its_limit() {
     let receipt = receipt(1);
     let seen = seen(Some(&receipt), "v2", Stage::Rolling);

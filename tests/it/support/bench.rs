@@ -12,7 +12,7 @@ use anypoint_relay::model::{Outcome, TargetName};
 use anypoint_relay::queue::{Phase, Queue};
 use anypoint_relay::status::StatusBoard;
 use anypoint_sandbox::anypoint::Anypoint;
-use anypoint_sandbox::aws::{Auth, Aws, Sink};
+use anypoint_sandbox::aws::{ApiDestination, Auth, Aws, Sink};
 use anypoint_sandbox::{Sandbox, wait_for, wait_until};
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_secretsmanager::config::Credentials;
@@ -98,14 +98,29 @@ impl Bench {
 
     /// Starts the relay with a whole configuration.
     pub(crate) async fn start_with(&mut self, text: &str) {
-        let credentials = Credentials::new("AKIASANDBOX", "sandbox/secret/access/key", None, None, "sandbox");
-        self.start_as(text, credentials).await;
+        self.start_as(text, identity()).await;
     }
 
     /// Starts the relay with a whole configuration and another identity at AWS.
     pub(crate) async fn start_as(&mut self, text: &str, identity: impl ProvideCredentials + 'static) {
-        text.clone_into(&mut self.config);
         let config = self.parse(text);
+        self.start_config(text, config, identity).await;
+    }
+
+    /// Starts the relay with settings that no file may have.
+    pub(crate) async fn start_beyond(&mut self, text: &str, change: impl FnOnce(&mut Config)) {
+        let mut config = self.parse(text);
+        change(&mut config);
+        self.start_config(text, config, identity()).await;
+    }
+
+    async fn start_config(
+        &mut self,
+        text: &str,
+        config: Config,
+        identity: impl ProvideCredentials + 'static,
+    ) {
+        text.clone_into(&mut self.config);
         let access = Access::with_credentials(config.aws.clone(), identity);
         let bound = App::build(config, access).await.unwrap().bind().await.unwrap();
         let lifecycle = Lifecycle::default();
@@ -203,10 +218,14 @@ targets:
 
     /// Every rotation from now on is told through EventBridge.
     pub(crate) fn tell_by_eventbridge(&self) {
+        self.aws.emit_on_rotation(&Sink::Destination(self.destination()));
+    }
+
+    /// An API destination that leads to the relay.
+    pub(crate) fn destination(&self) -> ApiDestination {
         let url = format!("{}/hooks/eventbridge", self.hooks());
         let auth = Auth::ApiKey { header: "x-api-key".to_owned(), value: EVENTBRIDGE_KEY.to_owned() };
-        let destination = self.aws.api_destination(url, auth);
-        self.aws.emit_on_rotation(&Sink::Destination(destination));
+        self.aws.api_destination(url, auth)
     }
 
     /// Every rotation from now on is told through the SNS topic, to a confirmed subscription.
@@ -261,6 +280,16 @@ targets:
         wait_for("an outcome", LIMIT, || pick(&self.board().outcome(&target)?)).await
     }
 
+    /// Where a target stands in the queue.
+    pub(crate) fn phase_of(&self, target: &str) -> Phase {
+        self.phase(&name(target))
+    }
+
+    /// How many keys the queue knows.
+    pub(crate) fn keys(&self) -> usize {
+        self.relay().queue.snapshot().keys.len()
+    }
+
     fn phase(&self, target: &TargetName) -> Phase {
         self.relay().queue.snapshot().of(target).expect("a configured target").phase
     }
@@ -270,6 +299,11 @@ targets:
         let replicas = self.anypoint.running(app);
         replicas.into_iter().map(|replica| replica.secure[property].clone()).collect()
     }
+}
+
+/// The relay's usual identity at AWS.
+fn identity() -> Credentials {
+    Credentials::new("AKIASANDBOX", "sandbox/secret/access/key", None, None, "sandbox")
 }
 
 /// A target's name.
