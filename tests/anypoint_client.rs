@@ -490,7 +490,7 @@ async fn writes_of_one_shared_secret_are_spaced() {
     let target = world.target(shared_secret());
     deliver(&target, CANARY).await.unwrap();
     let error = deliver(&target, CANARY).await.unwrap_err();
-    assert_eq!(error.failure.retry, Retry::CoolDown(Duration::from_secs(1)));
+    assert_eq!(error.failure.retry, Retry::After(Duration::from_secs(2)));
     assert!(!error.ambiguous);
     world.clock.advance(Duration::from_secs(2));
     // The fake shows no newer time for this one.

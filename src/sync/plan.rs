@@ -84,7 +84,10 @@ pub fn plan(
             let shown = seen.receipt.as_ref().is_some_and(|receipt| receipt.is_of(wanted));
             // Whether the specification goes back with a failed roll is not confirmed: then our write is
             // known from memory alone.
-            let taken = |pending: &Pending| pending.answered && pending.receipt.is_of(wanted);
+            let taken = |pending: &Pending| {
+                let known = pending.answered || pending.tries >= UNANSWERED_TRIES;
+                known && pending.receipt.is_of(wanted)
+            };
             let failed_with_ours = shown || memory.pending.as_ref().is_some_and(taken);
             if failed_with_ours && leave != Leave::Insist {
                 Plan::Park(roll_failed(reason))

@@ -158,6 +158,18 @@ fn a_failed_roll_with_our_receipt_is_not_in_sync_and_not_repeated() {
 }
 
 #[test]
+fn a_failed_roll_whose_specification_went_back_is_not_repeated_either() {
+    let (before, ours) = (receipt(1), receipt(2));
+    let seen = seen(Some(&before), "v1", Stage::Failed("FAILED".to_owned()));
+    let answered = pending(&ours, Some("v2"), 1);
+    assert!(matches!(decide(Proof::Receipt, 2, &seen, &answered), Plan::Park(_)));
+    let unknown = pending(&ours, None, 1);
+    assert_eq!(decide(Proof::Receipt, 2, &seen, &unknown), Plan::Write(Why::WantedChanged));
+    let unknown_twice = pending(&ours, None, 2);
+    assert!(matches!(decide(Proof::Receipt, 2, &seen, &unknown_twice), Plan::Park(_)));
+}
+
+#[test]
 fn a_roll_of_ours_is_waited_for_until_its_limit() {
     let receipt = receipt(1);
     let seen = seen(Some(&receipt), "v2", Stage::Rolling);
