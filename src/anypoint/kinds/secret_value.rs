@@ -54,8 +54,11 @@ impl Target for SecretValueTarget {
         &self.0.spec
     }
 
+    fn ready(&self) -> Result<(), Failure> {
+        self.0.connection.check_ready(Family::Secrets)
+    }
+
     async fn observe(&self) -> Result<Box<dyn Observed>, Failure> {
-        self.0.connection.check_ready(Family::Secrets)?;
         Ok(Box::new(Seen { target: Arc::clone(&self.0), observation: nothing_to_see() }))
     }
 }
