@@ -26,7 +26,7 @@ use crate::lifecycle::Lifecycle;
 use crate::model::{Outcome, SecretRef, TargetName};
 use crate::queue::{self, Note, Policy, Queue, Reason, WorkQueue};
 use crate::reconcile::{Intervals, Reconcile};
-use crate::status::{RunNo, StatusBoard};
+use crate::status::StatusBoard;
 use crate::sync::Sync;
 use crate::sync::memory::Memory;
 use crate::sync::ports::{Secrets, TargetSpec};
@@ -157,7 +157,8 @@ impl App {
         Ok(Bound { app: self, hooks, admin })
     }
 
-    /// Brings the named targets, or all, in sync once, and says how each ended within `limit`.
+    /// Brings the named targets, or all, in sync once, and says how each ended. Failures that pass are
+    /// tried again until `limit` is over.
     pub async fn sync_once(
         self,
         targets: &[TargetName],
@@ -175,7 +176,7 @@ impl App {
         let waits = targets.into_iter().map(|target| {
             let board = Arc::clone(&board);
             async move {
-                let outcome = board.wait_settled(&target, RunNo::default(), limit).await;
+                let outcome = board.wait_final(&target, limit).await;
                 (target, outcome)
             }
         });
@@ -264,7 +265,7 @@ impl App {
 
     fn start_listeners(&self, lifecycle: &Lifecycle, hooks: TcpListener, admin: Option<TcpListener>) {
         let bounds = Bounds::of(MIN_CONNECTIONS.max(2 * self.config.limits.concurrency));
-        serve(lifecycle, "hooks listener", hooks, ingress::router(self.ingress.clone()), bounds);
+        self.serve(lifecycle, "hooks listener", hooks, ingress::router(self.ingress.clone()), bounds);
         if let Some(admin) = admin {
             let state = AdminState {
                 board: Arc::clone(&self.workshop.board),
@@ -273,22 +274,41 @@ impl App {
                 readiness: Arc::clone(&self.readiness),
                 clock: Arc::clone(&self.clock),
             };
-            serve(lifecycle, "admin listener", admin, admin::router(state), Bounds::of(ADMIN_CONNECTIONS));
+            self.serve(
+                lifecycle,
+                "admin listener",
+                admin,
+                admin::router(state),
+                Bounds::of(ADMIN_CONNECTIONS),
+            );
         }
     }
-}
 
-fn serve(
-    lifecycle: &Lifecycle,
-    name: &'static str,
-    listener: TcpListener,
-    router: axum::Router,
-    bounds: Bounds,
-) {
-    let draining = lifecycle.clone();
-    lifecycle.spawn(name, async move {
-        http::serve::serve(listener, router, bounds, draining.draining()).await;
-    });
+    /// Once the last run of a drain is over, connections that are still open get the time of one request:
+    /// a request that never ends must not hold the end.
+    fn serve(
+        &self,
+        lifecycle: &Lifecycle,
+        name: &'static str,
+        listener: TcpListener,
+        router: axum::Router,
+        bounds: Bounds,
+    ) {
+        let (draining, queue) = (lifecycle.clone(), Arc::clone(&self.workshop.queue));
+        let grace = self.config.limits.request_timeout;
+        lifecycle.spawn(name, async move {
+            let serving = http::serve::serve(listener, router, bounds, draining.draining());
+            tokio::pin!(serving);
+            tokio::select! {
+                () = &mut serving => {}
+                () = queue.over() => {
+                    if tokio::time::timeout(grace, serving).await.is_err() {
+                        tracing::warn!(listener = name, "requests that never ended were cut off");
+                    }
+                }
+            }
+        });
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, BuildError> {

@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Carries rotated AWS Secrets Manager credentials to Mule applications through the Anypoint Platform API
 ///
@@ -52,6 +52,11 @@ enum Command {
     Health(health::HealthArgs),
 }
 
+/// The command line, for those who check what documents say about it.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -73,15 +78,15 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check { file, json } => Ok(code(check::check(&file, json, &mut out)?)),
         Command::Inspect(args) => Ok(code(inspect::inspect(&args, &mut out)?)),
         Command::Serve { file } => {
-            runtime()?.block_on(serve::serve(&file))?;
+            block_on(serve::serve(&file))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Sync(args) => Ok(runtime()?.block_on(sync::sync(&args, &mut out))?.into()),
+        Command::Sync(args) => Ok(block_on(sync::sync(&args, &mut out))?.into()),
         Command::Trigger(args) => {
-            let ended = runtime()?.block_on(trigger::trigger(&args, &crate::clock::SystemClock, &mut out))?;
+            let ended = block_on(trigger::trigger(&args, &crate::clock::SystemClock, &mut out))?;
             Ok(ExitCode::from(ended.code()))
         }
-        Command::Health(args) => Ok(code(runtime()?.block_on(health::health(&args, &mut out))?)),
+        Command::Health(args) => Ok(code(block_on(health::health(&args, &mut out))?)),
     }
 }
 
@@ -89,12 +94,19 @@ fn code(as_asked: bool) -> ExitCode {
     if as_asked { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(command);
+    // A thread that waits for a file or a name server would hold the end of the process otherwise.
+    runtime.shutdown_background();
+    ended
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        let written = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        // serde_json does not show the error of the writer as its source.
+        let kind = written.or_else(|| cause.downcast_ref::<serde_json::Error>()?.io_error_kind());
+        kind == Some(io::ErrorKind::BrokenPipe)
     })
 }

@@ -139,13 +139,6 @@ pub struct SnsEmulator {
     pub certificate_path: Option<String>,
 }
 
-impl SnsEmulator {
-    /// Whether anything is relaxed.
-    pub fn is_active(&self) -> bool {
-        *self != Self::default()
-    }
-}
-
 /// EventBridge API destinations.
 #[derive(Clone, Debug)]
 pub struct EventBridgeIngress {

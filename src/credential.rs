@@ -1,6 +1,7 @@
 //! The relay's own credentials, by reference: the configuration says where each one lies, and it is
 //! read again when it was refused, so it can rotate as well.
 
+use std::env::VarError;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -73,7 +74,14 @@ impl Credentials for CredentialReader {
         let value = match place {
             CredentialRef::Env(name) => {
                 #[expect(clippy::disallowed_methods, reason = "credentials by reference are read here")]
-                let value = std::env::var(name).map_err(|error| failed(error.to_string()))?;
+                let value = std::env::var(name).map_err(|error| {
+                    // `VarError`'s own text repeats a value that is not Unicode.
+                    let reason = match error {
+                        VarError::NotPresent => "it is not set",
+                        VarError::NotUnicode(_) => "it is not text in UTF-8",
+                    };
+                    failed(reason.to_owned())
+                })?;
                 SecretValue::from(value)
             }
             CredentialRef::File(path) => {

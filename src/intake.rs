@@ -161,7 +161,12 @@ impl Intake for Desk {
 
     async fn settle(&self, ticket: Ticket, limit: Duration) -> Vec<TargetReport> {
         let waits = ticket.targets.into_iter().map(|(target, run)| async move {
-            let settled = self.board.wait_settled(&target, run, limit).await;
+            let settled = tokio::select! {
+                biased;
+                outcome = self.board.wait_settled(&target, run, limit) => outcome,
+                // The relay drains and the last run is over: what is not settled now won't be.
+                () = self.queue.over() => None,
+            };
             let confirming = || self.board.outcome(&target).filter(|last| *last == Outcome::Confirming);
             let outcome = settled.or_else(confirming);
             TargetReport { target, outcome }

@@ -14,6 +14,6 @@ pub use arn::{ArnError, SecretArn, TopicArn};
 pub use event::{Change, Event, EventError, Ignored, SecretMention, Shape};
 pub use failure::{Failure, FailureCode, Retry};
 pub use names::{ConnectionName, NameError, TargetName, VersionId};
-pub use outcome::Outcome;
+pub use outcome::{Outcome, Roll};
 pub use secret_ref::{SecretIdError, SecretRef, Selector, TemplatePart, ValueSource};
 pub use state::{Mark, Receipt, ReceiptError, Stamp, VersionSeen, Wanted, hex};

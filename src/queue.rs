@@ -106,6 +106,17 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         self.changed.notify_waiters();
     }
 
+    /// Waits until the queue is closed and the last run is over: no run comes any more.
+    pub async fn over(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.lock().is_over() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     /// Everything that the queue knows.
     pub fn snapshot(&self) -> Snapshot<K> {
         self.lock().snapshot(self.clock.now())

@@ -171,6 +171,23 @@ impl StatusBoard {
         ended.as_ref().map(|(_, outcome)| outcome.clone())
     }
 
+    /// Waits for a run of the target that ended otherwise than by a failure that passes, and gives its
+    /// outcome. After `limit`: `confirming`, or the last such failure. None if nothing is known by then,
+    /// or there is no such target.
+    pub async fn wait_final(&self, target: &TargetName, limit: Duration) -> Option<Outcome> {
+        let mut ended = self.targets.get(target)?.ended.subscribe();
+        let done = |ended: &Ended| {
+            ended.as_ref().is_some_and(|(_, outcome)| !matches!(outcome, Outcome::Retrying(_)))
+        };
+        // However the wait ends, what is known then is the answer.
+        tokio::time::timeout(limit, ended.wait_for(done)).await.ok();
+        let last = ended.borrow().as_ref().map(|(_, outcome)| outcome.clone());
+        match (last, self.outcome(target)) {
+            (None | Some(Outcome::Retrying(_)), Some(Outcome::Confirming)) => Some(Outcome::Confirming),
+            (last, _) => last,
+        }
+    }
+
     fn with<T>(&self, target: &TargetName, look: impl FnOnce(&mut TargetEntry) -> T) -> Option<T> {
         Some(look(&mut lock(&self.targets.get(target)?.entry)))
     }

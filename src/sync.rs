@@ -26,13 +26,15 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use crate::clock::Clock;
-use crate::model::{Failure, FailureCode, Outcome, Receipt, Retry, SecretRef, Stamp, VersionSeen, Wanted};
+use crate::model::{
+    Failure, FailureCode, Outcome, Receipt, Retry, Roll, SecretRef, Stamp, VersionSeen, Wanted,
+};
 
 pub use ended::{Ended, Next, WriteEnd, Wrote};
 use ended::{Stop, awaiting_roll, by_retry, doubted};
 use memory::{Memory, TargetMemory};
 use plan::{Leave, Plan, Why, plan};
-use ports::{Observed, Proof, Secrets, Target, TargetSpec};
+use ports::{Observed, Proof, Secrets, Stage, Target, TargetSpec};
 use values::Values;
 use versions::{Verdict, VersionLog};
 
@@ -58,10 +60,13 @@ pub async fn run(
     claim_roll: &(dyn Fn() -> bool + std::marker::Sync),
 ) -> Ended {
     let spec = target.spec();
+    let memory = sync.memory.of(&spec.name);
     let mut pass = Pass {
         sync,
         spec,
-        memory: sync.memory.of(&spec.name),
+        roll: if memory.pending.is_some() { Roll::Unknown } else { Roll::Over },
+        memory,
+        shown: None,
         wanted: None,
         wrote: None,
         proved_now: false,
@@ -69,9 +74,9 @@ pub async fn run(
     };
     let (outcome, next) = match pass.go(target, leave, claim_roll).await {
         Ok(ended) => ended,
-        Err(Stop::NotYet(outcome, after)) => (outcome, Next::Again { after, rolling: false }),
+        Err(Stop::NotYet(outcome, after)) => (outcome, Next::Again { after, roll: pass.roll }),
         Err(Stop::AwaitRoll) => (Outcome::Retrying(awaiting_roll()), Next::AwaitRoll),
-        Err(Stop::Failed(failure)) => by_retry(failure),
+        Err(Stop::Failed(failure)) => by_retry(failure, pass.roll),
     };
     pass.end(outcome, next)
 }
@@ -80,6 +85,9 @@ struct Pass<'a> {
     sync: &'a Sync,
     spec: &'a TargetSpec,
     memory: TargetMemory,
+    /// The receipt that the target shows, once it was looked at.
+    shown: Option<Receipt>,
+    roll: Roll,
     wanted: Option<Wanted>,
     wrote: Option<Wrote>,
     proved_now: bool,
@@ -97,6 +105,9 @@ impl Pass<'_> {
         self.wanted = Some(wanted.clone());
         let observed = target.observe().await?;
         let seen = observed.observation().clone();
+        let rolls = self.spec.rolls && seen.stage == Stage::Rolling;
+        self.roll = if rolls { Roll::UnderWay } else { Roll::Over };
+        self.shown.clone_from(&seen.receipt);
         self.memory.note_roll(&seen, self.sync.clock.timestamp());
         self.remember()?;
 
@@ -112,7 +123,7 @@ impl Pass<'_> {
             Plan::Park(failure) => {
                 self.memory.give_up(wanted.digest(), &failure);
                 self.remember()?;
-                Ok(by_retry(failure))
+                Ok(by_retry(failure, Roll::Over))
             }
             Plan::Write(why) => {
                 if self.spec.rolls && !claim_roll() {
@@ -145,10 +156,12 @@ impl Pass<'_> {
         }
     }
 
-    /// What the last proved delivery held of this secret. Receipts list versions in the order of the
-    /// target's secrets; one of another mapping has another length or is left out.
+    /// What the last proved delivery held of this secret, or, after a restart, what the target says it
+    /// was given. Receipts list versions in the order of the target's secrets; one of another mapping has
+    /// another length or is left out.
     fn delivered_version(&self, secret: &SecretRef) -> Option<&VersionSeen> {
-        let versions = &self.memory.delivered.as_ref()?.receipt.versions;
+        let delivered = self.memory.delivered.as_ref().map(|delivered| &delivered.receipt);
+        let versions = &delivered.or(self.shown.as_ref())?.versions;
         if versions.len() != self.spec.secrets.len() {
             return None;
         }
@@ -190,6 +203,9 @@ impl Pass<'_> {
             Err(_) => WriteEnd::Failed,
         };
         self.wrote = Some(Wrote { why, end });
+        if self.spec.rolls && end != WriteEnd::Failed {
+            self.roll = Roll::UnderWay;
+        }
         match written {
             Ok(applied) => {
                 self.notes.extend(applied.notes);
@@ -229,10 +245,7 @@ impl Pass<'_> {
         let wanted = self.observe_aws().await?;
         if written != Some(wanted.digest()) {
             self.wanted = Some(wanted);
-            return Ok((
-                Outcome::Confirming,
-                Next::Again { after: Duration::ZERO, rolling: self.spec.rolls },
-            ));
+            return Ok((Outcome::Confirming, Next::Again { after: Duration::ZERO, roll: self.roll }));
         }
         let marked = self.memory.pending.as_ref().is_some_and(|pending| pending.mark.is_some());
         let outcome = match self.spec.proof {
@@ -246,7 +259,8 @@ impl Pass<'_> {
     }
 
     fn poll(&self) -> Next {
-        Next::Again { after: self.sync.poll, rolling: self.spec.rolls }
+        let roll = if self.spec.rolls { Roll::UnderWay } else { Roll::Over };
+        Next::Again { after: self.sync.poll, roll }
     }
 
     fn remember(&self) -> Result<(), Stop> {

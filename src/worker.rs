@@ -104,7 +104,7 @@ impl Workshop {
         let at = self.clock.timestamp();
         let next_try = match &ended.next {
             Next::Again { after, .. } => at.checked_add(*after).ok(),
-            Next::Retry(_) | Next::Done | Next::AwaitRoll | Next::Park { .. } => None,
+            Next::Retry { .. } | Next::Done | Next::AwaitRoll | Next::Park { .. } => None,
         };
         let did = match (ended.wrote, &ended.outcome) {
             (Some(_), _) => Did::Wrote,
@@ -114,7 +114,7 @@ impl Workshop {
         RunRecord {
             wanted: ended.wanted.as_ref().map(|wanted| short_versions(&wanted.versions)),
             delivered: ended.delivered.as_ref().map(short_versions),
-            attempts: taken.attempts + u32::from(matches!(ended.next, Next::Retry(_))),
+            attempts: taken.attempts + u32::from(matches!(ended.next, Next::Retry { .. })),
             goes_on: matches!(ended.next, Next::Again { .. } | Next::AwaitRoll),
             next_try,
             event_id: taken.note.event_id.clone(),
@@ -159,8 +159,8 @@ fn leave(taken: &Taken<TargetName>) -> Leave {
 fn end(next: &Next) -> End {
     match next {
         Next::Done => End::Done,
-        Next::Again { after, rolling } => End::Again { after: *after, holds_roll: *rolling },
-        Next::Retry(no_sooner_than) => End::Retry { no_sooner_than: *no_sooner_than },
+        Next::Again { after, roll } => End::Again { after: *after, roll: *roll },
+        Next::Retry { no_sooner_than, roll } => End::Retry { no_sooner_than: *no_sooner_than, roll: *roll },
         Next::AwaitRoll => End::AwaitRoll,
         Next::Park { slowly } => End::Parked { slowly: *slowly },
     }

@@ -309,7 +309,7 @@ async fn a_429_cools_the_family_down_for_every_connection_to_the_host() {
     );
 
     let failure = observe_failure(&other).await;
-    let Retry::CoolDown(wait) = failure.retry else { panic!("{failure:?}") };
+    let Retry::Turn(wait) = failure.retry else { panic!("{failure:?}") };
     assert!(wait <= Duration::from_secs(7) && wait > Duration::from_secs(6), "{wait:?}");
     assert_eq!(world.fake.seen("GET", "/deployments").len(), 1, "nothing was asked meanwhile");
     assert!(world.target(shared_secret()).observe().await.is_ok(), "another family goes on");
@@ -490,7 +490,7 @@ async fn writes_of_one_shared_secret_are_spaced() {
     let target = world.target(shared_secret());
     deliver(&target, CANARY).await.unwrap();
     let error = deliver(&target, CANARY).await.unwrap_err();
-    assert_eq!(error.failure.retry, Retry::After(Duration::from_secs(2)));
+    assert_eq!(error.failure.retry, Retry::Turn(Duration::from_secs(2)));
     assert!(!error.ambiguous);
     world.clock.advance(Duration::from_secs(2));
     // The fake shows no newer time for this one.

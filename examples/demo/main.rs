@@ -51,7 +51,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let stage = Arc::new(Stage::open().await.context("the demo cannot start")?);
     introduce(&stage, screen);
 
-    let verdict = Show::new(&stage, screen).play().await?;
+    let verdict = Show::new(&stage, screen).play().await;
     if args.serve {
         conclude(&verdict, screen);
         serve::serve(Arc::clone(&stage), screen).await?;

@@ -116,7 +116,7 @@ impl Connection {
         self.ready(family).map_err(|wait| {
             Failure::new(
                 FailureCode::RateLimited,
-                Retry::CoolDown(wait),
+                Retry::Turn(wait),
                 format!(
                     "connection {}: requests to the {} wait {} ms for their turn",
                     self.config.name,

@@ -142,7 +142,7 @@ pub(super) fn broken(trouble: Trouble, place: Place<'_>) -> CallError {
         Trouble::Paced(wait) => (
             place.failure(
                 FailureCode::RateLimited,
-                Retry::CoolDown(wait),
+                Retry::Turn(wait),
                 &format!("the request would have to wait {} ms for its turn", wait.as_millis()),
                 slow_down(place.family),
             ),

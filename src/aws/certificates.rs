@@ -24,6 +24,8 @@ use crate::clock::Clock;
 
 /// One certificate signs for a region at a time, and lives for months.
 const MAX_ENTRIES: usize = 16;
+/// Of these, names that were never fetched with success: the rest is left to the real ones.
+const MAX_STRANGERS: usize = 8;
 /// The file under a name never changes; AWS may take it away, though.
 const HOLD: Duration = Duration::from_hours(24);
 /// Below the 20 s after which SNS tries again by default, so that its next try gets a fetch.
@@ -185,16 +187,21 @@ impl State {
         may
     }
 
-    /// Gives up the entry that is missed least: a failed one before a known one, then the one that
-    /// was not used for longest. Fetches under way stay.
+    /// Makes room for a name never seen before. Fetches under way stay; what goes is a stranger that
+    /// failed before a known one, then the one that was not used for longest.
     fn make_room(&mut self) -> bool {
-        if self.entries.len() < MAX_ENTRIES {
-            return true;
+        let strangers = self.entries.values().filter(|entry| !entry.known).count();
+        if strangers >= MAX_STRANGERS {
+            return self.give_up_one(|entry| !entry.known);
         }
+        self.entries.len() < MAX_ENTRIES || self.give_up_one(|_| true)
+    }
+
+    fn give_up_one(&mut self, may_go: impl Fn(&Entry) -> bool) -> bool {
         let least = self
             .entries
             .iter()
-            .filter(|(_, entry)| matches!(entry.content, Content::Landed { .. }))
+            .filter(|(_, entry)| matches!(entry.content, Content::Landed { .. }) && may_go(entry))
             .min_by_key(|(_, entry)| (entry.known, entry.used))
             .map(|(url, _)| url.clone());
         least.is_some_and(|url| self.entries.remove(&url).is_some())

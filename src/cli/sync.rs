@@ -16,7 +16,8 @@ use crate::telemetry::logging;
 /// Bring all or named targets in sync once, without listeners, and say how each ended
 ///
 /// For CI/CD jobs and for the first time. Don't run it beside a relay that serves the same targets.
-/// Exit codes: 0 all in sync or accepted, 1 at least one failed, 3 at least one not settled in time.
+/// Failures that pass are tried again until the time is over. Exit codes: 0 all in sync or accepted, 1 at
+/// least one failed, 3 at least one not settled in time.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SyncArgs {
     /// The configuration file

@@ -84,8 +84,17 @@ fn emulator(value: &Value<'_>) -> Option<SnsEmulator> {
     });
     fields.finish();
     let emulator = SnsEmulator { connect, extra_root, certificate_path };
-    if emulator.is_active() {
-        value.warn("verification is relaxed for tests and emulators; leave this out in production");
+    let shown = [
+        emulator.connect.map(|address| format!("connect {address}")),
+        emulator.extra_root.as_ref().map(|file| format!("extra_root {}", file.display())),
+        emulator.certificate_path.as_ref().map(|path| format!("certificate_path {path}")),
+    ];
+    let relaxed: Vec<String> = shown.into_iter().flatten().collect();
+    if !relaxed.is_empty() {
+        value.warn(format!(
+            "verification is relaxed for tests and emulators ({}); leave this out in production",
+            relaxed.join(", ")
+        ));
     }
     Some(emulator)
 }

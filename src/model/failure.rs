@@ -14,8 +14,9 @@ pub enum Retry {
     /// Again no sooner than the other side asked (already clamped), and nothing else to the same
     /// host and API family before then.
     CoolDown(Duration),
-    /// Again no sooner than this; it concerns this target alone.
-    After(Duration),
+    /// Its turn at the other side comes after this long. Nothing failed, so it is no step of a backoff,
+    /// and it concerns this target alone.
+    Turn(Duration),
     /// Nothing will change by itself: parked until the wanted state, the configuration or a person
     /// changes something.
     Never,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::groups::GroupId;
 use super::note::{Note, Reason};
 use super::turn::End;
+use crate::model::Roll;
 
 /// How the queue treats a key.
 #[derive(Clone, Debug, Default)]
@@ -136,7 +137,7 @@ impl<K> Entry<K> {
     /// The state in which a run leaves the key, before what was added during it.
     pub(super) fn rest(&mut self, end: End, delay: Duration, now: Instant) {
         self.planned = None;
-        if matches!(end, End::Done | End::Parked { .. } | End::Again { holds_roll: true, .. }) {
+        if matches!(end, End::Done | End::Parked { .. } | End::Again { roll: Roll::UnderWay, .. }) {
             self.insists = false;
         }
         match end {
@@ -152,7 +153,7 @@ impl<K> Entry<K> {
                 self.state = State::Waiting;
                 self.planned = Some(later(now, delay));
             }
-            End::Retry { no_sooner_than } => {
+            End::Retry { no_sooner_than, .. } => {
                 let asked = no_sooner_than.map(|wait| later(now, wait));
                 self.state = State::Backoff;
                 self.attempts = self.attempts.saturating_add(1);

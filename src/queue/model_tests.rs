@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::Roll;
 
 const SETTINGS: Settings = Settings {
     retry_base: Duration::from_millis(100),
@@ -218,9 +219,16 @@ impl Model {
         let counter = self.counter;
         let key = &mut self.keys[index];
         let during: Vec<(Instant, bool)> = key.adds.clone();
-        key.rolling = matches!(end, End::Again { holds_roll: true, .. }) && index <= 4;
-        let unanswered =
-            matches!(end, End::Retry { .. } | End::AwaitRoll | End::Again { holds_roll: false, .. });
+        key.rolling = match end {
+            End::Again { roll: Roll::UnderWay, .. } | End::Retry { roll: Roll::UnderWay, .. } => index <= 4,
+            End::Again { roll: Roll::Unknown, .. } | End::Retry { roll: Roll::Unknown, .. } => key.rolling,
+            _ => false,
+        };
+        let unanswered = match end {
+            End::Retry { .. } | End::AwaitRoll => true,
+            End::Again { roll, .. } => roll != Roll::UnderWay,
+            End::Done | End::Parked { .. } => false,
+        };
         key.insists = (key.insists && unanswered) || during.iter().any(|(_, person)| *person);
         match end {
             End::Done => {
@@ -235,7 +243,7 @@ impl Model {
                 key.place = Where::Waiting;
                 key.by_itself = Some(now + after);
             }
-            End::Retry { no_sooner_than } => {
+            End::Retry { no_sooner_than, .. } => {
                 let mut delay = SETTINGS.retry_base;
                 for _ in 0..key.attempts {
                     delay = (delay * 2).min(SETTINGS.retry_cap);
@@ -316,14 +324,19 @@ enum Op {
     Close,
 }
 
+fn roll() -> impl Strategy<Value = Roll> + Clone {
+    prop_oneof![Just(Roll::Over), Just(Roll::Unknown), Just(Roll::UnderWay)]
+}
+
 fn op() -> impl Strategy<Value = Op> {
     let reason = prop_oneof![3 => Just(Reason::Notification), 1 => Just(Reason::Manual)];
     let end = prop_oneof![
         4 => Just(End::Done),
-        3 => (1..400_u64, any::<bool>())
-            .prop_map(|(ms, holds_roll)| End::Again { after: Duration::from_millis(ms), holds_roll }),
-        4 => Just(End::Retry { no_sooner_than: None }),
-        1 => (1..400_u64).prop_map(|ms| End::Retry { no_sooner_than: Some(Duration::from_millis(ms)) }),
+        3 => (1..400_u64, roll())
+            .prop_map(|(ms, roll)| End::Again { after: Duration::from_millis(ms), roll }),
+        4 => roll().prop_map(|roll| End::Retry { no_sooner_than: None, roll }),
+        1 => (1..400_u64, roll())
+            .prop_map(|(ms, roll)| End::Retry { no_sooner_than: Some(Duration::from_millis(ms)), roll }),
         2 => any::<bool>().prop_map(|slowly| End::Parked { slowly }),
     ];
     prop_oneof![

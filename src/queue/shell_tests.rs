@@ -102,12 +102,15 @@ async fn closing_ends_waiting_workers_when_the_last_run_is_over() {
     let queue = shell(&["a"], &Policy::default());
     queue.add(&"a", note(Reason::Manual)).unwrap();
     queue.next().await.unwrap();
-    let mut waiting = Box::pin(queue.next());
+    let (mut waiting, mut over) = (Box::pin(queue.next()), Box::pin(queue.over()));
     assert!(futures_util::poll!(&mut waiting).is_pending());
+    assert!(futures_util::poll!(&mut over).is_pending(), "it is open");
     queue.close();
     assert!(futures_util::poll!(&mut waiting).is_pending(), "a run is still under way");
+    assert!(futures_util::poll!(&mut over).is_pending(), "a run is still under way");
     queue.finish(&"a", End::Done);
     assert_eq!(waiting.await, None);
+    over.await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,6 +27,7 @@ use super::groups::{GroupId, Groups};
 use super::note::Note;
 use super::snapshot::{GroupSnapshot, KeySnapshot, Phase, Snapshot};
 use super::turn::{Added, End, Refused, Take, Taken};
+use crate::model::Roll;
 
 /// See the head of this file.
 pub struct WorkQueue<K> {
@@ -95,7 +96,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
     /// The next thing to do.
     pub fn take(&mut self, now: Instant) -> Take<K> {
         if self.closed {
-            return if self.running == 0 { Take::Closed } else { Take::Empty };
+            return if self.is_over() { Take::Closed } else { Take::Empty };
         }
         let (groups, entries) = (&self.groups, &self.entries);
         match self.agenda.pop(now, |slot| groups.cool_until(entries[slot].group)) {
@@ -107,7 +108,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
 
     /// Takes a roll slot of the key's group for a run that is under way; call it before a write that
     /// rolls. `false` means that the run has to end with [`End::AwaitRoll`]. The slot is kept until
-    /// the run ends, and after it only by [`End::Again`] with `holds_roll`.
+    /// the run ends, and after it for as long as runs end with a roll that is not [`Roll::Over`].
     pub fn claim_roll(&mut self, key: &K) -> bool {
         let Some(entry) = self.slots.get(key).map(|slot| &mut self.entries[*slot]) else {
             return false;
@@ -173,6 +174,11 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
                 entry.drop_due();
             }
         }
+    }
+
+    /// Whether it is closed and the last run is finished.
+    pub fn is_over(&self) -> bool {
+        self.closed && self.running == 0
     }
 
     /// Everything that the queue knows.
@@ -248,13 +254,16 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
     /// Keeps or frees the roll slot of a run that ended.
     fn settle_roll(&mut self, slot: Slot, end: End, now: Instant) {
         let entry = &mut self.entries[slot];
-        let holds = matches!(end, End::Again { holds_roll: true, .. });
-        match (entry.roll, entry.group) {
-            (None, Some(group)) if holds => {
+        let roll = match end {
+            End::Again { roll, .. } | End::Retry { roll, .. } => roll,
+            End::Done | End::AwaitRoll | End::Parked { .. } => Roll::Over,
+        };
+        match (roll, entry.roll, entry.group) {
+            (Roll::UnderWay, None, Some(group)) => {
                 entry.roll = Some(group);
                 self.groups.force(group);
             }
-            (Some(group), _) if !holds => {
+            (Roll::Over, Some(group), _) => {
                 entry.roll = None;
                 self.groups.release(group);
                 self.grant(group, now);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::*;
+use crate::model::Roll;
 
 const BASE: Duration = Duration::from_secs(10);
 const CAP: Duration = Duration::from_mins(5);
@@ -15,7 +16,7 @@ pub(super) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-pub(super) const RETRY: End = End::Retry { no_sooner_than: None };
+pub(super) const RETRY: End = End::Retry { no_sooner_than: None, roll: Roll::Over };
 const PARKED: End = End::Parked { slowly: false };
 pub(super) const PARKED_SLOWLY: End = End::Parked { slowly: true };
 
@@ -148,7 +149,7 @@ fn an_add_during_a_run_causes_one_more_pass_however_the_run_ends() {
         PARKED,
         PARKED_SLOWLY,
         End::AwaitRoll,
-        End::Again { after: BASE, holds_roll: true },
+        End::Again { after: BASE, roll: Roll::UnderWay },
     ] {
         let mut bench = Bench::new(&["a"], &grouped());
         bench.notify("a");
@@ -234,7 +235,7 @@ fn a_retry_keeps_the_note_of_what_it_is_for() {
 fn the_other_sides_wish_lengthens_a_backoff_and_binds_early_runs_too() {
     let mut bench = Bench::new(&["a"], &Policy::default());
     bench.notify("a");
-    bench.run("a", End::Retry { no_sooner_than: Some(secs(60)) });
+    bench.run("a", End::Retry { no_sooner_than: Some(secs(60)), roll: Roll::Over });
     assert_eq!(bench.waits_until(), Some(60));
     assert_eq!(bench.notify("a"), Added::Coalesced);
     assert_eq!(bench.waits_until(), Some(60));
@@ -288,8 +289,8 @@ fn an_early_run_that_gets_further_gives_no_second_one_before_its_period_is_over(
     let mut bench = Bench::new(&["a"], &Policy::default());
     bench.notify("a");
     bench.run("a", RETRY).at(2).notify("a");
-    bench.run("a", End::Again { after: secs(3), holds_roll: false });
-    bench.at(5).run("a", End::Again { after: secs(30), holds_roll: false });
+    bench.run("a", End::Again { after: secs(3), roll: Roll::Over });
+    bench.at(5).run("a", End::Again { after: secs(30), roll: Roll::Over });
     assert_eq!(bench.notify("a"), Added::Early);
     assert_eq!(bench.waits_until(), Some(10));
 }
@@ -311,7 +312,7 @@ fn an_early_run_waits_for_the_end_of_the_cool_down() {
 fn a_key_that_goes_on_later_comes_back_by_itself() {
     let mut bench = Bench::new(&["a"], &Policy::default());
     bench.notify("a");
-    bench.run("a", End::Again { after: secs(5), holds_roll: false });
+    bench.run("a", End::Again { after: secs(5), roll: Roll::Over });
     assert_eq!((bench.phase("a"), bench.waits_until()), (Phase::Waiting, Some(5)));
     bench.at(5).run("a", End::Done);
     assert_eq!(bench.waits_until(), None);
@@ -326,7 +327,7 @@ fn a_storm_while_confirming_brings_one_early_look_per_period() {
         bench.at(second).notify("a");
         while bench.take().is_some() {
             bench.notify("a");
-            bench.finish("a", End::Again { after: secs(10), holds_roll: false });
+            bench.finish("a", End::Again { after: secs(10), roll: Roll::Over });
             looks += 1;
         }
     }
@@ -382,7 +383,7 @@ fn a_person_during_the_run_that_parks_gives_a_full_run_next() {
 
 #[test]
 fn an_observing_pass_that_fails_is_not_followed_by_a_write_on_a_timer() {
-    for end in [RETRY, End::Again { after: BASE, holds_roll: false }] {
+    for end in [RETRY, End::Again { after: BASE, roll: Roll::Over }] {
         let mut bench = Bench::new(&["a"], &Policy::default());
         bench.notify("a");
         bench.run("a", PARKED);
@@ -394,8 +395,8 @@ fn an_observing_pass_that_fails_is_not_followed_by_a_write_on_a_timer() {
 
 #[test]
 fn a_persons_wish_lasts_until_a_pass_has_answered_to_it() {
-    let confirming = End::Again { after: BASE, holds_roll: true };
-    let waiting = End::Again { after: BASE, holds_roll: false };
+    let confirming = End::Again { after: BASE, roll: Roll::UnderWay };
+    let waiting = End::Again { after: BASE, roll: Roll::Over };
     for (end, insists) in [(PARKED, false), (confirming, false), (RETRY, true), (waiting, true)] {
         let mut bench = Bench::new(&["a"], &Policy::default());
         bench.person("a");
@@ -492,7 +493,7 @@ fn adds_during_a_run_wait_for_their_window_as_well() {
 
 #[test]
 fn a_window_puts_off_neither_a_retry_nor_a_confirmation() {
-    for end in [RETRY, End::Again { after: BASE, holds_roll: false }] {
+    for end in [RETRY, End::Again { after: BASE, roll: Roll::Over }] {
         let mut bench = Bench::new(&["a"], &coalescing());
         bench.notify("a");
         bench.at(5).run("a", end);
@@ -590,7 +591,7 @@ fn rolling_bench() -> Bench {
     bench
 }
 
-const ROLLING: End = End::Again { after: BASE, holds_roll: true };
+const ROLLING: End = End::Again { after: BASE, roll: Roll::UnderWay };
 
 #[test]
 fn no_more_keys_of_a_group_roll_at_once_than_its_limit() {
@@ -620,7 +621,7 @@ fn a_confirming_key_keeps_its_slot_until_it_is_done() {
 
 #[test]
 fn a_freed_slot_goes_to_the_key_that_has_waited_longest() {
-    for end in [End::Done, RETRY, PARKED, End::Again { after: secs(500), holds_roll: false }] {
+    for end in [End::Done, RETRY, PARKED, End::Again { after: secs(500), roll: Roll::Over }] {
         let mut bench = rolling_bench();
         bench.take_key();
         assert!(bench.queue.claim_roll(&"a"));
@@ -646,6 +647,30 @@ fn a_slot_freed_between_the_refused_claim_and_the_end_of_the_run_is_not_missed()
     bench.finish("a", End::Done).finish("b", End::AwaitRoll);
     bench.run("c", End::Done);
     assert_eq!(bench.take_key(), Some("b"));
+}
+
+#[test]
+fn a_run_that_could_not_look_keeps_the_slot_that_it_has_and_takes_none() {
+    let ends = [
+        End::Retry { no_sooner_than: None, roll: Roll::Unknown },
+        End::Again { after: BASE, roll: Roll::Unknown },
+        End::Retry { no_sooner_than: None, roll: Roll::UnderWay },
+    ];
+    for end in ends {
+        let mut bench = rolling_bench();
+        bench.take_key();
+        assert!(bench.queue.claim_roll(&"a"));
+        bench.finish("a", ROLLING);
+        bench.run("b", End::Done).run("c", End::Done);
+        bench.at(10).run("a", end);
+        bench.notify("b");
+        assert_eq!(bench.take_key(), Some("b"));
+        assert!(!bench.queue.claim_roll(&"b"), "after {end:?}");
+    }
+    let mut bench = rolling_bench();
+    bench.run("a", ends[0]);
+    assert_eq!(bench.take_key(), Some("b"));
+    assert!(bench.queue.claim_roll(&"b"));
 }
 
 #[test]

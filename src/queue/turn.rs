@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::note::Note;
+use crate::model::Roll;
 
 /// What an add did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,14 +70,15 @@ pub enum End {
     Again {
         /// Until the next pass.
         after: Duration,
-        /// A roll is under way. It counts against the group's limit even if it was not claimed: one
-        /// from before a restart, say.
-        holds_roll: bool,
+        /// Whether it takes, keeps or frees a roll slot.
+        roll: Roll,
     },
     /// It failed in a way that passes.
     Retry {
         /// The earliest next try that the other side allows, already clamped.
         no_sooner_than: Option<Duration>,
+        /// Whether it takes, keeps or frees a roll slot.
+        roll: Roll,
     },
     /// It needs a roll slot: [`super::WorkQueue::claim_roll`] said no.
     AwaitRoll,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::model::{Failure, FailureCode, Receipt, Retry, Stamp, VersionId, VersionSeen};
+use crate::model::{Failure, FailureCode, Receipt, Retry, Roll, Stamp, VersionId, VersionSeen};
 use crate::queue::{End, Policy, WorkQueue, full_jitter};
 use crate::sync::memory::{Delivered, Pending, TargetMemory};
 use crate::sync::ports::{FetchedSecret, Proof};
@@ -147,7 +147,10 @@ async fn a_target_that_is_being_retried_is_left_to_its_backoff() {
     bench.secrets.set("a", 1);
     bench.reconcile.enqueue_all().unwrap();
     let taken = bench.reconcile.queue.next().await.unwrap();
-    bench.reconcile.queue.finish(&taken.key, End::Retry { no_sooner_than: Some(Duration::from_mins(1)) });
+    bench
+        .reconcile
+        .queue
+        .finish(&taken.key, End::Retry { no_sooner_than: Some(Duration::from_mins(1)), roll: Roll::Over });
     assert_eq!(bench.reconcile.enqueue_different().await.unwrap().enqueued, 0);
     assert_eq!(bench.reconcile.enqueue_all().unwrap().enqueued, 0);
 }

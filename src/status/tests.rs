@@ -336,3 +336,25 @@ async fn waiting_ends_with_nothing_when_the_time_is_over() {
     let stranger = TargetName::parse("stranger").unwrap();
     assert_eq!(board.wait_settled(&stranger, after, LIMIT).await, None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_the_final_outcome_outlasts_failures_that_pass() {
+    let board = board();
+    let target = orders();
+    let (outcome, ()) = tokio::join!(board.wait_final(&target, LIMIT), async {
+        run(&board, 1, Outcome::Retrying(failure()));
+        tokio::task::yield_now().await;
+        run(&board, 2, Outcome::InSync);
+    });
+    assert_eq!(outcome, Some(Outcome::InSync));
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_time_is_over_the_final_outcome_is_the_last_failure_or_confirming_or_nothing() {
+    let board = board();
+    assert_eq!(board.wait_final(&orders(), LIMIT).await, None);
+    run(&board, 1, Outcome::Retrying(failure()));
+    assert_eq!(board.wait_final(&orders(), LIMIT).await, Some(Outcome::Retrying(failure())));
+    run(&board, 2, Outcome::Confirming);
+    assert_eq!(board.wait_final(&orders(), LIMIT).await, Some(Outcome::Confirming));
+}

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::plan::Why;
 use super::versions::Doubt;
-use crate::model::{Failure, FailureCode, Outcome, Retry, SecretRef, VersionSeen, Wanted};
+use crate::model::{Failure, FailureCode, Outcome, Retry, Roll, SecretRef, VersionSeen, Wanted};
 
 /// How a run ended.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub struct Ended {
 impl Ended {
     /// A run that got nowhere.
     pub fn failed(failure: Failure) -> Self {
-        let (outcome, next) = by_retry(failure);
+        let (outcome, next) = by_retry(failure, Roll::Over);
         Self {
             outcome,
             next,
@@ -76,11 +76,16 @@ pub enum Next {
     Again {
         /// After this long.
         after: Duration,
-        /// Whether a roll is under way, which keeps or takes a roll slot.
-        rolling: bool,
+        /// What is known of a roll, for its slot.
+        roll: Roll,
     },
-    /// Try again with backoff, no sooner than asked.
-    Retry(Option<Duration>),
+    /// Try again with backoff.
+    Retry {
+        /// No sooner than the other side asked.
+        no_sooner_than: Option<Duration>,
+        /// What is known of a roll, for its slot.
+        roll: Roll,
+    },
     /// Try again when a roll slot is free.
     AwaitRoll,
     /// Nothing until the wanted state, the configuration or a person changes something; `slowly`: or the
@@ -104,13 +109,15 @@ impl From<Failure> for Stop {
     }
 }
 
-/// What a failure means for the target and the queue.
-pub(super) fn by_retry(failure: Failure) -> (Outcome, Next) {
+/// What a failure means for the target and the queue. A parked target frees its slot: a roll of it that
+/// goes on has been given up already.
+pub(super) fn by_retry(failure: Failure, roll: Roll) -> (Outcome, Next) {
     match failure.retry {
-        Retry::Backoff => (Outcome::Retrying(failure), Next::Retry(None)),
-        Retry::CoolDown(after) | Retry::After(after) => {
-            (Outcome::Retrying(failure), Next::Retry(Some(after)))
+        Retry::Backoff => (Outcome::Retrying(failure), Next::Retry { no_sooner_than: None, roll }),
+        Retry::CoolDown(after) => {
+            (Outcome::Retrying(failure), Next::Retry { no_sooner_than: Some(after), roll })
         }
+        Retry::Turn(after) => (Outcome::Retrying(failure), Next::Again { after, roll }),
         Retry::Never => (Outcome::Parked(failure), Next::Park { slowly: false }),
         Retry::Slowly => (Outcome::Parked(failure), Next::Park { slowly: true }),
     }

@@ -81,15 +81,7 @@ pub fn plan(
         Stage::Settled if shows_the_mark_from_before(seen) => while_rolling(spec, wanted, seen, memory, now),
         Stage::Rolling => while_rolling(spec, wanted, seen, memory, now),
         Stage::Failed(reason) => {
-            let shown = seen.receipt.as_ref().is_some_and(|receipt| receipt.is_of(wanted));
-            // Whether the specification goes back with a failed roll is not confirmed: then our write is
-            // known from memory alone.
-            let taken = |pending: &Pending| {
-                let known = pending.answered || pending.tries >= UNANSWERED_TRIES;
-                known && pending.receipt.is_of(wanted)
-            };
-            let failed_with_ours = shown || memory.pending.as_ref().is_some_and(taken);
-            if failed_with_ours && leave != Leave::Insist {
+            if failed_with_wanted(wanted, seen, memory) && leave != Leave::Insist {
                 Plan::Park(roll_failed(reason))
             } else {
                 write(wanted, seen, memory, Why::WantedChanged, leave)
@@ -100,6 +92,14 @@ pub fn plan(
             Err(why) => write(wanted, seen, memory, why, leave),
         },
     }
+}
+
+/// Whether it was the wanted state whose roll failed. Its receipt says so while the spec is kept; where
+/// Anypoint takes the spec back, what we remember of the write does.
+fn failed_with_wanted(wanted: &Wanted, seen: &Observation, memory: &TargetMemory) -> bool {
+    let landed = |pending: &Pending| pending.answered || pending.tries >= UNANSWERED_TRIES;
+    seen.receipt.as_ref().is_some_and(|receipt| receipt.is_of(wanted))
+        || memory.pending.as_ref().is_some_and(|pending| pending.receipt.is_of(wanted) && landed(pending))
 }
 
 /// A receipt beside the mark from before its own write: the answer mixes two states, so it proves nothing.
@@ -141,10 +141,14 @@ fn proof(
 }
 
 fn proof_by_receipt(wanted: &Wanted, seen: &Observation, memory: &TargetMemory) -> Result<(), Why> {
-    let Some(receipt) = &seen.receipt else { return Err(Why::NothingDelivered) };
-    if !receipt.is_of(wanted) {
-        return Err(Why::WantedChanged);
-    }
+    let delivered = memory.delivered.as_ref().is_some_and(|delivered| delivered.receipt.is_of(wanted));
+    let receipt = match &seen.receipt {
+        Some(receipt) if receipt.is_of(wanted) => receipt,
+        // It was there, and no write of ours has been under way since.
+        _ if delivered && memory.pending.is_none() => return Err(Why::ForeignWrite),
+        Some(_) => return Err(Why::WantedChanged),
+        None => return Err(Why::NothingDelivered),
+    };
     let same_stamp = |other: &Receipt| other.stamp == receipt.stamp;
     if let Some(delivered) = memory.delivered.as_ref().filter(|delivered| same_stamp(&delivered.receipt)) {
         let untouched = delivered.mark.is_none() || delivered.mark == seen.mark;

@@ -198,7 +198,7 @@ async fn a_version_that_moves_during_the_write_makes_the_run_go_round_again() {
     let bench = Bench::new();
     *lock(&bench.secrets.moves_after_fetch) = Some(2);
     let ended = bench.run().await;
-    assert_eq!(ended.next, Next::Again { after: Duration::ZERO, rolling: true });
+    assert_eq!(ended.next, Next::Again { after: Duration::ZERO, roll: Roll::UnderWay });
     bench.finish_roll();
     bench.deliver().await;
     assert_eq!(bench.state().value.as_deref(), Some("value-2"));
@@ -224,7 +224,7 @@ async fn a_rollback_that_no_event_named_is_delivered_after_two_equal_reads() {
     *lock(&bench.secrets.current) = 2;
     bench.deliver().await;
     *lock(&bench.secrets.current) = 1;
-    assert!(matches!(bench.run().await.next, Next::Again { rolling: false, .. }));
+    assert!(matches!(bench.run().await.next, Next::Again { roll: Roll::Over, .. }));
     assert_eq!(bench.state().value.as_deref(), Some("value-2"));
     bench.clock.advance(Duration::from_secs(5));
     bench.deliver().await;
@@ -236,7 +236,7 @@ async fn a_write_whose_answer_was_lost_is_observed_and_repeated_once() {
     let bench = Bench::new();
     lock(&bench.target.state).loses_answer = true;
     let lost = bench.run().await;
-    assert_eq!(lost.next, Next::Retry(None));
+    assert_eq!(lost.next, Next::Retry { no_sooner_than: None, roll: Roll::UnderWay }, "it may roll");
     assert_eq!(bench.run().await.outcome, Outcome::Confirming, "it landed and rolls");
     bench.finish_roll();
     assert_eq!(bench.run().await.wrote.map(|wrote| wrote.why), Some(Why::Unanswered));
@@ -271,4 +271,25 @@ async fn a_permanent_failure_parks_and_keeps_counting_staleness() {
     *lock(&bench.secrets.fails) = None;
     let written = bench.run().await;
     assert_eq!((written.outcome, written.stale_since), (Outcome::Confirming, Some(time(50))));
+}
+
+#[tokio::test]
+async fn a_turn_that_has_not_come_is_no_failed_try() {
+    let bench = Bench::new();
+    bench.deliver().await;
+    let wait = Duration::from_millis(700);
+    let turn = Failure::new(FailureCode::RateLimited, Retry::Turn(wait), "not yet", "none");
+    *lock(&bench.secrets.fails) = Some(turn.clone());
+    let ended = bench.run().await;
+    assert_eq!(ended.outcome, Outcome::Retrying(turn));
+    assert_eq!(ended.next, Next::Again { after: wait, roll: Roll::Over });
+}
+
+#[tokio::test]
+async fn a_look_that_fails_during_a_roll_does_not_say_that_the_roll_is_over() {
+    let bench = Bench::new();
+    assert_eq!(bench.run().await.outcome, Outcome::Confirming);
+    let down = Failure::new(FailureCode::Unavailable, Retry::Backoff, "down", "none");
+    *lock(&bench.secrets.fails) = Some(down);
+    assert_eq!(bench.run().await.next, Next::Retry { no_sooner_than: None, roll: Roll::Unknown });
 }

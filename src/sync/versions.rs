@@ -72,6 +72,8 @@ struct Track {
     named: Option<Named>,
     /// A version that a read went back to, and when that was first seen.
     back_to: Option<(VersionId, Instant)>,
+    /// Until when an event's word for the current version outweighs reads that go back behind it.
+    vouched_until: Option<Instant>,
     /// The version that was believed although it goes back: it is not doubted again when its value is
     /// read.
     rolled_back_to: Option<VersionId>,
@@ -99,8 +101,11 @@ impl VersionLog {
                 track.moved_at = track.moved_at.max(at);
                 return;
             }
-            let outdated =
-                |other: Option<Timestamp>| matches!((at, other), (Some(at), Some(other)) if at < other);
+            // Events carry whole seconds: one of the same second may be the later one, and to wait for
+            // its version for a while does no harm.
+            let outdated = |other: Option<Timestamp>| {
+                matches!((at, other), (Some(at), Some(other)) if at.as_second() < other.as_second())
+            };
             let older_than_known = outdated(track.moved_at);
             let older_than_named = track.named.as_ref().is_some_and(|named| outdated(named.at));
             let repeated = track.named.as_ref().is_some_and(|named| named.version == version);
@@ -126,9 +131,10 @@ impl VersionLog {
                 return Verdict::Wait(wait, Doubt::AnotherWasNamed);
             }
             if track.already_believed(read) {
-                track.back_to = None;
+                // A description that shows the version in doubt does not speak against it.
+                track.back_to.take_if(|(doubted, _)| *doubted != read.version);
                 if track.rolled_back_to.as_ref() == Some(&read.version) && read.created.is_some() {
-                    track.believe(read.clone(), changed);
+                    track.believe(read.clone(), changed, now + self.freshness);
                 }
                 return Verdict::Current;
             }
@@ -140,7 +146,7 @@ impl VersionLog {
                 return Verdict::Wait(wait, Doubt::GoesBack);
             }
             track.rolled_back_to = goes_back.then(|| read.version.clone());
-            track.believe(read.clone(), changed);
+            track.believe(read.clone(), changed, now + self.freshness);
             Verdict::Current
         })
     }
@@ -205,19 +211,25 @@ impl Track {
     }
 
     fn wait_for_second_read(&mut self, read: &VersionId, settle: Duration, now: Instant) -> Option<Duration> {
-        match &self.back_to {
-            Some((version, first)) if version == read => {
-                settle.checked_sub(now.duration_since(*first)).filter(|left| !left.is_zero())
-            }
-            _ => {
-                self.back_to = Some((read.clone(), now));
-                Some(settle)
-            }
-        }
+        let first = match &self.back_to {
+            Some((version, first)) if version == read => *first,
+            _ => now,
+        };
+        self.back_to = Some((read.clone(), first));
+        let left = settle.saturating_sub(now.duration_since(first));
+        // Reads from several replicas may disagree for as long as a named version is waited for.
+        let vouched = self.vouched_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        let wait = left.max(vouched.min(settle.max(FIRST_PAUSE)));
+        (!wait.is_zero()).then_some(wait)
     }
 
-    fn believe(&mut self, read: VersionSeen, changed: Option<Timestamp>) {
-        let named_at = self.named.take_if(|named| named.version == read.version).and_then(|named| named.at);
+    fn believe(&mut self, read: VersionSeen, changed: Option<Timestamp>, vouched_until: Instant) {
+        let named = self.named.take_if(|named| named.version == read.version);
+        let another = self.current.as_ref().is_none_or(|current| current.version != read.version);
+        if named.is_some() || another {
+            self.vouched_until = named.as_ref().map(|_| vouched_until);
+        }
+        let named_at = named.and_then(|named| named.at);
         self.back_to = None;
         self.superseded.retain(|version| *version != read.version);
         if read.created.is_some() {
@@ -340,6 +352,19 @@ mod tests {
     }
 
     #[test]
+    fn two_stale_reads_right_after_an_event_do_not_outweigh_it() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.read(1), Verdict::Current);
+        bench.named(2, 25);
+        assert_eq!(bench.describe(2), Verdict::Current);
+        assert_eq!(bench.read(1), Verdict::Wait(SETTLE, Doubt::GoesBack));
+        bench.now += SETTLE;
+        assert_eq!(bench.describe(1), Verdict::Wait(SETTLE, Doubt::GoesBack));
+        bench.now += FRESHNESS;
+        assert_eq!(bench.read(1), Verdict::Current, "AWSCURRENT has the last word");
+    }
+
+    #[test]
     fn a_fresh_read_in_between_starts_the_two_reads_anew() {
         let mut bench = Bench::new();
         assert_eq!(bench.read(2), Verdict::Current);
@@ -363,6 +388,28 @@ mod tests {
         let bench = Bench::new();
         let verdict = bench.log.judge(&bench.secret, &seen(1), None, Some(&seen(2)), bench.now);
         assert_eq!(verdict, Verdict::Wait(SETTLE, Doubt::GoesBack));
+    }
+
+    #[test]
+    fn after_a_restart_a_rollback_is_believed_at_the_second_read_of_its_value() {
+        let mut bench = Bench::new();
+        let read = |bench: &Bench| {
+            assert_eq!(bench.describe(1), Verdict::Current, "a description shows no creation date");
+            bench.log.judge(&bench.secret, &seen(1), None, Some(&seen(2)), bench.now)
+        };
+        assert_eq!(read(&bench), Verdict::Wait(SETTLE, Doubt::GoesBack));
+        bench.now += SETTLE;
+        assert_eq!(read(&bench), Verdict::Current);
+    }
+
+    #[test]
+    fn an_event_of_the_same_second_as_the_last_move_is_waited_for() {
+        let bench = Bench::new();
+        let changed = time(10) + Duration::from_millis(345);
+        let verdict = bench.log.judge(&bench.secret, &seen(1), Some(changed), None, bench.now);
+        assert_eq!(verdict, Verdict::Current);
+        bench.named(2, 10);
+        assert!(matches!(bench.read(1), Verdict::Wait(_, Doubt::AnotherWasNamed)));
     }
 
     #[test]

@@ -52,7 +52,8 @@ where
     let filter = filter.and(quiet_libraries());
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(color);
     let layer = match log.format {
-        LogFormat::Json => lines.json().flatten_event(true).with_filter(filter).boxed(),
+        // Without the module's path, whose key `target` is that of our targets: no key comes twice.
+        LogFormat::Json => lines.json().flatten_event(true).with_target(false).with_filter(filter).boxed(),
         LogFormat::Pretty => lines.compact().with_filter(filter).boxed(),
     };
     Ok(Registry::default().with(layer))
@@ -117,6 +118,14 @@ mod tests {
         assert_eq!(line["message"], "run ended");
         assert_eq!(line["attempts"], 2);
         assert_eq!(line["span"]["target_name"], "orders");
+    }
+
+    #[test]
+    fn a_json_line_about_a_target_names_it_and_has_no_key_twice() {
+        let text = logged(LogFormat::Json, "info", || tracing::info!(target = "orders", "run ended"));
+        let line: serde_json::Value = serde_json::from_str(text.trim_end()).unwrap();
+        assert_eq!(line["target"], "orders");
+        assert_eq!(text.matches("\"target\"").count(), 1, "{text}");
     }
 
     #[test]

@@ -120,8 +120,8 @@ fn what_deserves_a_look_is_a_warning_and_no_error() {
             "relay.yaml:1:18: admin.listen: reachable from other machines, and it asks nobody who they are; keep \
              it inside your network",
             "relay.yaml:2:18: aws.endpoint: AWS is asked at this endpoint instead of its own",
-            "relay.yaml:6:5: ingress.sns.emulator: verification is relaxed for tests and emulators; leave this \
-             out in production",
+            "relay.yaml:6:5: ingress.sns.emulator: verification is relaxed for tests and emulators (connect \
+             127.0.0.1:1); leave this out in production",
             "relay.yaml:22:13: targets.orders.secure_properties.mode: a secure property whose value is in this \
              file; take it from AWS if it is a secret",
             "relay.yaml:23:3: targets.value: no MuleSoft source describes this call; for an application use `kind: \

@@ -1,1 +1,7 @@
 //! The commands, run as a person runs them.
+
+mod check;
+mod inspect;
+mod sync;
+mod trigger;
+mod usage;

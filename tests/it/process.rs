@@ -1,1 +1,5 @@
 //! The binary as a process: killed, drained, restarted.
+
+mod crash;
+mod drain;
+mod start;

@@ -1,1 +1,12 @@
-//! What happens to a target over time: coalescing, rollback, failed rolls, foreign writes.
+//! What happens to a target over time. Every verdict is the sandbox's: its log says what was asked and
+//! written, its history what each replica ran with.
+
+mod ambiguous;
+mod coalescing;
+mod failed_rolls;
+mod foreign;
+mod limits;
+mod mending;
+mod rollback;
+mod rolling;
+mod stale;

@@ -248,7 +248,7 @@ impl Inner {
             None => Ok(()),
             Some(left) => Err(Failure::new(
                 FailureCode::Conflict,
-                Retry::After(left),
+                Retry::Turn(left),
                 format!(
                     "shared secret {:?} was written less than {} s ago, and its `modifiedAt` shows seconds",
                     self.secret.wanted(),

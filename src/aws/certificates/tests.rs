@@ -231,10 +231,35 @@ fn a_fetch_that_died_is_begun_again() {
 #[test]
 fn fetches_under_way_are_not_pushed_out() {
     let (mut state, now) = (State::default(), Instant::now());
-    let flights: Vec<_> = (0..MAX_ENTRIES).map(|name| state.next(&url(name), now)).collect();
+    let flights: Vec<_> = (0..MAX_STRANGERS).map(|name| state.next(&url(name), now)).collect();
     assert!(flights.iter().all(|next| matches!(next, Next::Fetch(..))));
     assert!(matches!(state.next(&url(99), now), Next::Now(Err(_))));
-    state.land(&url(3), Ok(Arc::from(&b"pem"[..])), now);
+    state.land(&url(3), Err(CertificateError("gone".to_owned())), now);
     assert!(matches!(state.next(&url(99), now), Next::Fetch(..)));
     assert!(!state.entries.contains_key(&url(3)));
+}
+
+#[test]
+fn a_flood_of_fetches_under_way_does_not_push_out_the_real_one() {
+    let (mut state, now) = (State::default(), Instant::now());
+    let pem = || Ok(Arc::from(&b"pem"[..]));
+    let real = state.next("real", now);
+    state.land("real", pem(), now);
+    let flights: Vec<_> = (0..100).map(|name| state.next(&url(name), now)).collect();
+    assert_eq!(flights.iter().filter(|next| matches!(next, Next::Fetch(..))).count(), MAX_STRANGERS);
+    assert!(matches!(state.next("real", now), Next::Now(Ok(_))));
+    drop((real, flights));
+}
+
+#[test]
+fn of_many_real_ones_the_one_that_was_not_used_for_longest_goes() {
+    let (mut state, mut now) = (State::default(), Instant::now());
+    for name in 0..=MAX_ENTRIES {
+        now += Duration::from_mins(1);
+        let flight = state.next(&url(name), now);
+        assert!(matches!(flight, Next::Fetch(..)));
+        state.land(&url(name), Ok(Arc::from(&b"pem"[..])), now);
+    }
+    assert_eq!(state.entries.len(), MAX_ENTRIES);
+    assert!(!state.entries.contains_key(&url(0)) && state.entries.contains_key(&url(1)));
 }

@@ -158,15 +158,29 @@ fn a_failed_roll_with_our_receipt_is_not_in_sync_and_not_repeated() {
 }
 
 #[test]
-fn a_failed_roll_whose_specification_went_back_is_not_repeated_either() {
-    let (before, ours) = (receipt(1), receipt(2));
-    let seen = seen(Some(&before), "v1", Stage::Failed("FAILED".to_owned()));
-    let answered = pending(&ours, Some("v2"), 1);
-    assert!(matches!(decide(Proof::Receipt, 2, &seen, &answered), Plan::Park(_)));
-    let unknown = pending(&ours, None, 1);
-    assert_eq!(decide(Proof::Receipt, 2, &seen, &unknown), Plan::Write(Why::WantedChanged));
-    let unknown_twice = pending(&ours, None, 2);
-    assert!(matches!(decide(Proof::Receipt, 2, &seen, &unknown_twice), Plan::Park(_)));
+fn a_failed_roll_whose_spec_was_taken_back_is_not_repeated() {
+    let (old, new) = (receipt(1), receipt(2));
+    let seen = seen(Some(&old), "v1", Stage::Failed("FAILED".to_owned()));
+    let Plan::Park(failure) = decide(Proof::Receipt, 2, &seen, &pending(&new, Some("v2"), 1)) else {
+        panic!("a failed roll parks");
+    };
+    assert_eq!(failure.code, FailureCode::RollFailed);
+    assert_eq!(
+        decide(Proof::Receipt, 2, &seen, &pending(&new, None, 1)),
+        Plan::Write(Why::WantedChanged),
+        "a write without an answer may never have been there"
+    );
+    assert!(matches!(decide(Proof::Receipt, 2, &seen, &pending(&new, None, 2)), Plan::Park(_)));
+}
+
+#[test]
+fn a_redeploy_without_our_receipt_is_a_foreign_write() {
+    let (ours, older) = (receipt(1), receipt(2));
+    let memory = delivered(&ours, "v2");
+    for carried in [None, Some(&older)] {
+        let seen = seen(carried, "v3", Stage::Settled);
+        assert_eq!(decide(Proof::Receipt, 1, &seen, &memory), Plan::Write(Why::ForeignWrite));
+    }
 }
 
 #[test]

@@ -12,8 +12,9 @@ use anypoint_relay::model::{Outcome, TargetName};
 use anypoint_relay::queue::{Phase, Queue};
 use anypoint_relay::status::StatusBoard;
 use anypoint_sandbox::anypoint::Anypoint;
-use anypoint_sandbox::aws::{Auth, Aws, Sink};
+use anypoint_sandbox::aws::{ApiDestination, Auth, Aws, Sink};
 use anypoint_sandbox::{Sandbox, wait_for, wait_until};
+use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_secretsmanager::config::Credentials;
 use tokio::task::JoinHandle;
 
@@ -44,9 +45,9 @@ struct Running {
 pub(crate) struct Bench {
     pub(crate) aws: Aws,
     pub(crate) anypoint: Anypoint,
-    folder: tempfile::TempDir,
+    pub(super) folder: tempfile::TempDir,
     config: String,
-    environment: BTreeMap<String, String>,
+    pub(super) environment: BTreeMap<String, String>,
     relay: Option<Running>,
 }
 
@@ -70,15 +71,21 @@ impl Bench {
     /// A sandbox with the secret `prod/orders/db` and the application `orders-api`, which runs with its
     /// first password, and a relay that looks after it.
     pub(crate) async fn orders() -> Self {
-        let mut bench = Self::new().await;
+        let mut bench = Self::orders_stopped().await;
+        bench.start(ORDERS_TARGET).await;
+        bench.in_sync("orders-api").await;
+        bench
+    }
+
+    /// As [`Bench::orders`], with the relay not started yet.
+    pub(crate) async fn orders_stopped() -> Self {
+        let bench = Self::new().await;
         bench.aws.create_secret("prod/orders/db", ORDERS_SECRET);
         bench.anypoint.deploy(
             "orders-api",
             [("http.port", "8081")],
             [("db.user", "orders_app"), ("db.password", "first-password")],
         );
-        bench.start(ORDERS_TARGET).await;
-        bench.in_sync("orders-api").await;
         bench
     }
 
@@ -91,12 +98,30 @@ impl Bench {
 
     /// Starts the relay with a whole configuration.
     pub(crate) async fn start_with(&mut self, text: &str) {
-        text.clone_into(&mut self.config);
+        self.start_as(text, identity()).await;
+    }
+
+    /// Starts the relay with a whole configuration and another identity at AWS.
+    pub(crate) async fn start_as(&mut self, text: &str, identity: impl ProvideCredentials + 'static) {
         let config = self.parse(text);
-        let access = Access::with_credentials(
-            config.aws.clone(),
-            Credentials::new("AKIASANDBOX", "sandbox/secret/access/key", None, None, "sandbox"),
-        );
+        self.start_config(text, config, identity).await;
+    }
+
+    /// Starts the relay with settings that no file may have.
+    pub(crate) async fn start_beyond(&mut self, text: &str, change: impl FnOnce(&mut Config)) {
+        let mut config = self.parse(text);
+        change(&mut config);
+        self.start_config(text, config, identity()).await;
+    }
+
+    async fn start_config(
+        &mut self,
+        text: &str,
+        config: Config,
+        identity: impl ProvideCredentials + 'static,
+    ) {
+        text.clone_into(&mut self.config);
+        let access = Access::with_credentials(config.aws.clone(), identity);
         let bound = App::build(config, access).await.unwrap().bind().await.unwrap();
         let lifecycle = Lifecycle::default();
         self.relay = Some(Running {
@@ -143,6 +168,12 @@ targets:
         )
     }
 
+    /// Sets what stands at a credential's place (in the configuration: `{ env: NAME }`), at any time.
+    pub(crate) fn set_credential(&mut self, name: &str, value: &str) {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        std::fs::write(self.folder.path().join(name), value).unwrap();
+    }
+
     fn parse(&self, text: &str) -> Config {
         for (name, value) in &self.environment {
             // Credentials are read from files, so that tests in one process don't share an environment.
@@ -187,10 +218,14 @@ targets:
 
     /// Every rotation from now on is told through EventBridge.
     pub(crate) fn tell_by_eventbridge(&self) {
+        self.aws.emit_on_rotation(&Sink::Destination(self.destination()));
+    }
+
+    /// An API destination that leads to the relay.
+    pub(crate) fn destination(&self) -> ApiDestination {
         let url = format!("{}/hooks/eventbridge", self.hooks());
         let auth = Auth::ApiKey { header: "x-api-key".to_owned(), value: EVENTBRIDGE_KEY.to_owned() };
-        let destination = self.aws.api_destination(url, auth);
-        self.aws.emit_on_rotation(&Sink::Destination(destination));
+        self.aws.api_destination(url, auth)
     }
 
     /// Every rotation from now on is told through the SNS topic, to a confirmed subscription.
@@ -245,6 +280,16 @@ targets:
         wait_for("an outcome", LIMIT, || pick(&self.board().outcome(&target)?)).await
     }
 
+    /// Where a target stands in the queue.
+    pub(crate) fn phase_of(&self, target: &str) -> Phase {
+        self.phase(&name(target))
+    }
+
+    /// How many keys the queue knows.
+    pub(crate) fn keys(&self) -> usize {
+        self.relay().queue.snapshot().keys.len()
+    }
+
     fn phase(&self, target: &TargetName) -> Phase {
         self.relay().queue.snapshot().of(target).expect("a configured target").phase
     }
@@ -254,6 +299,11 @@ targets:
         let replicas = self.anypoint.running(app);
         replicas.into_iter().map(|replica| replica.secure[property].clone()).collect()
     }
+}
+
+/// The relay's usual identity at AWS.
+fn identity() -> Credentials {
+    Credentials::new("AKIASANDBOX", "sandbox/secret/access/key", None, None, "sandbox")
 }
 
 /// A target's name.

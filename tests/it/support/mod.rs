@@ -1,7 +1,16 @@
 //! A sandbox with the relay in front of it.
 
 mod bench;
+mod process;
+mod scene;
+mod senders;
 mod trigger;
 
 pub(crate) use bench::{Bench, EVENTBRIDGE_KEY, LIMIT, ORDERS_SECRET, ORDERS_TARGET, TRIGGER_KEY, name};
-pub(crate) use trigger::Answer;
+pub(crate) use process::{Relay, Run, Sent, binary, text, without};
+pub(crate) use scene::{
+    COMPARES_SECRETS, LOOKS_AT_TARGETS, NEVER_POLLS, RETRIES_SLOWLY, Setting, another_second,
+    make_reads_fresh, now,
+};
+pub(crate) use senders::{cell, pass};
+pub(crate) use trigger::{Answer, client, signed_with};

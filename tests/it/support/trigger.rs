@@ -24,14 +24,7 @@ impl Bench {
 
     /// Sends a signed trigger with this id.
     pub(crate) async fn trigger_as(&self, id: &str, body: &str, query: &str) -> Answer {
-        let now = anypoint_relay::clock::Clock::timestamp(&anypoint_relay::clock::SystemClock).as_second();
-        let signature = webhook_signature::sign(id, now, body.as_bytes(), TRIGGER_KEY.as_bytes());
-        let headers = [
-            ("webhook-id", id.to_owned()),
-            ("webhook-timestamp", now.to_string()),
-            ("webhook-signature", signature),
-        ];
-        self.post(&format!("/hooks/trigger{query}"), &headers, body).await
+        self.post(&format!("/hooks/trigger{query}"), &signed(id, body), body).await
     }
 
     /// Posts to the hooks listener.
@@ -49,7 +42,19 @@ impl Bench {
     }
 }
 
-async fn answer(method: &str, path: &str, request: reqwest::RequestBuilder) -> Answer {
+/// The headers that make `body` a trigger of the bench's key.
+pub(super) fn signed(id: &str, body: &str) -> [(&'static str, String); 3] {
+    signed_with(id, body, TRIGGER_KEY)
+}
+
+/// The headers that make `body` a trigger of this key.
+pub(crate) fn signed_with(id: &str, body: &str, key: &str) -> [(&'static str, String); 3] {
+    let now = anypoint_relay::clock::Clock::timestamp(&anypoint_relay::clock::SystemClock).as_second();
+    let signature = webhook_signature::sign(id, now, body.as_bytes(), key.as_bytes());
+    [("webhook-id", id.to_owned()), ("webhook-timestamp", now.to_string()), ("webhook-signature", signature)]
+}
+
+pub(super) async fn answer(method: &str, path: &str, request: reqwest::RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let text = response.text().await.unwrap();
@@ -57,6 +62,6 @@ async fn answer(method: &str, path: &str, request: reqwest::RequestBuilder) -> A
     Answer { status, body: serde_json::from_str(&text).unwrap_or(Value::Null), text }
 }
 
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().timeout(super::LIMIT).build().unwrap()
 }

@@ -1,0 +1,96 @@
+//! Promises 7 and 8: memory follows the configuration, and senders are told the truth.
+
+use anypoint_sandbox::aws::{Sink, events};
+use anypoint_sandbox::faults::{Action, Gate, Rule};
+use anypoint_sandbox::wait_until;
+use http::Method;
+use serde_json::json;
+
+use crate::support::{Bench, LIMIT, NEVER_POLLS};
+
+#[tokio::test]
+async fn promise_7_a_flood_of_notifications_costs_one_run_at_a_time_and_no_memory() {
+    let mut bench = Bench::orders().await;
+    bench.restart_with(&[NEVER_POLLS]).await;
+    let secret = bench.orders_db();
+    let series = |page: &str| page.lines().filter(|line| !line.starts_with('#')).count();
+    let version = secret.rotate_password("second-password");
+    let event = || {
+        let mut event = events::label_updated(secret.arn(), "AWSCURRENT", &version);
+        event["id"] = json!(uuid::Uuid::new_v4().to_string());
+        event
+    };
+    // Every kind of series is there before the flood.
+    bench.post_event(&event()).await;
+    bench
+        .post_event(&events::label_updated(
+            &secret.arn().replace("orders", "unknown-0"),
+            "AWSCURRENT",
+            &version,
+        ))
+        .await;
+    bench.runs_with("orders-api", "db.password", "second-password").await;
+    bench.post_event(&event()).await;
+    bench.in_sync("orders-api").await;
+    let before = series(&bench.ask("/metrics").await.text);
+
+    let gate = Gate::new();
+    bench.anypoint.faults().add(Rule::new(Action::Hang(gate.clone())).method(Method::GET).times(1));
+    bench.post_event(&event()).await;
+    gate.arrived(1).await;
+    let asked = bench.asked("DescribeSecret");
+    for number in 0..200 {
+        let unknown = secret.arn().replace("orders", &format!("unknown-{number}"));
+        let unknown = events::label_updated(&unknown, "AWSCURRENT", &version);
+        assert_eq!(bench.post_event(&unknown).await.status, 200, "nothing is configured for it");
+        assert_eq!(bench.post_event(&event()).await.status, 202);
+    }
+    assert_eq!(bench.asked("DescribeSecret"), asked, "one run at a time, and nothing for unknown secrets");
+    assert_eq!(bench.keys(), 1);
+    gate.open();
+    bench.idle().await;
+    assert_eq!(bench.asked("DescribeSecret") - asked, 1, "four hundred notifications, one further run");
+    assert_eq!(series(&bench.ask("/metrics").await.text), before);
+}
+
+#[tokio::test]
+async fn promise_8_each_sender_is_answered_as_it_understands() {
+    let bench = Bench::orders().await;
+    let secret = bench.orders_db();
+    let event = |arn: &str| events::label_updated(arn, "AWSCURRENT", &secret.current_version());
+    let known = event(secret.arn());
+    assert_eq!(bench.post_event(&known).await.status, 202, "accepted");
+    assert_eq!(bench.post_event(&known).await.status, 200, "a duplicate");
+    let unknown = event(&secret.arn().replace("orders", "other"));
+    assert_eq!(bench.post_event(&unknown).await.status, 200, "EventBridge would repeat it for a day");
+    let headers = [("x-api-key", "wrong".to_owned())];
+    let refused = bench.post("/hooks/eventbridge", &headers, &known.to_string()).await;
+    assert_eq!(refused.status, 401);
+    let answers = [
+        (r#"{"secret":"prod/orders/db"}"#, "", 202),
+        (r#"{"secret":"prod/orders/db"}"#, "?wait=3s", 200),
+        (r#"{"secret":"prod/unknown"}"#, "", 404),
+        (r#"{"target":"unknown"}"#, "", 404),
+        (r#"{"target":7}"#, "", 400),
+        ("{", "", 400),
+    ];
+    for (body, query, status) in answers {
+        assert_eq!(bench.trigger(body, query).await.status, status, "{body} {query}");
+    }
+    assert_eq!(bench.trigger_as("msg_1", r#"{"all":true}"#, "").await.status, 202);
+    assert_eq!(bench.trigger_as("msg_1", r#"{"all":true}"#, "").await.status, 409);
+    bench.orders_db().rotate("not json");
+    assert_eq!(bench.trigger(r#"{"all":true}"#, "?wait=3s").await.status, 502, "it is parked");
+}
+
+#[tokio::test]
+async fn promise_8_what_cannot_be_taken_now_stays_with_its_sender() {
+    let mut bench = Bench::orders().await;
+    let destination = bench.destination();
+    bench.aws.emit_on_rotation(&Sink::Destination(destination.clone()));
+    bench.stop().await.unwrap();
+    bench.orders_db().rotate_password("second-password");
+    wait_until("a refused delivery", LIMIT, || !destination.attempts().is_empty()).await;
+    assert!(destination.attempts().iter().all(|attempt| !attempt.outcome.is_success()));
+    assert!(destination.dead_letters().is_empty(), "EventBridge goes on trying");
+}

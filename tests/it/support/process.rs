@@ -1,0 +1,320 @@
+//! The binary as a process of its own: its output, its exit code, its end.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anypoint_sandbox::anypoint::NONE;
+use anypoint_sandbox::{wait_for, wait_until};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::Bench;
+use super::bench::LIMIT;
+use super::trigger::{Answer, answer, client, signed};
+
+/// The binary, with an empty environment: nothing of this machine (AWS profiles, proxies) takes part.
+pub(crate) fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_anypoint-relay"));
+    command.env_clear().env("AWS_EC2_METADATA_DISABLED", "true").stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// A command that came to its end.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Run {
+    /// Runs the binary with these arguments and nothing in its environment.
+    pub(crate) async fn plain<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Self {
+        Self::of(binary().args(arguments)).await
+    }
+
+    /// Runs a command to its end.
+    pub(crate) async fn of(command: &mut Command) -> Self {
+        let output = timeout(LIMIT, command.output()).await.expect("the command ends").unwrap();
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Standard output as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Asserts the exit code.
+    pub(crate) fn ended(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        self
+    }
+}
+
+impl Bench {
+    /// The binary with the sandbox's credentials in its environment.
+    pub(crate) fn binary(&self) -> Command {
+        let mut command = binary();
+        command.envs(self.aws.environment()).envs(&self.environment);
+        command
+    }
+
+    /// A further credential in the environment of the binary.
+    pub(crate) fn environment_with(&mut self, name: &str, value: &str) {
+        self.environment.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// A sandbox with the secret and the application of [`super::ORDERS_TARGET`], and no relay.
+    pub(crate) async fn with_orders() -> Self {
+        let bench = Self::new().await;
+        bench.aws.create_secret("prod/orders/db", super::ORDERS_SECRET);
+        bench.anypoint.deploy("orders-api", NONE, [("db.user", "orders_app"), ("db.password", "none yet")]);
+        bench
+    }
+
+    /// Waits until every replica runs with this value.
+    pub(crate) async fn runs_with(&self, app: &str, property: &str, value: &str) {
+        let arrived = || {
+            let running = self.running(app, property);
+            !running.is_empty() && running.iter().all(|held| held == value)
+        };
+        wait_until("the new value at every replica", LIMIT, arrived).await;
+    }
+
+    /// A file in the bench's folder.
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// The path of a file in the bench's folder, whether or not it is there.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts `serve` with a configuration of these targets, and waits until it is ready.
+    pub(crate) async fn spawn(&self, targets: &str) -> Relay {
+        let file = self.write("relay.yaml", self.file(targets));
+        Relay::start(self.binary().arg("serve").arg(file)).await
+    }
+}
+
+/// `anypoint-relay serve` as a process. It is killed when it is dropped.
+pub(crate) struct Relay {
+    child: Child,
+    log: Arc<Mutex<String>>,
+    reader: JoinHandle<((), ())>,
+    pub(crate) hooks: String,
+    pub(crate) admin: String,
+}
+
+impl Relay {
+    /// Starts it and waits until it is ready. The addresses are those that it says it listens on.
+    pub(crate) async fn start(command: &mut Command) -> Self {
+        let relay = Self::launch(command).await;
+        relay.becomes_ready().await;
+        relay
+    }
+
+    /// Starts it and waits until it listens.
+    pub(crate) async fn launch(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Arc::<Mutex<String>>::default();
+        // Nothing is expected on standard output; what comes there all the same is part of the log.
+        let out = keep(child.stdout.take().unwrap(), Arc::clone(&log));
+        let err = keep(child.stderr.take().unwrap(), Arc::clone(&log));
+        let reader = tokio::spawn(async { tokio::join!(out, err) });
+        let mut relay = Self { child, log, reader, hooks: String::new(), admin: String::new() };
+        let listens = wait_for("its addresses", LIMIT, || {
+            let ended = relay.child.try_wait().unwrap();
+            assert!(ended.is_none(), "it ended at once, {ended:?}: {}", relay.log());
+            Some((relay.says("hooks")?, relay.says("admin")?))
+        });
+        let (hooks, admin) = listens.await;
+        (relay.hooks, relay.admin) = (format!("http://{hooks}"), format!("http://{admin}"));
+        relay
+    }
+
+    /// The first text that a log line has under this name.
+    fn says(&self, name: &str) -> Option<String> {
+        self.lines().iter().find_map(|line| Some(line[name].as_str()?.to_owned()))
+    }
+
+    async fn becomes_ready(&self) {
+        let started = tokio::time::Instant::now();
+        while self.probe("/readyz").await != Some(200) {
+            assert!(started.elapsed() < LIMIT, "never ready: {}", self.log());
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The status of a probe of the admin listener; none where nobody answers.
+    pub(crate) async fn probe(&self, path: &str) -> Option<u16> {
+        let answer = client().get(format!("{}{path}", self.admin)).send().await.ok()?;
+        Some(answer.status().as_u16())
+    }
+
+    /// Everything on standard error so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The log lines so far.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Waits for a log line for which `pick` holds.
+    pub(crate) async fn logs(&self, what: &str, pick: impl Fn(&Value) -> bool) -> Value {
+        wait_for(what, LIMIT, || self.lines().into_iter().find(&pick)).await
+    }
+
+    /// Asks the admin listener; the answer is held to the contract.
+    pub(crate) async fn ask(&self, path: &str) -> Answer {
+        answer("GET", path, client().get(format!("{}{path}", self.admin))).await
+    }
+
+    /// Posts to the hooks; the answer is held to the contract.
+    pub(crate) async fn post(&self, path: &str, headers: &[(&str, String)], body: &str) -> Answer {
+        let mut request = client().post(format!("{}{path}", self.hooks)).body(body.to_owned());
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        answer("POST", path, request).await
+    }
+
+    /// Sends a signed trigger; `query` such as `?wait=10s` or empty.
+    pub(crate) async fn trigger(&self, body: &str, query: &str) -> Answer {
+        let id = format!("msg_{}", uuid::Uuid::new_v4().simple());
+        self.post(&format!("/hooks/trigger{query}"), &signed(&id, body), body).await
+    }
+
+    /// Sends a signed trigger to a relay that may be gone.
+    pub(crate) async fn try_trigger(&self, body: &str) -> Sent {
+        let mut request = client().post(format!("{}/hooks/trigger", self.hooks)).body(body.to_owned());
+        for (name, value) in signed("msg_0123456789", body) {
+            request = request.header(name, value);
+        }
+        match request.send().await {
+            Ok(answer) => Sent::Status(answer.status().as_u16()),
+            Err(error) if error.is_connect() => Sent::NobodyListens,
+            Err(error) => Sent::BrokenOff(error.to_string()),
+        }
+    }
+
+    /// What the status page says about a target.
+    pub(crate) async fn target(&self, name: &str) -> Value {
+        let status = self.ask("/status").await.body;
+        let mut targets = status["targets"].as_array().unwrap().iter();
+        targets.find(|target| target["target"] == name).unwrap_or(&Value::Null).clone()
+    }
+
+    /// Waits until the status page shows this outcome of a target and nothing is under way for it.
+    pub(crate) async fn shows(&self, name: &str, outcome: &str) -> Value {
+        let started = tokio::time::Instant::now();
+        loop {
+            let target = self.target(name).await;
+            if target["outcome"] == outcome && target["running_since"].is_null() {
+                return target;
+            }
+            assert!(started.elapsed() < LIMIT, "{name} is not {outcome} but {target}\n{}", self.log());
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits until the status page shows a failure of a target.
+    pub(crate) async fn shows_failure(&self, name: &str) -> Value {
+        let started = tokio::time::Instant::now();
+        loop {
+            let target = self.target(name).await;
+            if target["failure"].is_object() && target["running_since"].is_null() {
+                return target;
+            }
+            assert!(started.elapsed() < LIMIT, "{name} does not fail: {target}\n{}", self.log());
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits until the status page shows a failure of each of these targets; gives its code by target.
+    pub(crate) async fn show_failures(&self, names: &[&str]) -> BTreeMap<String, String> {
+        let started = tokio::time::Instant::now();
+        loop {
+            // Not held to the contract, which takes its time for a page with a hundred targets.
+            let page = client().get(format!("{}/status", self.admin)).send().await.unwrap();
+            let page: Value = page.json().await.unwrap();
+            let failed = page["targets"].as_array().unwrap().iter().filter_map(|target| {
+                let (name, code) = (target["target"].as_str()?, target["failure"]["code"].as_str()?);
+                Some((name.to_owned(), code.to_owned()))
+            });
+            let failed: BTreeMap<String, String> = failed.collect();
+            let missing: Vec<_> = names.iter().filter(|name| !failed.contains_key(**name)).collect();
+            if missing.is_empty() {
+                return failed;
+            }
+            assert!(started.elapsed() < LIMIT, "no failure of {missing:?}");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Sends a signal, such as `TERM`.
+    pub(crate) async fn signal(&self, name: &str) {
+        let id = self.child.id().expect("it runs");
+        let kill = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status().await.unwrap();
+        assert!(kill.success());
+    }
+
+    /// Waits for its end, at most for `limit`; gives the status and all that it logged.
+    pub(crate) async fn ends_within(mut self, limit: Duration) -> (ExitStatus, String) {
+        let ended = timeout(limit, self.child.wait()).await;
+        let status =
+            ended.unwrap_or_else(|_| panic!("it still runs after {limit:?}: {}", self.log())).unwrap();
+        self.reader.await.unwrap();
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        (status, log)
+    }
+
+    /// Kills it at once, as the kernel does when memory runs out.
+    pub(crate) async fn kill_9(mut self) -> String {
+        self.child.kill().await.unwrap();
+        self.log()
+    }
+}
+
+/// What became of a request to a relay that may be gone.
+#[derive(Debug)]
+pub(crate) enum Sent {
+    Status(u16),
+    NobodyListens,
+    #[expect(dead_code, reason = "shown where a test fails")]
+    BrokenOff(String),
+}
+
+async fn keep(stream: impl AsyncRead + Unpin, log: Arc<Mutex<String>>) {
+    let mut lines = BufReader::new(stream).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.push_str(&line);
+        log.push('\n');
+    }
+}
+
+/// Takes a configuration apart by line: those that hold `part` are left out.
+pub(crate) fn without(file: &str, part: &str) -> String {
+    file.lines().filter(|line| !line.contains(part)).map(|line| format!("{line}\n")).collect()
+}
+
+/// A path as an argument.
+pub(crate) fn text(path: &Path) -> String {
+    path.display().to_string()
+}
