@@ -101,6 +101,7 @@ impl Pass<'_> {
         leave: Leave,
         claim_roll: &(dyn Fn() -> bool + std::marker::Sync),
     ) -> Result<(Outcome, Next), Stop> {
+        target.ready()?;
         let wanted = self.observe_aws().await?;
         self.wanted = Some(wanted.clone());
         let observed = target.observe().await?;

@@ -110,6 +110,11 @@ pub trait Target: Send + Sync {
     fn only_watches(&self, _secret: &SecretRef) -> bool {
         false
     }
+    /// Whether a look would go out soon; else when its turn comes. Asked first, so that a target that
+    /// waits for its turn costs nothing.
+    fn ready(&self) -> Result<(), Failure> {
+        Ok(())
+    }
     /// Looks at it; the answer is the only way to write to it.
     async fn observe(&self) -> Result<Box<dyn Observed>, Failure>;
 }

@@ -66,6 +66,8 @@ struct State {
     value: Option<String>,
     version: u32,
     rolling: bool,
+    /// When its turn comes.
+    turn: Option<Duration>,
     /// The next write lands but its answer is lost.
     loses_answer: bool,
     writes: u32,
@@ -81,6 +83,11 @@ struct Seen {
 impl Target for FakeTarget {
     fn spec(&self) -> &TargetSpec {
         &self.spec
+    }
+
+    fn ready(&self) -> Result<(), Failure> {
+        let not_yet = |wait| Failure::new(FailureCode::RateLimited, Retry::Turn(wait), "not yet", "none");
+        lock(&self.state).turn.map_or(Ok(()), |wait| Err(not_yet(wait)))
     }
 
     async fn observe(&self) -> Result<Box<dyn Observed>, Failure> {
@@ -274,15 +281,15 @@ async fn a_permanent_failure_parks_and_keeps_counting_staleness() {
 }
 
 #[tokio::test]
-async fn a_turn_that_has_not_come_is_no_failed_try() {
+async fn a_turn_that_has_not_come_is_no_failed_try_and_asks_aws_nothing() {
     let bench = Bench::new();
     bench.deliver().await;
     let wait = Duration::from_millis(700);
-    let turn = Failure::new(FailureCode::RateLimited, Retry::Turn(wait), "not yet", "none");
-    *lock(&bench.secrets.fails) = Some(turn.clone());
+    lock(&bench.target.state).turn = Some(wait);
     let ended = bench.run().await;
-    assert_eq!(ended.outcome, Outcome::Retrying(turn));
+    assert!(matches!(ended.outcome, Outcome::Retrying(_)));
     assert_eq!(ended.next, Next::Again { after: wait, roll: Roll::Over });
+    assert_eq!(ended.wanted, None, "nothing was asked for");
 }
 
 #[tokio::test]

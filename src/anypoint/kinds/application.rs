@@ -91,9 +91,12 @@ impl Target for Application {
         &self.0.spec
     }
 
+    fn ready(&self) -> Result<(), Failure> {
+        self.0.connection.check_ready(Family::ApplicationManager)
+    }
+
     async fn observe(&self) -> Result<Box<dyn Observed>, Failure> {
         let inner = &self.0;
-        inner.connection.check_ready(Family::ApplicationManager)?;
         let (id, stored) = inner.read().await?;
         let observation = Observation {
             receipt: receipt(&inner.config, &stored),

@@ -89,9 +89,12 @@ impl Target for SharedSecret {
         &self.0.spec
     }
 
+    fn ready(&self) -> Result<(), Failure> {
+        self.0.connection.check_ready(Family::SecretsManager)
+    }
+
     async fn observe(&self) -> Result<Box<dyn Observed>, Failure> {
         let inner = &self.0;
-        inner.connection.check_ready(Family::SecretsManager)?;
         let (at, stored) = match inner.look().await {
             Ok(seen) => seen,
             // A group or secret that was made anew under its name has another id.

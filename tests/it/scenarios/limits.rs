@@ -155,6 +155,8 @@ async fn two_hundred_applications_drain_as_fast_as_the_rate_allows() {
         took.as_secs_f64() / bound.as_secs_f64()
     );
     assert!(requests <= 200 * 4 + 10, "{requests} requests: a look, a write, and a proof for each");
+    let describes = bench.asked("DescribeSecret");
+    assert!(describes <= 200 * 5, "{describes} reads of AWS: targets that wait for their turn read nothing");
     for app in apps(200) {
         assert_eq!(bench.anypoint.history(&app).rolls(), 1, "{app}");
     }

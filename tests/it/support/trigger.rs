@@ -29,7 +29,7 @@ impl Bench {
 
     /// Posts to the hooks listener.
     pub(crate) async fn post(&self, path: &str, headers: &[(&str, String)], body: &str) -> Answer {
-        let mut request = client().post(format!("{}{path}", self.hooks())).body(body.to_owned());
+        let mut request = self.client.post(format!("{}{path}", self.hooks())).body(body.to_owned());
         for (name, value) in headers {
             request = request.header(*name, value);
         }
@@ -38,7 +38,7 @@ impl Bench {
 
     /// Asks the admin listener.
     pub(crate) async fn ask(&self, path: &str) -> Answer {
-        answer("GET", path, client().get(format!("{}{path}", self.admin()))).await
+        answer("GET", path, self.client.get(format!("{}{path}", self.admin()))).await
     }
 }
 
