@@ -16,4 +16,4 @@ pub use failure::{Failure, FailureCode, Retry};
 pub use names::{ConnectionName, NameError, TargetName, VersionId};
 pub use outcome::{Outcome, Roll};
 pub use secret_ref::{SecretIdError, SecretRef, Selector, TemplatePart, ValueSource};
-pub use state::{Mark, Receipt, ReceiptError, Stamp, VersionSeen, Wanted};
+pub use state::{Mark, Receipt, ReceiptError, Stamp, VersionSeen, Wanted, hex};

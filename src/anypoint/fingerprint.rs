@@ -6,7 +6,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::config;
-use crate::model::{SecretRef, Selector, TemplatePart, ValueSource};
+use crate::model::{SecretRef, Selector, TemplatePart, ValueSource, hex};
 
 /// Collects what a mapping consists of. Every part carries its length, so no two mappings run into
 /// one text.
@@ -76,16 +76,6 @@ impl Fingerprint {
     pub(super) fn finish(self) -> String {
         hex(&self.0.finalize()[..16])
     }
-}
-
-/// Lower-case hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String does not fail.
-        write!(text, "{byte:02x}").ok();
-        text
-    })
 }
 
 #[cfg(test)]

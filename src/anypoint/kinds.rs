@@ -6,20 +6,22 @@ pub mod http;
 pub mod secret_value;
 pub mod shared_secret;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use super::connection::{Connection, Connections};
-use super::fingerprint::hex;
 use crate::clock::Clock;
 use crate::config::{self, TargetKind};
 use crate::credential::Credentials;
-use crate::model::{ConnectionName, Failure, FailureCode, Mark, Retry, TargetName, ValueSource};
+use crate::model::{
+    ConnectionName, Failure, FailureCode, Mark, Retry, SecretRef, TargetName, ValueSource, hex,
+};
 use crate::outbound;
 use crate::secret::SecretValue;
-use crate::sync::ports::{Observation, Stage, Target};
+use crate::sync::ports::{Observation, Proof, Stage, Target, TargetSpec};
 use crate::sync::values::Values;
 
 /// How long a kind without rolls may take to show its proof.
@@ -76,6 +78,21 @@ pub fn build(
 struct Base {
     name: TargetName,
     clock: Arc<dyn Clock>,
+}
+
+impl Base {
+    /// The fixed side of a target that restarts nothing and shows nothing.
+    fn unproved(&self, secrets: BTreeSet<SecretRef>, mapping: String) -> TargetSpec {
+        TargetSpec {
+            name: self.name.clone(),
+            secrets,
+            mapping,
+            proof: Proof::None,
+            rolls: false,
+            supersede: true,
+            confirm_limit: CONFIRM_LIMIT,
+        }
+    }
 }
 
 /// What is seen of a target that shows nothing.

@@ -6,8 +6,10 @@
 //! In tests and with emulators a connect override sends every such host to one address, so that the
 //! rules for URLs and certificates stay in force there.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -53,6 +55,9 @@ pub struct SnsHttp {
     options: outbound::Options,
     connect: Option<SocketAddr>,
     client: reqwest::Client,
+    /// With a connect override, which is for one host: a client for each. There are as many hosts of
+    /// SNS as regions of configured topics.
+    overridden: Arc<Mutex<HashMap<String, reqwest::Client>>>,
 }
 
 impl SnsHttp {
@@ -73,7 +78,7 @@ impl SnsHttp {
             https_only: true,
         };
         let client = outbound::client(&options)?;
-        Ok(Self { options, connect: emulator.connect, client })
+        Ok(Self { options, connect: emulator.connect, client, overridden: Arc::default() })
     }
 
     /// Fetches `url`: status and at most `limit` bytes of body.
@@ -91,13 +96,18 @@ impl SnsHttp {
         }
     }
 
-    /// The shared client; with a connect override one of its own, as an override is for one host.
     fn client_for(&self, url: &str) -> Result<reqwest::Client, GetError> {
         let Some(address) = self.connect else { return Ok(self.client.clone()) };
         let invalid = || GetError::Failed("not a URL with a host".to_owned());
         let url = reqwest::Url::parse(url).map_err(|_| invalid())?;
         let host = url.host_str().ok_or_else(invalid)?.to_owned();
-        let options = outbound::Options { connect: Some((host, address)), ..self.options.clone() };
-        outbound::client(&options).map_err(|error| GetError::Failed(error.to_string()))
+        let mut overridden = self.overridden.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = overridden.get(&host) {
+            return Ok(client.clone());
+        }
+        let options = outbound::Options { connect: Some((host.clone(), address)), ..self.options.clone() };
+        let client = outbound::client(&options).map_err(|error| GetError::Failed(error.to_string()))?;
+        overridden.insert(host, client.clone());
+        Ok(client)
     }
 }

@@ -156,10 +156,10 @@ impl House {
         let mut connection = pin!(connection);
         let mut closing = false;
         loop {
-            let limit = match activity.requests() {
-                _ if closing => SPARED,
-                0 => self.bounds.first_request,
-                _ => self.bounds.idle,
+            let limit = match (closing, activity.requests()) {
+                (true, _) => SPARED,
+                (false, 0) => self.bounds.first_request,
+                (false, _) => self.bounds.idle,
             };
             let until = activity.idle_since().unwrap_or_else(Instant::now) + limit;
             let event = timeout_at(until, async {
@@ -175,15 +175,14 @@ impl House {
             match event.await {
                 Ok(Event::Ended) => return,
                 Ok(Event::Crowded) if over(SPARED) => return,
-                // From here on the time of idleness counts.
-                Ok(Event::Crowded | Event::Answered) => {}
+                Err(_) if over(limit) => return,
+                // Busy, or not idle for long enough: counted anew.
+                Ok(Event::Crowded | Event::Answered) | Err(_) => {}
                 // Closes at once between two requests; else after the answer.
                 Ok(Event::Closing) => {
                     closing = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                Err(_) if over(limit) => return,
-                Err(_) => {}
             }
         }
     }

@@ -118,12 +118,24 @@ pub enum TemplatePart {
 }
 
 /// Where a value that is written comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ValueSource {
     /// A part of a secret.
     Secret(SecretRef, Selector),
     /// A text of the configuration itself.
     Literal(String),
+}
+
+impl fmt::Debug for ValueSource {
+    /// Without a literal's text: it may have come from the environment, and may be a credential.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ValueSource::Secret(secret, selector) => {
+                f.debug_tuple("Secret").field(secret).field(selector).finish()
+            }
+            ValueSource::Literal(_) => f.write_str("Literal(..)"),
+        }
+    }
 }
 
 impl ValueSource {

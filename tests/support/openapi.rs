@@ -3,15 +3,18 @@
 //! Any test that sees a response of the relay can pass it through [`Spec::check`], which makes it a
 //! contract test as well. Knows nothing of the relay's types, so it can't share their mistakes.
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use http::HeaderMap;
+use jsonschema::Validator;
 use serde_json::{Value, json};
 
 /// The document as JSON.
 pub(crate) struct Spec {
     /// The whole document.
     pub(crate) document: Value,
+    validators: Mutex<HashMap<String, Arc<Validator>>>,
 }
 
 impl Spec {
@@ -21,7 +24,8 @@ impl Spec {
         SPEC.get_or_init(|| {
             let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.yaml");
             let text = std::fs::read_to_string(path).expect("openapi.yaml can be read");
-            Self { document: serde_saphyr::from_str(&text).expect("openapi.yaml is YAML") }
+            let document = serde_saphyr::from_str(&text).expect("openapi.yaml is YAML");
+            Self { document, validators: Mutex::default() }
         })
     }
 
@@ -57,17 +61,26 @@ impl Spec {
 
     /// What is wrong with `value` as an instance of `schema`, if anything.
     pub(crate) fn mismatch(&self, schema: &Value, value: &Value) -> Option<String> {
-        let root = json!({
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "components": self.document["components"],
-            "allOf": [schema],
-        });
-        let validator = jsonschema::validator_for(&root).expect("the schema is one");
+        let validator = self.validator(schema);
         let errors: Vec<String> = validator
             .iter_errors(value)
             .map(|error| format!("{} at '{}'", error, error.instance_path()))
             .collect();
         (!errors.is_empty()).then(|| errors.join("; "))
+    }
+
+    /// Made once for each schema: making one takes longer than most requests.
+    fn validator(&self, schema: &Value) -> Arc<Validator> {
+        let mut made = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
+        let validator = made.entry(schema.to_string()).or_insert_with(|| {
+            let root = json!({
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                "components": self.document["components"],
+                "allOf": [schema],
+            });
+            Arc::new(jsonschema::validator_for(&root).expect("the schema is one"))
+        });
+        Arc::clone(validator)
     }
 
     fn verdict(

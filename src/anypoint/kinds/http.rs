@@ -14,7 +14,7 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{StatusCode, Url};
 use serde::Serialize;
 
-use super::{Base, BuildError, CONFIRM_LIMIT, Resolved, nothing_to_see};
+use super::{Base, BuildError, Resolved, nothing_to_see};
 use crate::anypoint::body::{self, Exposed};
 use crate::anypoint::error::Status;
 use crate::anypoint::fingerprint::Fingerprint;
@@ -24,7 +24,7 @@ use crate::credential::Credentials;
 use crate::model::{Failure, FailureCode, Receipt, Retry, SecretRef, VersionSeen};
 use crate::outbound;
 use crate::secret::SecretValue;
-use crate::sync::ports::{Applied, ApplyError, Observation, Observed, Proof, Target, TargetSpec};
+use crate::sync::ports::{Applied, ApplyError, Observation, Observed, Target, TargetSpec};
 use crate::sync::values::Values;
 use crate::webhook_signature;
 
@@ -75,15 +75,7 @@ impl Http {
         let sources = config.values.iter().map(|(name, source)| (name.as_str(), source));
         let mapping = Fingerprint::new("http").text(&config.url).sources("values", sources).text("watch");
         let mapping = config.watch.iter().fold(mapping, Fingerprint::secret).finish();
-        let spec = TargetSpec {
-            name: base.name.clone(),
-            secrets,
-            mapping,
-            proof: Proof::None,
-            rolls: false,
-            supersede: true,
-            confirm_limit: CONFIRM_LIMIT,
-        };
+        let spec = base.unproved(secrets, mapping);
         Ok(Self(Arc::new(Inner {
             base,
             spec,

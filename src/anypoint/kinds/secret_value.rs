@@ -10,14 +10,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::Serialize;
 
-use super::{Base, CONFIRM_LIMIT, Resolved, nothing_to_see, with_place};
+use super::{Base, Resolved, nothing_to_see, with_place};
 use crate::anypoint::body::{self, Exposed};
 use crate::anypoint::call::{Call, Family, Path, Purpose, Verb};
 use crate::anypoint::connection::Connection;
 use crate::anypoint::fingerprint::Fingerprint;
 use crate::config;
 use crate::model::{Failure, Receipt, SecretRef};
-use crate::sync::ports::{Applied, ApplyError, Observation, Observed, Proof, Target, TargetSpec};
+use crate::sync::ports::{Applied, ApplyError, Observation, Observed, Target, TargetSpec};
 use crate::sync::values::Values;
 
 /// The target.
@@ -43,15 +43,7 @@ impl SecretValueTarget {
             .text(&config.secret_id)
             .sources("value", [("value", &config.value)])
             .finish();
-        let spec = TargetSpec {
-            name: base.name.clone(),
-            secrets,
-            mapping,
-            proof: Proof::None,
-            rolls: false,
-            supersede: true,
-            confirm_limit: CONFIRM_LIMIT,
-        };
+        let spec = base.unproved(secrets, mapping);
         Self(Arc::new(Inner { base, spec, config, connection }))
     }
 }

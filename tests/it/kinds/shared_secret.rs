@@ -1,5 +1,6 @@
 //! `shared_secret`: types, lengths, expiry, names, and what shows that somebody else wrote.
 
+use anypoint_relay::clock::{Clock, SystemClock};
 use anypoint_sandbox::anypoint::{Anypoint, Endpoint, GroupState, SecretGroup, SharedSecret};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::{Value, json};
@@ -120,43 +121,47 @@ async fn each_type_gets_its_fields_and_keeps_its_name() {
 }
 
 #[tokio::test]
-async fn a_value_of_the_longest_length_fits_and_one_more_is_refused_with_the_way_out() {
-    let table = [
-        ("UsernamePassword", vec!["username", "password"], 64),
-        ("S3Credential", vec!["access_key_id", "secret_access_key"], 136),
-        ("SymmetricKey", vec!["key"], 2_048),
-    ];
-    for (kind, keys, limit) in table {
-        for (length, fits) in [(limit, true), (limit + 1, false)] {
-            let stored = json!({
-                "name": "orders-db", "type": kind, "username": "o", "password": "o", "accessKeyId": "o",
-                "secretAccessKey": "o", "key": "b2xk",
-            });
-            let mut lines = format!("    type: {kind}\n");
-            for key in &keys {
-                lines += &format!("    {key}: {{ secret: prod/orders/db, field: {key} }}\n");
-            }
-            let (mut bench, _, secret) = sandbox(&only(&stored, kind)).await;
-            // Characters are counted, not bytes; a key is base64.
-            let long = if kind == "SymmetricKey" { "A" } else { "é" }.repeat(length);
-            let values: serde_json::Map<_, _> =
-                keys.iter().map(|key| ((*key).to_owned(), json!(long))).collect();
-            bench.aws.secret("prod/orders/db").unwrap().rotate(Value::from(values));
-            bench.start(&target(&lines)).await;
-            if fits {
-                bench.in_sync(TARGET).await;
-                assert!(secret.current().unwrap().values().all(|value| *value == long));
-                continue;
-            }
-            let failure = bench.parks("too_long").await;
-            let what = format!(" of a {kind} may have {limit} characters, and the value has more");
-            assert!(failure.message.ends_with(&what), "{failure:?}");
-            assert_eq!(
-                failure.next_step,
-                "make rotation create a shorter value, or use a shared secret of type Blob (1,024,000 characters)"
-            );
-            assert_eq!(secret.history().len(), 1);
+async fn user_names_and_passwords_have_64_characters_and_one_more_is_refused_with_the_way_out() {
+    longest("UsernamePassword", &["username", "password"], 64).await;
+}
+
+#[tokio::test]
+async fn keys_of_s3_have_136_characters_and_one_more_is_refused_with_the_way_out() {
+    longest("S3Credential", &["access_key_id", "secret_access_key"], 136).await;
+}
+
+#[tokio::test]
+async fn symmetric_keys_have_2048_characters_and_one_more_is_refused_with_the_way_out() {
+    longest("SymmetricKey", &["key"], 2_048).await;
+}
+
+async fn longest(kind: &str, keys: &[&str], limit: usize) {
+    for (length, fits) in [(limit, true), (limit + 1, false)] {
+        let stored = json!({
+            "name": "orders-db", "type": kind, "username": "o", "password": "o", "accessKeyId": "o",
+            "secretAccessKey": "o", "key": "b2xk",
+        });
+        let source = |key: &&str| format!("    {key}: {{ secret: prod/orders/db, field: {key} }}\n");
+        let lines = format!("    type: {kind}\n{}", keys.iter().map(source).collect::<String>());
+        let (mut bench, _, secret) = sandbox(&only(&stored, kind)).await;
+        // Characters are counted, not bytes; a key is base64.
+        let long = if kind == "SymmetricKey" { "A" } else { "é" }.repeat(length);
+        let values: serde_json::Map<_, _> = keys.iter().map(|key| ((*key).to_owned(), json!(long))).collect();
+        bench.aws.secret("prod/orders/db").unwrap().rotate(Value::from(values));
+        bench.start(&target(&lines)).await;
+        if fits {
+            bench.in_sync(TARGET).await;
+            assert!(secret.current().unwrap().values().all(|value| *value == long));
+            continue;
         }
+        let failure = bench.parks("too_long").await;
+        let what = format!(" of a {kind} may have {limit} characters, and the value has more");
+        assert!(failure.message.ends_with(&what), "{failure:?}");
+        assert_eq!(
+            failure.next_step,
+            "make rotation create a shorter value, or use a shared secret of type Blob (1,024,000 characters)"
+        );
+        assert_eq!(secret.history().len(), 1);
     }
 }
 
@@ -199,7 +204,7 @@ async fn the_largest_type_has_its_limit_too() {
 
 #[tokio::test]
 async fn the_expiry_is_kept_set_or_left_to_anypoint() {
-    let today = || Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let today = || SystemClock.timestamp().to_zoned(jiff::tz::TimeZone::UTC).date();
     let before = today();
     for (policy, days) in [("keep", None), ("default", Some(365)), ("{ days: 90 }", Some(90))] {
         let (mut bench, _, secret) = sandbox(&stored_user()).await;

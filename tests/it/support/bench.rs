@@ -49,6 +49,8 @@ pub(crate) struct Bench {
     config: String,
     pub(super) environment: BTreeMap<String, String>,
     relay: Option<Running>,
+    /// One for all requests of a test: each client reads the roots of the machine.
+    pub(crate) client: reqwest::Client,
 }
 
 impl Bench {
@@ -65,7 +67,8 @@ impl Bench {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
-        Self { aws, anypoint, folder, config: String::new(), environment, relay: None }
+        let client = reqwest::Client::builder().no_proxy().timeout(LIMIT).build().unwrap();
+        Self { aws, anypoint, folder, config: String::new(), environment, relay: None, client }
     }
 
     /// A sandbox with the secret `prod/orders/db` and the application `orders-api`, which runs with its

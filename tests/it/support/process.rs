@@ -1,12 +1,13 @@
 //! The binary as a process of its own: its output, its exit code, its end.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anypoint_sandbox::anypoint::NONE;
-use anypoint_sandbox::{wait_for, wait_until};
+use anypoint_sandbox::wait_for;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -81,15 +82,6 @@ impl Bench {
         bench
     }
 
-    /// Waits until every replica runs with this value.
-    pub(crate) async fn runs_with(&self, app: &str, property: &str, value: &str) {
-        let arrived = || {
-            let running = self.running(app, property);
-            !running.is_empty() && running.iter().all(|held| held == value)
-        };
-        wait_until("the new value at every replica", LIMIT, arrived).await;
-    }
-
     /// A file in the bench's folder.
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
@@ -113,7 +105,7 @@ impl Bench {
 pub(crate) struct Relay {
     child: Child,
     log: Arc<Mutex<String>>,
-    reader: JoinHandle<()>,
+    reader: JoinHandle<((), ())>,
     pub(crate) hooks: String,
     pub(crate) admin: String,
 }
@@ -128,9 +120,12 @@ impl Relay {
 
     /// Starts it and waits until it listens.
     pub(crate) async fn launch(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::<Mutex<String>>::default();
-        let reader = tokio::spawn(keep(child.stderr.take().unwrap(), Arc::clone(&log)));
+        // Nothing is expected on standard output; what comes there all the same is part of the log.
+        let out = keep(child.stdout.take().unwrap(), Arc::clone(&log));
+        let err = keep(child.stderr.take().unwrap(), Arc::clone(&log));
+        let reader = tokio::spawn(async { tokio::join!(out, err) });
         let mut relay = Self { child, log, reader, hooks: String::new(), admin: String::new() };
         let listens = wait_for("its addresses", LIMIT, || {
             let ended = relay.child.try_wait().unwrap();
@@ -238,6 +233,27 @@ impl Relay {
                 return target;
             }
             assert!(started.elapsed() < LIMIT, "{name} does not fail: {target}\n{}", self.log());
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits until the status page shows a failure of each of these targets; gives its code by target.
+    pub(crate) async fn show_failures(&self, names: &[&str]) -> BTreeMap<String, String> {
+        let started = tokio::time::Instant::now();
+        loop {
+            // Not held to the contract, which takes its time for a page with a hundred targets.
+            let page = client().get(format!("{}/status", self.admin)).send().await.unwrap();
+            let page: Value = page.json().await.unwrap();
+            let failed = page["targets"].as_array().unwrap().iter().filter_map(|target| {
+                let (name, code) = (target["target"].as_str()?, target["failure"]["code"].as_str()?);
+                Some((name.to_owned(), code.to_owned()))
+            });
+            let failed: BTreeMap<String, String> = failed.collect();
+            let missing: Vec<_> = names.iter().filter(|name| !failed.contains_key(**name)).collect();
+            if missing.is_empty() {
+                return failed;
+            }
+            assert!(started.elapsed() < LIMIT, "no failure of {missing:?}");
             tokio::task::yield_now().await;
         }
     }

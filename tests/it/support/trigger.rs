@@ -29,7 +29,7 @@ impl Bench {
 
     /// Posts to the hooks listener.
     pub(crate) async fn post(&self, path: &str, headers: &[(&str, String)], body: &str) -> Answer {
-        let mut request = client().post(format!("{}{path}", self.hooks())).body(body.to_owned());
+        let mut request = self.client.post(format!("{}{path}", self.hooks())).body(body.to_owned());
         for (name, value) in headers {
             request = request.header(*name, value);
         }
@@ -38,14 +38,19 @@ impl Bench {
 
     /// Asks the admin listener.
     pub(crate) async fn ask(&self, path: &str) -> Answer {
-        answer("GET", path, client().get(format!("{}{path}", self.admin()))).await
+        answer("GET", path, self.client.get(format!("{}{path}", self.admin()))).await
     }
 }
 
 /// The headers that make `body` a trigger of the bench's key.
 pub(super) fn signed(id: &str, body: &str) -> [(&'static str, String); 3] {
+    signed_with(id, body, TRIGGER_KEY)
+}
+
+/// The headers that make `body` a trigger of this key.
+pub(crate) fn signed_with(id: &str, body: &str, key: &str) -> [(&'static str, String); 3] {
     let now = anypoint_relay::clock::Clock::timestamp(&anypoint_relay::clock::SystemClock).as_second();
-    let signature = webhook_signature::sign(id, now, body.as_bytes(), TRIGGER_KEY.as_bytes());
+    let signature = webhook_signature::sign(id, now, body.as_bytes(), key.as_bytes());
     [("webhook-id", id.to_owned()), ("webhook-timestamp", now.to_string()), ("webhook-signature", signature)]
 }
 
@@ -57,6 +62,6 @@ pub(super) async fn answer(method: &str, path: &str, request: reqwest::RequestBu
     Answer { status, body: serde_json::from_str(&text).unwrap_or(Value::Null), text }
 }
 
-pub(super) fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().timeout(super::LIMIT).build().unwrap()
 }

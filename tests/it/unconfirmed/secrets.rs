@@ -14,6 +14,7 @@ const TARGETS: &str = "
   user:
     kind: shared_secret
     connection: prod
+    coalesce: 10ms
     group: orders
     name: orders-db
     type: UsernamePassword
@@ -22,6 +23,7 @@ const TARGETS: &str = "
   binary:
     kind: shared_secret
     connection: prod
+    coalesce: 10ms
     group: orders
     name: orders-binary
     type: Blob
@@ -29,6 +31,7 @@ const TARGETS: &str = "
   refused:
     kind: shared_secret
     connection: prod
+    coalesce: 10ms
     group: orders
     name: orders-key
     type: SymmetricKey
@@ -36,6 +39,7 @@ const TARGETS: &str = "
   value:
     kind: secret_value
     connection: prod
+    coalesce: 10ms
     secret_id: orders-db
     value: { secret: prod/orders/db, field: password }";
 
@@ -141,6 +145,7 @@ async fn a_text_in_a_blob_arrives_or_is_refused_and_parked() {
   text:
     kind: shared_secret
     connection: prod
+    coalesce: 10ms
     group: orders
     name: orders-text
     type: Blob
