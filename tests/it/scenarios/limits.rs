@@ -144,20 +144,37 @@ async fn forty_applications_stay_below_the_limit_of_the_application_manager() {
 }
 
 #[tokio::test]
+async fn a_drain_of_many_applications_costs_a_look_a_write_and_a_proof_for_each() {
+    let (_, told) = drains(50, 200).await;
+    println!("{told}");
+}
+
+#[tokio::test]
+#[ignore = "a measurement: run it alone, on a quiet machine"]
 async fn two_hundred_applications_drain_as_fast_as_the_rate_allows() {
+    let (ratio, told) = drains(200, 200).await;
+    println!("{told}");
+    assert!(ratio < 1.2, "{told}");
+}
+
+/// Brings so many applications in sync at this rate; gives how much longer it took than the rate dictates, and that in words.
+async fn drains(count: usize, rate: u32) -> (f64, String) {
     let mut bench = Bench::new().await;
     bench.anypoint.set_application_manager_limit(None);
-    let rate = 400;
-    let (took, requests) = drained(&mut bench, 200, rate).await;
+    let (took, requests) = drained(&mut bench, count, rate).await;
     let bound = Duration::from_secs(1) * u32::try_from(requests).unwrap() / rate;
-    println!(
-        "200 applications, {requests} requests at {rate}/s: {took:?}, bound {bound:?}, ratio {:.2}",
-        took.as_secs_f64() / bound.as_secs_f64()
+    let ratio = took.as_secs_f64() / bound.as_secs_f64();
+    let told = format!(
+        "{count} applications, {requests} requests at {rate}/s: {took:?}, bound {bound:?}, ratio {ratio:.2}"
     );
-    assert!(requests <= 200 * 4 + 10, "{requests} requests: a look, a write, and a proof for each");
+    assert!(requests <= count * 4 + 10, "{requests} requests: a look, a write, and a proof for each");
     let describes = bench.asked("DescribeSecret");
-    assert!(describes <= 200 * 5, "{describes} reads of AWS: targets that wait for their turn read nothing");
-    for app in apps(200) {
+    assert!(
+        describes <= count * 5,
+        "{describes} reads of AWS: targets that wait for their turn read nothing"
+    );
+    for app in apps(count) {
         assert_eq!(bench.anypoint.history(&app).rolls(), 1, "{app}");
     }
+    (ratio, told)
 }
