@@ -124,10 +124,7 @@ async fn confirm(
             Ok(Acknowledgement::respond(StatusCode::OK, Verdict::NotConfirmed, None, id))
         }
         Confirm::Auto | Confirm::Api | Confirm::Url => match state.confirmer().confirm(topic, token).await {
-            Ok(()) => {
-                tracing::info!(%topic, "subscription confirmed");
-                Ok(Acknowledgement::respond(StatusCode::OK, Verdict::Confirmed, None, id))
-            }
+            Ok(()) => Ok(Acknowledgement::respond(StatusCode::OK, Verdict::Confirmed, None, id)),
             Err(failure) => {
                 let problem = Problem::new(
                     ErrorCode::ConfirmationFailed,

@@ -141,6 +141,16 @@ impl Bench {
         self.metric(sample).await.map_or(0.0, |number| number.parse().unwrap())
     }
 
+    /// Waits until every replica runs with this value, whatever the relay says.
+    pub(crate) async fn runs_with(&self, app: &str, property: &str, value: &str) {
+        let what = format!("{value} at every replica of {app}");
+        wait_until(&what, LIMIT, || {
+            let running = self.running(app, property);
+            !running.is_empty() && running.iter().all(|held| held == value)
+        })
+        .await;
+    }
+
     /// Every value that a replica of `orders-api` ran with as password, in order.
     pub(crate) fn passwords(&self) -> Vec<String> {
         self.anypoint.history("orders-api").secure_values("db.password")
