@@ -263,20 +263,13 @@ targets:
 
     /// Waits until every replica runs with this value and the relay says so.
     pub(crate) async fn arrives(&self, app: &str, property: &str, value: &str) {
-        self.runs_with(app, property, value).await;
+        let arrived = || {
+            let running = self.running(app, property);
+            !running.is_empty() && running.iter().all(|held| held == value)
+        };
+        wait_until("the new value at every replica", LIMIT, arrived).await;
         self.in_sync(app).await;
-        assert!(self.all_run_with(app, property, value), "in sync, and the replicas hold something else");
-    }
-
-    /// Waits until every replica runs with this value, whatever the relay says.
-    pub(crate) async fn runs_with(&self, app: &str, property: &str, value: &str) {
-        let what = format!("{value} at every replica of {app}");
-        wait_until(&what, LIMIT, || self.all_run_with(app, property, value)).await;
-    }
-
-    fn all_run_with(&self, app: &str, property: &str, value: &str) -> bool {
-        let running = self.running(app, property);
-        !running.is_empty() && running.iter().all(|held| held == value)
+        assert!(arrived(), "in sync, and the replicas hold something else");
     }
 
     /// Waits until nothing is due for any target.
