@@ -3,7 +3,8 @@
 //! [`App::build`] brings the parts together, [`App::bind`] takes the addresses, [`Bound::run`] works until
 //! the lifecycle drains. [`App::sync_once`] is the same relay without listeners, for jobs.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod parts;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -12,7 +13,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use crate::admin::{self, AdminState};
-use crate::anypoint::{self, Connections};
+use crate::anypoint;
 use crate::aws::{Access, CertificateStore, SecretsManager, SnsConfirmer, SnsHttp};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
@@ -21,23 +22,22 @@ use crate::http::serve::Bounds;
 use crate::http::{self, Readiness};
 use crate::index::SecretIndex;
 use crate::ingress::{self, IngressState, Parts};
-use crate::intake::{Desk, ReplayLimits, ReplayMemory};
+use crate::intake::{Desk, ReplayMemory};
 use crate::lifecycle::Lifecycle;
-use crate::model::{Outcome, SecretRef, TargetName};
-use crate::queue::{self, Note, Policy, Queue, Reason, WorkQueue};
+use crate::model::{Outcome, TargetName};
+use crate::queue::{Note, Queue, Reason};
 use crate::reconcile::{Intervals, Reconcile};
 use crate::status::StatusBoard;
 use crate::sync::Sync;
-use crate::sync::memory::Memory;
 use crate::sync::ports::{Secrets, TargetSpec};
 use crate::sync::versions::VersionLog;
 use crate::telemetry::metrics::Metrics;
-use crate::worker::{Station, Workshop};
+use crate::worker::Workshop;
+use parts::{
+    Certificates, Confirmer, build_queue, build_stations, open_connections, open_memory, replay_limits,
+    secrets_of,
+};
 
-/// Ids of notifications that are remembered at most.
-const REPLAY_IDS: usize = 20_000;
-/// Beyond the oldest SNS message that is accepted.
-const REPLAY_SLACK: Duration = Duration::from_mins(10);
 /// Connections of the hooks at once, or twice the concurrent requests if those are more. Half of the
 /// 1,024 file handles that a process commonly has are left for the way to AWS and Anypoint.
 const MIN_CONNECTIONS: usize = 256;
@@ -313,123 +313,4 @@ impl App {
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, BuildError> {
     TcpListener::bind(address).await.map_err(|error| BuildError::Listen(address, error))
-}
-
-fn open_connections(
-    config: &Config,
-    credentials: &Arc<dyn Credentials>,
-    clock: &Arc<dyn Clock>,
-) -> Result<Connections, BuildError> {
-    let pacers = anypoint::Pacers::default();
-    let mut connections = Connections::new();
-    for (name, settings) in &config.connections {
-        let connection =
-            anypoint::Connection::open(settings, Arc::clone(credentials), &pacers, Arc::clone(clock))?;
-        connections.insert(name.clone(), Arc::new(connection));
-    }
-    Ok(connections)
-}
-
-fn build_stations(
-    config: &Config,
-    connections: &Connections,
-    credentials: &Arc<dyn Credentials>,
-    clock: &Arc<dyn Clock>,
-) -> Result<BTreeMap<TargetName, Station>, BuildError> {
-    let mut stations = BTreeMap::new();
-    for (name, target) in &config.targets {
-        let station = Station {
-            target: anypoint::build(target, connections, credentials, clock)?,
-            kind: (&target.kind).into(),
-            group: group(target),
-            cools: cooled_with(config, target),
-        };
-        stations.insert(name.clone(), station);
-    }
-    Ok(stations)
-}
-
-/// The queue's group of a target: connection and API, because roll slots are per connection.
-fn group(target: &config::Target) -> Option<Arc<str>> {
-    let connection = target.kind.connection()?;
-    Some(format!("{connection} {}", target.kind.as_str()).into())
-}
-
-/// The groups that a cool-down of this target holds back: all of the same host and kind of call, because
-/// Anypoint counts requests per client address.
-fn cooled_with(config: &Config, target: &config::Target) -> Vec<Arc<str>> {
-    let host = |target: &config::Target| {
-        let connection = config.connections.get(target.kind.connection()?)?;
-        Some((connection.base_url.clone(), target.kind.as_str()))
-    };
-    let Some(own) = host(target) else { return Vec::new() };
-    let same_host = config.targets.values().filter(|other| host(other).as_ref() == Some(&own));
-    let groups: BTreeSet<Arc<str>> = same_host.filter_map(group).collect();
-    groups.into_iter().collect()
-}
-
-fn build_queue(
-    config: &Config,
-    stations: &BTreeMap<TargetName, Station>,
-    clock: &Arc<dyn Clock>,
-) -> Queue<TargetName> {
-    let mut queue = WorkQueue::new((&config.queue).into(), queue::full_jitter());
-    for (name, station) in stations {
-        let coalesce = config.targets[name].coalesce;
-        let policy = Policy { group: station.group.clone(), coalesce, coalesce_cap: coalesce * 6 };
-        queue.register(name.clone(), &policy);
-        let connection = config.targets[name].kind.connection().and_then(|name| config.connections.get(name));
-        if let (Some(group), Some(connection)) = (&station.group, connection) {
-            queue.set_max_rolling(group, connection.max_rolling);
-        }
-    }
-    Queue::new(queue, Arc::clone(clock))
-}
-
-fn open_memory(config: &Config) -> Result<Memory, BuildError> {
-    match &config.receipts {
-        Some(file) => {
-            Memory::open(file).map_err(|error| BuildError::Receipts(file.display().to_string(), error))
-        }
-        None => Ok(Memory::volatile()),
-    }
-}
-
-fn replay_limits(config: &Config) -> ReplayLimits {
-    let window = config.ingress.sns.as_ref().map_or(Duration::ZERO, |sns| sns.max_age);
-    ReplayLimits { ids: REPLAY_IDS, age: window + REPLAY_SLACK }
-}
-
-fn secrets_of(specs: &[TargetSpec]) -> BTreeSet<SecretRef> {
-    specs.iter().flat_map(|spec| spec.secrets.iter().cloned()).collect()
-}
-
-/// The certificate store as the hooks see it.
-struct Certificates(CertificateStore);
-
-#[async_trait::async_trait]
-impl ingress::ports::Certificates for Certificates {
-    async fn fetch(&self, url: &str) -> Result<Arc<[u8]>, ingress::ports::CertificateFault> {
-        self.0.fetch(url).await.map_err(|error| ingress::ports::CertificateFault(error.0))
-    }
-
-    fn reject(&self, url: &str, pem: &Arc<[u8]>) {
-        self.0.reject(url, pem);
-    }
-}
-
-/// The confirmer as the hooks see it.
-struct Confirmer(SnsConfirmer);
-
-#[async_trait::async_trait]
-impl ingress::ports::Confirmer for Confirmer {
-    async fn confirm(
-        &self,
-        topic: &crate::model::TopicArn,
-        token: &str,
-    ) -> Result<(), crate::model::Failure> {
-        let route = self.0.confirm(topic, token).await?;
-        tracing::info!(%topic, route = ?route, "subscription confirmed");
-        Ok(())
-    }
 }

@@ -1,0 +1,144 @@
+//! The pieces that the application is put together from: each from the configuration, none knowing the
+//! others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::BuildError;
+use crate::anypoint::{self, Connections};
+use crate::aws::{CertificateStore, SnsConfirmer};
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::credential::Credentials;
+use crate::ingress;
+use crate::intake::ReplayLimits;
+use crate::model::{SecretRef, TargetName};
+use crate::queue::{self, Policy, Queue, WorkQueue};
+use crate::sync::memory::Memory;
+use crate::sync::ports::TargetSpec;
+use crate::worker::Station;
+
+/// Ids of notifications that are remembered at most.
+const REPLAY_IDS: usize = 20_000;
+/// Beyond the oldest SNS message that is accepted.
+const REPLAY_SLACK: Duration = Duration::from_mins(10);
+
+pub(super) fn open_connections(
+    config: &Config,
+    credentials: &Arc<dyn Credentials>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Connections, BuildError> {
+    let pacers = anypoint::Pacers::default();
+    let mut connections = Connections::new();
+    for (name, settings) in &config.connections {
+        let connection =
+            anypoint::Connection::open(settings, Arc::clone(credentials), &pacers, Arc::clone(clock))?;
+        connections.insert(name.clone(), Arc::new(connection));
+    }
+    Ok(connections)
+}
+
+pub(super) fn build_stations(
+    config: &Config,
+    connections: &Connections,
+    credentials: &Arc<dyn Credentials>,
+    clock: &Arc<dyn Clock>,
+) -> Result<BTreeMap<TargetName, Station>, BuildError> {
+    let mut stations = BTreeMap::new();
+    for (name, target) in &config.targets {
+        let station = Station {
+            target: anypoint::build(target, connections, credentials, clock)?,
+            kind: (&target.kind).into(),
+            group: group(target),
+            cools: cooled_with(config, target),
+        };
+        stations.insert(name.clone(), station);
+    }
+    Ok(stations)
+}
+
+/// The queue's group of a target: connection and API, because roll slots are per connection.
+fn group(target: &config::Target) -> Option<Arc<str>> {
+    let connection = target.kind.connection()?;
+    Some(format!("{connection} {}", target.kind.as_str()).into())
+}
+
+/// The groups that a cool-down of this target holds back: all of the same host and kind of call, because
+/// Anypoint counts requests per client address.
+fn cooled_with(config: &Config, target: &config::Target) -> Vec<Arc<str>> {
+    let host = |target: &config::Target| {
+        let connection = config.connections.get(target.kind.connection()?)?;
+        Some((connection.base_url.clone(), target.kind.as_str()))
+    };
+    let Some(own) = host(target) else { return Vec::new() };
+    let same_host = config.targets.values().filter(|other| host(other).as_ref() == Some(&own));
+    let groups: BTreeSet<Arc<str>> = same_host.filter_map(group).collect();
+    groups.into_iter().collect()
+}
+
+pub(super) fn build_queue(
+    config: &Config,
+    stations: &BTreeMap<TargetName, Station>,
+    clock: &Arc<dyn Clock>,
+) -> Queue<TargetName> {
+    let mut queue = WorkQueue::new((&config.queue).into(), queue::full_jitter());
+    for (name, station) in stations {
+        let coalesce = config.targets[name].coalesce;
+        let policy = Policy { group: station.group.clone(), coalesce, coalesce_cap: coalesce * 6 };
+        queue.register(name.clone(), &policy);
+        let connection = config.targets[name].kind.connection().and_then(|name| config.connections.get(name));
+        if let (Some(group), Some(connection)) = (&station.group, connection) {
+            queue.set_max_rolling(group, connection.max_rolling);
+        }
+    }
+    Queue::new(queue, Arc::clone(clock))
+}
+
+pub(super) fn open_memory(config: &Config) -> Result<Memory, BuildError> {
+    match &config.receipts {
+        Some(file) => {
+            Memory::open(file).map_err(|error| BuildError::Receipts(file.display().to_string(), error))
+        }
+        None => Ok(Memory::volatile()),
+    }
+}
+
+pub(super) fn replay_limits(config: &Config) -> ReplayLimits {
+    let window = config.ingress.sns.as_ref().map_or(Duration::ZERO, |sns| sns.max_age);
+    ReplayLimits { ids: REPLAY_IDS, age: window + REPLAY_SLACK }
+}
+
+pub(super) fn secrets_of(specs: &[TargetSpec]) -> BTreeSet<SecretRef> {
+    specs.iter().flat_map(|spec| spec.secrets.iter().cloned()).collect()
+}
+
+/// The certificate store as the hooks see it.
+pub(super) struct Certificates(pub(super) CertificateStore);
+
+#[async_trait::async_trait]
+impl ingress::ports::Certificates for Certificates {
+    async fn fetch(&self, url: &str) -> Result<Arc<[u8]>, ingress::ports::CertificateFault> {
+        self.0.fetch(url).await.map_err(|error| ingress::ports::CertificateFault(error.0))
+    }
+
+    fn reject(&self, url: &str, pem: &Arc<[u8]>) {
+        self.0.reject(url, pem);
+    }
+}
+
+/// The confirmer as the hooks see it.
+pub(super) struct Confirmer(pub(super) SnsConfirmer);
+
+#[async_trait::async_trait]
+impl ingress::ports::Confirmer for Confirmer {
+    async fn confirm(
+        &self,
+        topic: &crate::model::TopicArn,
+        token: &str,
+    ) -> Result<(), crate::model::Failure> {
+        let route = self.0.confirm(topic, token).await?;
+        tracing::info!(%topic, route = ?route, "subscription confirmed");
+        Ok(())
+    }
+}
