@@ -54,7 +54,7 @@ pub enum BuildError {
     #[error(transparent)]
     Target(#[from] anypoint::BuildError),
     /// A sender's credential.
-    #[error("a credential of `ingress` cannot be read: {0}")]
+    #[error("a credential of `ingress` cannot be read")]
     Credential(#[from] crate::credential::CredentialError),
     /// The way to the SNS hosts.
     #[error(transparent)]
@@ -336,10 +336,11 @@ fn build_stations(
     credentials: &Arc<dyn Credentials>,
     clock: &Arc<dyn Clock>,
 ) -> Result<BTreeMap<TargetName, Station>, BuildError> {
+    let clients = anypoint::HttpClients::default();
     let mut stations = BTreeMap::new();
     for (name, target) in &config.targets {
         let station = Station {
-            target: anypoint::build(target, connections, credentials, clock)?,
+            target: anypoint::build(target, connections, credentials, clock, &clients)?,
             kind: (&target.kind).into(),
             group: group(target),
             cools: cooled_with(config, target),
