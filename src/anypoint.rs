@@ -19,5 +19,5 @@ mod token;
 mod transport;
 
 pub use connection::{Connection, Connections, OpenError};
-pub use kinds::{BuildError, build};
+pub use kinds::{BuildError, HttpClients, build};
 pub use pacing::Pacers;

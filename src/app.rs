@@ -54,7 +54,7 @@ pub enum BuildError {
     #[error(transparent)]
     Target(#[from] anypoint::BuildError),
     /// A sender's credential.
-    #[error("a credential of `ingress` cannot be read: {0}")]
+    #[error("a credential of `ingress` cannot be read")]
     Credential(#[from] crate::credential::CredentialError),
     /// The way to the SNS hosts.
     #[error(transparent)]

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anypoint_relay::anypoint::call::{Call, Family, Path, Purpose, Verb};
-use anypoint_relay::anypoint::{Connection, Connections, Pacers, build};
+use anypoint_relay::anypoint::{Connection, Connections, HttpClients, Pacers, build};
 use anypoint_relay::clock::{Clock, TestClock};
 use anypoint_relay::config::{
     self, ApplicationTarget, Expiry, HttpTarget, Platform, SecretValueTarget, SharedSecretContent,
@@ -96,7 +96,7 @@ impl World {
             config::Target { name: TargetName::parse("orders").unwrap(), coalesce: Duration::ZERO, kind };
         let credentials: Arc<dyn Credentials> = Arc::<Fixed>::clone(&self.credentials);
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
-        build(&target, &connections, &credentials, &clock).unwrap()
+        build(&target, &connections, &credentials, &clock, &HttpClients::default()).unwrap()
     }
 
     fn http(&self, values: BTreeMap<String, ValueSource>) -> TargetKind {
@@ -463,7 +463,7 @@ async fn names_of_many_targets_are_looked_up_in_one_list() {
             coalesce: Duration::ZERO,
             kind: application(),
         };
-        let target = build(&target, &connections, &credentials, &clock).unwrap();
+        let target = build(&target, &connections, &credentials, &clock, &HttpClients::default()).unwrap();
         target.observe().await.ok().unwrap();
     }
     let lists =

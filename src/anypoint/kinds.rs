@@ -24,6 +24,8 @@ use crate::secret::SecretValue;
 use crate::sync::ports::{Observation, Proof, Stage, Target, TargetSpec};
 use crate::sync::values::Values;
 
+pub use http::Clients as HttpClients;
+
 /// How long a kind without rolls may take to show its proof.
 const CONFIRM_LIMIT: Duration = Duration::from_mins(1);
 
@@ -41,12 +43,13 @@ pub enum BuildError {
     Client(TargetName, outbound::BuildError),
 }
 
-/// Builds a target. Nothing is sent.
+/// Builds a target. Nothing is sent. All targets of one configuration share `clients`.
 pub fn build(
     target: &config::Target,
     connections: &Connections,
     credentials: &Arc<dyn Credentials>,
     clock: &Arc<dyn Clock>,
+    clients: &HttpClients,
 ) -> Result<Arc<dyn Target>, BuildError> {
     let connection = |name: &ConnectionName| {
         connections
@@ -69,7 +72,7 @@ pub fn build(
             Arc::new(secret_value::SecretValueTarget::new(base, value.clone(), secrets, through))
         }
         TargetKind::Http(http) => {
-            Arc::new(http::Http::new(base, http.clone(), secrets, Arc::clone(credentials))?)
+            Arc::new(http::Http::new(base, http.clone(), secrets, Arc::clone(credentials), clients)?)
         }
     })
 }

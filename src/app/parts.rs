@@ -45,10 +45,11 @@ pub(super) fn build_stations(
     credentials: &Arc<dyn Credentials>,
     clock: &Arc<dyn Clock>,
 ) -> Result<BTreeMap<TargetName, Station>, BuildError> {
+    let clients = anypoint::HttpClients::default();
     let mut stations = BTreeMap::new();
     for (name, target) in &config.targets {
         let station = Station {
-            target: anypoint::build(target, connections, credentials, clock)?,
+            target: anypoint::build(target, connections, credentials, clock, &clients)?,
             kind: (&target.kind).into(),
             group: group(target),
             cools: cooled_with(config, target),

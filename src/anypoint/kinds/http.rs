@@ -6,7 +6,7 @@
 //! them); nothing of the answer but its status is read. A 2xx is `accepted`, never `in sync`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,6 +29,35 @@ use crate::sync::values::Values;
 use crate::webhook_signature;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const LONGEST_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// The clients that all targets of this kind share, made when the first one needs them: each reads the
+/// platform's root certificates, which takes milliseconds of the start and memory for ever.
+#[derive(Default)]
+pub struct Clients {
+    https: OnceLock<reqwest::Client>,
+    plain: OnceLock<reqwest::Client>,
+}
+
+impl Clients {
+    fn of(&self, https_only: bool) -> Result<reqwest::Client, outbound::BuildError> {
+        let slot = if https_only { &self.https } else { &self.plain };
+        if let Some(client) = slot.get() {
+            return Ok(client.clone());
+        }
+        let client = outbound::client(&outbound::Options {
+            connect_timeout: CONNECT_TIMEOUT,
+            // Each request brings its own.
+            timeout: LONGEST_TIMEOUT,
+            // Calls are rare, and a kept connection would keep what it carried.
+            idle: None,
+            extra_root: None,
+            connect: None,
+            https_only,
+        })?;
+        Ok(slot.get_or_init(|| client).clone())
+    }
+}
 
 /// The target.
 pub struct Http(Arc<Inner>);
@@ -57,21 +86,15 @@ impl Http {
         config: HttpTarget,
         secrets: BTreeSet<SecretRef>,
         credentials: Arc<dyn Credentials>,
+        clients: &Clients,
     ) -> Result<Self, BuildError> {
         let url = Url::parse(&config.url)
             .ok()
             .filter(|url| url.has_host() && matches!(url.scheme(), "https" | "http"))
             .ok_or_else(|| BuildError::Url(base.name.clone()))?;
-        let client = outbound::client(&outbound::Options {
-            connect_timeout: config.timeout.min(CONNECT_TIMEOUT),
-            timeout: config.timeout,
-            // Calls are rare, and a kept connection would keep what it carried.
-            idle: None,
-            extra_root: None,
-            connect: None,
-            https_only: url.scheme() == "https",
-        })
-        .map_err(|error| BuildError::Client(base.name.clone(), error))?;
+        let client = clients
+            .of(url.scheme() == "https")
+            .map_err(|error| BuildError::Client(base.name.clone(), error))?;
         let sources = config.values.iter().map(|(name, source)| (name.as_str(), source));
         let mapping = Fingerprint::new("http").text(&config.url).sources("values", sources).text("watch");
         let mapping = config.watch.iter().fold(mapping, Fingerprint::secret).finish();
@@ -139,6 +162,7 @@ impl Observed for Seen {
         let sent = inner
             .client
             .post(inner.url.clone())
+            .timeout(inner.config.timeout)
             .header(CONTENT_TYPE, "application/json")
             .header("webhook-id", id)
             .header("webhook-timestamp", timestamp)
