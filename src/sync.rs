@@ -104,6 +104,9 @@ impl Pass<'_> {
         target.ready()?;
         let wanted = self.observe_aws().await?;
         self.wanted = Some(wanted.clone());
+        if self.may_still_roll(&wanted) && target.still_rolls(self.sync.poll).await {
+            return Ok((Outcome::Confirming, self.poll()));
+        }
         let observed = target.observe().await?;
         let seen = observed.observation().clone();
         let rolls = self.spec.rolls && seen.stage == Stage::Rolling;
@@ -134,6 +137,17 @@ impl Pass<'_> {
                 self.look_again().await
             }
         }
+    }
+
+    /// Whether all that is due is the end of a roll of our own that the target answered to and that has
+    /// time left; anything else takes a look.
+    fn may_still_roll(&self, wanted: &Wanted) -> bool {
+        let now = self.sync.clock.timestamp();
+        self.spec.rolls
+            && self.memory.pending.as_ref().is_some_and(|pending| {
+                let in_time = plan::lasted(pending.since, now) <= self.spec.confirm_limit;
+                pending.answered && pending.receipt.is_of(wanted) && in_time
+            })
     }
 
     /// The current version of each secret, without reading a value.

@@ -229,7 +229,8 @@ fn while_rolling(
     )))
 }
 
-fn lasted(since: Timestamp, now: Timestamp) -> Duration {
+/// From `since` to `now`; none if the clock went back.
+pub(super) fn lasted(since: Timestamp, now: Timestamp) -> Duration {
     let lasted: SignedDuration = now.duration_since(since);
     Duration::try_from(lasted).unwrap_or_default()
 }

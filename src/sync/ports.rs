@@ -115,6 +115,11 @@ pub trait Target: Send + Sync {
     fn ready(&self) -> Result<(), Failure> {
         Ok(())
     }
+    /// Whether a write of ours is certainly still taking effect, told at less cost than by a look: one
+    /// answer, at most `tick` old, may serve many targets. No means only that a look has to tell.
+    async fn still_rolls(&self, _tick: std::time::Duration) -> bool {
+        false
+    }
     /// Looks at it; the answer is the only way to write to it.
     async fn observe(&self) -> Result<Box<dyn Observed>, Failure>;
 }

@@ -15,6 +15,7 @@ mod ownership_tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -95,6 +96,14 @@ impl Target for Application {
         self.0.connection.check_ready(Family::ApplicationManager)
     }
 
+    async fn still_rolls(&self, tick: Duration) -> bool {
+        let Inner { base, connection, deployment, .. } = &*self.0;
+        let rolls = deployment.rolls(connection, &*base.clock, || self.0.list(), tick).await;
+        // A list that fails or is forbidden must not hide what a look shows; a host that is down fails
+        // the look too, and that is told.
+        rolls.unwrap_or(false)
+    }
+
     async fn observe(&self) -> Result<Box<dyn Observed>, Failure> {
         let inner = &self.0;
         let (id, stored) = inner.read().await?;
@@ -131,14 +140,17 @@ impl Inner {
     }
 
     async fn id(&self) -> Result<String, Failure> {
-        let list = || Call {
+        self.deployment.id(&self.connection, &*self.base.clock, || self.list()).await
+    }
+
+    fn list(&self) -> Call {
+        Call {
             verb: Verb::Get,
             path: self.path(None),
             family: Family::ApplicationManager,
             body: None,
             purpose: self.purpose("looking for", READ_SCOPE),
-        };
-        self.deployment.id(&self.connection, &*self.base.clock, list).await
+        }
     }
 
     async fn get(&self, id: &str) -> Result<Deployment, CallError> {
