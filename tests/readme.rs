@@ -143,25 +143,30 @@ async fn the_shell_block_of_the_readme_brings_its_target_in_sync() {
 }
 
 #[tokio::test]
-async fn the_health_check_of_the_image_needs_no_proxy() {
+async fn the_health_check_of_the_image_asks_at_the_configured_port_and_needs_no_proxy() {
     let relay = Relay::start().await;
+    let port = relay.hooks.rsplit(':').next().unwrap().to_owned();
     let words = exec_form("HEALTHCHECK");
-    let url = relay.hooks.clone();
-    let output = tokio::task::spawn_blocking(move || {
-        let arguments = words.iter().skip(1).map(|word| word.replace("http://127.0.0.1:8080", &url));
-        Command::new(env!("CARGO_BIN_EXE_anypoint-relay"))
-            .args(arguments)
+    assert_eq!(words.last(), exec_form("\nCMD").last(), "it reads the file that the relay runs with");
+    let example = root().join("config/relay.example.yaml");
+    assert!(fs::read_to_string(&example).unwrap().contains("\nlisten: 0.0.0.0:${PORT:-8080}\n"));
+    let check = async || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_anypoint-relay"));
+        command
+            .args(&words[1..words.len() - 1])
+            .arg(&example)
+            .env("PORT", &port)
             .env("HTTP_PROXY", "http://127.0.0.1:9")
             .env("http_proxy", "http://127.0.0.1:9")
             .env_remove("NO_PROXY")
-            .env_remove("no_proxy")
-            .output()
-            .unwrap()
-    })
-    .await
-    .unwrap();
+            .env_remove("no_proxy");
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    };
+    let output = check().await;
     assert!(output.status.success(), "{}", shown(&output));
     relay.stop().await;
+    let output = check().await;
+    assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
 }
 
 #[test]
@@ -298,6 +303,10 @@ fn what_the_image_copies_and_runs_exists() {
         }
     }
     assert!(copied >= 4, "{copied}");
+
+    let user = dockerfile.lines().filter_map(|line| line.strip_prefix("USER ")).next_back();
+    let numeric = |id: &str| id.parse::<u32>().is_ok_and(|id| id != 0);
+    assert!(user.is_some_and(|user| user.split(':').all(numeric)), "Kubernetes needs a number: {user:?}");
 
     let (entry, command, health) = (exec_form("ENTRYPOINT"), exec_form("\nCMD"), exec_form("HEALTHCHECK"));
     assert_eq!(health[0], entry[0]);
