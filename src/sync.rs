@@ -105,28 +105,31 @@ impl Pass<'_> {
         let wanted = self.observe_aws().await?;
         self.wanted = Some(wanted.clone());
         if self.may_still_roll(&wanted) && target.still_rolls(self.sync.poll).await {
-            return Ok((Outcome::Confirming, self.poll()));
+            return Ok((Outcome::Confirming, self.poll(Roll::UnderWay)));
         }
         let observed = target.observe().await?;
         let seen = observed.observation().clone();
         let rolls = self.spec.rolls && seen.stage == Stage::Rolling;
         self.roll = if rolls { Roll::UnderWay } else { Roll::Over };
         self.shown.clone_from(&seen.receipt);
-        self.memory.note_roll(&seen, self.sync.clock.timestamp());
-        self.remember()?;
+        self.memory.note_rest(&seen, self.sync.clock.timestamp());
+        self.remember().await?;
 
         match plan(self.spec, &wanted, &seen, &self.memory, self.sync.clock.timestamp(), leave) {
             Plan::Nothing(outcome) => {
                 if outcome != Outcome::Stopped {
                     self.proved_now = self.memory.prove(Some(&seen));
-                    self.remember()?;
+                    self.remember().await?;
                 }
                 Ok((outcome, Next::Done))
             }
-            Plan::Wait(outcome) => Ok((outcome, self.poll())),
+            Plan::Wait(outcome) => {
+                let roll = if seen.stage == Stage::Down { Roll::Over } else { Roll::UnderWay };
+                Ok((outcome, self.poll(roll)))
+            }
             Plan::Park(failure) => {
                 self.memory.give_up(wanted.digest(), &failure);
-                self.remember()?;
+                self.remember().await?;
                 Ok(by_retry(failure, Roll::Over))
             }
             Plan::Write(why) => {
@@ -207,7 +210,7 @@ impl Pass<'_> {
         let receipt = Receipt::of(&wanted, Stamp::fresh(), before);
         self.wanted = Some(wanted);
         let previous = self.memory.begin(&receipt, self.sync.clock.timestamp());
-        self.remember()?;
+        self.remember().await?;
 
         let written = observed.apply(&values, &receipt).await;
         drop(values);
@@ -225,7 +228,7 @@ impl Pass<'_> {
             Ok(applied) => {
                 self.notes.extend(applied.notes);
                 self.memory.answered(applied.mark);
-                self.remember()
+                self.remember().await
             }
             Err(error) => {
                 if !error.ambiguous {
@@ -234,7 +237,7 @@ impl Pass<'_> {
                 if matches!(error.failure.retry, Retry::Never | Retry::Slowly) {
                     self.memory.give_up(receipt.digest, &error.failure);
                 }
-                self.remember()?;
+                self.remember().await?;
                 Err(error.failure.into())
             }
         }
@@ -266,20 +269,20 @@ impl Pass<'_> {
         let outcome = match self.spec.proof {
             Proof::None => Outcome::Accepted,
             Proof::Mark if marked => Outcome::InSync,
-            Proof::Mark | Proof::Receipt => return Ok((Outcome::Confirming, self.poll())),
+            Proof::Mark | Proof::Receipt => return Ok((Outcome::Confirming, self.poll(self.roll))),
         };
         self.proved_now = self.memory.prove(None);
-        self.remember()?;
+        self.remember().await?;
         Ok((outcome, Next::Done))
     }
 
-    fn poll(&self) -> Next {
-        let roll = if self.spec.rolls { Roll::UnderWay } else { Roll::Over };
+    fn poll(&self, roll: Roll) -> Next {
+        let roll = if self.spec.rolls { roll } else { Roll::Over };
         Next::Again { after: self.sync.poll, roll }
     }
 
-    fn remember(&self) -> Result<(), Stop> {
-        self.sync.memory.set(&self.spec.name, self.memory.clone()).map_err(|error| {
+    async fn remember(&self) -> Result<(), Stop> {
+        self.sync.memory.keep(&self.spec.name, self.memory.clone()).await.map_err(|error| {
             Stop::Failed(Failure::new(
                 FailureCode::Internal,
                 Retry::Backoff,

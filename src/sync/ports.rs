@@ -80,6 +80,8 @@ pub enum Stage {
     Settled,
     /// A write, ours or another's, is still taking effect.
     Rolling,
+    /// No write is taking effect, yet it does not run: it may have crashed over the old value.
+    Down,
     /// The last write did not take effect; what runs may be older than what is shown.
     Failed(String),
     /// It is not meant to run.
