@@ -12,6 +12,7 @@
 //! that lands late is found by a later look and written over.
 
 mod ended;
+pub mod forecast;
 pub mod memory;
 pub mod plan;
 pub mod ports;
@@ -59,19 +60,7 @@ pub async fn run(
     leave: Leave,
     claim_roll: &(dyn Fn() -> bool + std::marker::Sync),
 ) -> Ended {
-    let spec = target.spec();
-    let memory = sync.memory.of(&spec.name);
-    let mut pass = Pass {
-        sync,
-        spec,
-        roll: if memory.pending.is_some() { Roll::Unknown } else { Roll::Over },
-        memory,
-        shown: None,
-        wanted: None,
-        wrote: None,
-        proved_now: false,
-        notes: Vec::new(),
-    };
+    let mut pass = Pass::over(sync, target);
     let (outcome, next) = match pass.go(target, leave, claim_roll).await {
         Ok(ended) => ended,
         Err(Stop::NotYet(outcome, after)) => (outcome, Next::Again { after, roll: pass.roll }),
@@ -94,31 +83,42 @@ struct Pass<'a> {
     notes: Vec<String>,
 }
 
-impl Pass<'_> {
+/// What a look led to.
+struct Decided {
+    wanted: Wanted,
+    observed: Box<dyn Observed>,
+    plan: Plan,
+}
+
+impl<'a> Pass<'a> {
+    fn over(sync: &'a Sync, target: &'a dyn Target) -> Self {
+        let spec = target.spec();
+        let memory = sync.memory.of(&spec.name);
+        Pass {
+            sync,
+            spec,
+            roll: if memory.pending.is_some() { Roll::Unknown } else { Roll::Over },
+            memory,
+            shown: None,
+            wanted: None,
+            wrote: None,
+            proved_now: false,
+            notes: Vec::new(),
+        }
+    }
+
     async fn go(
         &mut self,
         target: &dyn Target,
         leave: Leave,
         claim_roll: &(dyn Fn() -> bool + std::marker::Sync),
     ) -> Result<(Outcome, Next), Stop> {
-        target.ready()?;
-        let wanted = self.observe_aws().await?;
-        self.wanted = Some(wanted.clone());
-        if self.may_still_roll(&wanted) && target.still_rolls(self.sync.poll).await {
-            return Ok((Outcome::Confirming, self.poll(Roll::UnderWay)));
-        }
-        let observed = target.observe().await?;
-        let seen = observed.observation().clone();
-        let rolls = self.spec.rolls && seen.stage == Stage::Rolling;
-        self.roll = if rolls { Roll::UnderWay } else { Roll::Over };
-        self.shown.clone_from(&seen.receipt);
-        self.memory.note_rest(&seen, self.sync.clock.timestamp());
-        self.remember().await?;
-
-        match plan(self.spec, &wanted, &seen, &self.memory, self.sync.clock.timestamp(), leave) {
+        let Decided { wanted, observed, plan } = self.decide(target, leave).await?;
+        let seen = observed.observation();
+        match plan {
             Plan::Nothing(outcome) => {
                 if outcome != Outcome::Stopped {
-                    self.proved_now = self.memory.prove(Some(&seen));
+                    self.proved_now = self.memory.prove(Some(seen));
                     self.remember().await?;
                 }
                 Ok((outcome, Next::Done))
@@ -140,6 +140,27 @@ impl Pass<'_> {
                 self.look_again().await
             }
         }
+    }
+
+    /// Looks at AWS and at the target, and decides.
+    async fn decide(&mut self, target: &dyn Target, leave: Leave) -> Result<Decided, Stop> {
+        target.ready()?;
+        let wanted = self.observe_aws().await?;
+        self.wanted = Some(wanted.clone());
+        if self.may_still_roll(&wanted) && target.still_rolls(self.sync.poll).await {
+            self.roll = Roll::UnderWay;
+            return Err(Stop::NotYet(Outcome::Confirming, self.sync.poll));
+        }
+        let observed = target.observe().await?;
+        let seen = observed.observation();
+        let rolls = self.spec.rolls && seen.stage == Stage::Rolling;
+        self.roll = if rolls { Roll::UnderWay } else { Roll::Over };
+        self.shown.clone_from(&seen.receipt);
+        let now = self.sync.clock.timestamp();
+        self.memory.note_rest(seen, now);
+        self.remember().await?;
+        let plan = plan(self.spec, &wanted, seen, &self.memory, now, leave);
+        Ok(Decided { wanted, observed, plan })
     }
 
     /// Whether all that is due is the end of a roll of our own that the target answered to and that has
@@ -209,11 +230,15 @@ impl Pass<'_> {
         let before = observed.observation().mark.clone();
         let receipt = Receipt::of(&wanted, Stamp::fresh(), before);
         self.wanted = Some(wanted);
+        let write = match observed.prepare(&values, &receipt) {
+            Ok(write) => write,
+            Err(failure) => return self.failed(receipt.digest, failure).await,
+        };
+        drop(values);
+
         let previous = self.memory.begin(&receipt, self.sync.clock.timestamp());
         self.remember().await?;
-
-        let written = observed.apply(&values, &receipt).await;
-        drop(values);
+        let written = write.send().await;
 
         let end = match &written {
             Ok(_) => WriteEnd::Taken,
@@ -234,13 +259,18 @@ impl Pass<'_> {
                 if !error.ambiguous {
                     self.memory.pending = previous;
                 }
-                if matches!(error.failure.retry, Retry::Never | Retry::Slowly) {
-                    self.memory.give_up(receipt.digest, &error.failure);
-                }
-                self.remember().await?;
-                Err(error.failure.into())
+                self.failed(receipt.digest, error.failure).await
             }
         }
+    }
+
+    /// Ends the write of the wanted state with this digest; a failure that does not pass gives it up.
+    async fn failed(&mut self, digest: String, failure: Failure) -> Result<(), Stop> {
+        if matches!(failure.retry, Retry::Never | Retry::Slowly) {
+            self.memory.give_up(digest, &failure);
+        }
+        self.remember().await?;
+        Err(failure.into())
     }
 
     async fn fetch(&self, target: &dyn Target) -> Result<Values, Stop> {

@@ -158,6 +158,12 @@ impl Memory {
         Ok(Self { file: Some(file.to_owned()), targets: Mutex::new(targets) })
     }
 
+    /// A copy that is kept nowhere, for those who only want to know.
+    pub fn detached(&self) -> Self {
+        let targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self { file: None, targets: Mutex::new(targets) }
+    }
+
     /// What is remembered about `target`.
     pub fn of(&self, target: &TargetName) -> TargetMemory {
         let targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
