@@ -6,6 +6,9 @@
 //! that wait; at the end, connections without a request under way are closed, and the others as soon
 //! as they are answered, or after [`Bounds::grace`].
 //!
+//! It is ours because hyper has one time limit for a first header and a next one alike, and because
+//! neither `axum::serve` nor `hyper_util`'s graceful shutdown bounds connections or takes idle ones' places.
+//!
 //! Does not bound how long a request is worked on or its body read: that is the router's.
 
 use std::convert::Infallible;
