@@ -3,6 +3,7 @@
 //! Nothing here knows HTTP, AWS clients, Anypoint or the queue.
 
 mod arn;
+mod duration;
 mod event;
 mod failure;
 mod names;
@@ -12,6 +13,7 @@ mod secret_ref;
 mod state;
 
 pub use arn::{ArnError, SecretArn, TopicArn};
+pub use duration::{parse_duration, show_duration};
 pub use event::{Change, Event, EventError, Ignored, SecretMention, Shape};
 pub use failure::{Failure, FailureCode, Retry};
 pub use names::{ConnectionName, NameError, TargetName, VersionId};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{Failure, FailureCode, Outcome, Receipt, Retry, Wanted};
+use crate::model::{Failure, FailureCode, Outcome, Receipt, Retry, Wanted, show_duration};
 use crate::sync::memory::{Pending, TargetMemory};
 use crate::sync::ports::{Observation, Proof, Stage, TargetSpec};
 
@@ -238,7 +238,7 @@ fn overdue(limit: Duration) -> Failure {
     Failure::new(
         FailureCode::RollOverdue,
         Retry::Never,
-        format!("the roll did not end within {} s", limit.as_secs()),
+        format!("the roll did not end within {}", show_duration(limit)),
         "look at the replicas in Runtime Manager; raise `roll_limit` if the application starts slowly",
     )
 }

@@ -25,7 +25,7 @@ use crate::anypoint::error::{CallError, bad_answer};
 use crate::anypoint::fingerprint::Fingerprint;
 use crate::anypoint::lookup::Named;
 use crate::config::{Expiry, SharedSecretTarget};
-use crate::model::{Failure, FailureCode, Receipt, Retry, SecretRef};
+use crate::model::{Failure, FailureCode, Receipt, Retry, SecretRef, show_duration};
 use crate::sync::ports::{Applied, ApplyError, Observation, Observed, Proof, Stage, Target, TargetSpec};
 use crate::sync::values::Values;
 
@@ -253,9 +253,9 @@ impl Inner {
                 FailureCode::Conflict,
                 Retry::Turn(left),
                 format!(
-                    "shared secret {:?} was written less than {} s ago, and its `modifiedAt` shows seconds",
+                    "shared secret {:?} was written less than {} ago, and its `modifiedAt` shows seconds",
                     self.secret.wanted(),
-                    SPACING.as_secs()
+                    show_duration(SPACING)
                 ),
                 "none: it is written in a moment",
             )),

@@ -192,6 +192,7 @@ fn a_roll_of_ours_is_waited_for_until_its_limit() {
     assert_eq!(decide(600), Plan::Wait(Outcome::Confirming));
     let Plan::Park(failure) = decide(601) else { panic!("an overdue roll parks") };
     assert_eq!(failure.code, FailureCode::RollOverdue);
+    assert_eq!(failure.message, "the roll did not end within 10m");
 }
 
 #[test]
