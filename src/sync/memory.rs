@@ -61,6 +61,8 @@ pub struct TargetMemory {
     pub given_up: Option<GivenUp>,
     /// Since when a roll that is not ours has been seen.
     pub foreign_roll: Option<Timestamp>,
+    /// Since when every look has shown a failed roll.
+    pub failure_shown: Option<Timestamp>,
 }
 
 impl TargetMemory {
@@ -121,13 +123,18 @@ impl TargetMemory {
         false
     }
 
-    /// Remembers since when a roll that is not ours has been seen.
+    /// Remembers since when a roll that is not ours, or one that failed, has been seen.
     pub fn note_roll(&mut self, seen: &Observation, now: Timestamp) {
         let ours = seen.receipt.as_ref().is_some_and(|receipt| self.knows_stamp(receipt));
         if seen.stage == Stage::Rolling && !ours {
             self.foreign_roll.get_or_insert(now);
         } else {
             self.foreign_roll = None;
+        }
+        if matches!(seen.stage, Stage::Failed(_)) {
+            self.failure_shown.get_or_insert(now);
+        } else {
+            self.failure_shown = None;
         }
     }
 

@@ -17,6 +17,10 @@ use crate::sync::ports::{Observation, Proof, Stage, TargetSpec};
 /// would roll an application without end behind a network that swallows every answer.
 const UNANSWERED_TRIES: u32 = 2;
 
+/// How long after a write the target may still show the failure of the roll before it. No source says how
+/// far its status lags; polls of public clients are seconds apart, and a roll takes minutes.
+const STATUS_LAG: Duration = Duration::from_mins(1);
+
 /// Why a write is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
@@ -79,6 +83,9 @@ pub fn plan(
     match &seen.stage {
         Stage::Stopped => Plan::Nothing(Outcome::Stopped),
         Stage::Settled if shows_the_mark_from_before(seen) => while_rolling(spec, wanted, seen, memory, now),
+        Stage::Failed(_) if leave != Leave::Insist && failed_before_the_write(spec, seen, memory, now) => {
+            while_rolling(spec, wanted, seen, memory, now)
+        }
         Stage::Rolling => while_rolling(spec, wanted, seen, memory, now),
         Stage::Failed(reason) => {
             if failed_with_wanted(wanted, seen, memory) && leave != Leave::Insist {
@@ -100,6 +107,23 @@ fn failed_with_wanted(wanted: &Wanted, seen: &Observation, memory: &TargetMemory
     let landed = |pending: &Pending| pending.answered || pending.tries >= UNANSWERED_TRIES;
     seen.receipt.as_ref().is_some_and(|receipt| receipt.is_of(wanted))
         || memory.pending.as_ref().is_some_and(|pending| pending.receipt.is_of(wanted) && landed(pending))
+}
+
+/// Whether the failure was there before our write and nothing else has been shown since: then it may be
+/// that of the roll before, and ours is under way behind it. Not for a write that may never have landed.
+fn failed_before_the_write(
+    spec: &TargetSpec,
+    seen: &Observation,
+    memory: &TargetMemory,
+    now: Timestamp,
+) -> bool {
+    let shown = |pending: &Pending| {
+        pending.answered || seen.receipt.as_ref().is_some_and(|shown| shown.stamp == pending.receipt.stamp)
+    };
+    memory.pending.as_ref().filter(|pending| shown(pending)).is_some_and(|pending| {
+        memory.failure_shown.is_some_and(|since| since <= pending.since)
+            && lasted(pending.since, now) <= STATUS_LAG.min(spec.confirm_limit)
+    })
 }
 
 /// A receipt beside the mark from before its own write: the answer mixes two states, so it proves nothing.
