@@ -10,6 +10,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::Router;
+use axum::middleware::map_response_with_state;
 use tokio::net::TcpListener;
 
 use crate::admin::{self, AdminState};
@@ -273,8 +275,8 @@ impl App {
     }
 
     fn start_listeners(&self, lifecycle: &Lifecycle, hooks: TcpListener, admin: Option<TcpListener>) {
-        let bounds = Bounds::of(MIN_CONNECTIONS.max(2 * self.config.limits.concurrency));
-        self.serve(lifecycle, "hooks listener", hooks, ingress::router(self.ingress.clone()), bounds);
+        let connections = MIN_CONNECTIONS.max(2 * self.config.limits.concurrency);
+        self.serve(lifecycle, "hooks listener", hooks, ingress::router(self.ingress.clone()), connections);
         if let Some(admin) = admin {
             let state = AdminState {
                 board: Arc::clone(&self.workshop.board),
@@ -283,39 +285,26 @@ impl App {
                 readiness: Arc::clone(&self.readiness),
                 clock: Arc::clone(&self.clock),
             };
-            self.serve(
-                lifecycle,
-                "admin listener",
-                admin,
-                admin::router(state),
-                Bounds::of(ADMIN_CONNECTIONS),
-            );
+            self.serve(lifecycle, "admin listener", admin, admin::router(state), ADMIN_CONNECTIONS);
         }
     }
 
-    /// Once the last run of a drain is over, connections that are still open get the time of one request:
-    /// a request that never ends must not hold the end.
+    /// Serves until the last run of a drain is over: until then whoever comes is told that the relay
+    /// drains, and what it does can be watched. A request that never ends must not hold the end.
     fn serve(
         &self,
         lifecycle: &Lifecycle,
         name: &'static str,
         listener: TcpListener,
-        router: axum::Router,
-        bounds: Bounds,
+        router: Router,
+        connections: usize,
     ) {
-        let (draining, queue) = (lifecycle.clone(), Arc::clone(&self.workshop.queue));
-        let grace = self.config.limits.request_timeout;
+        let queue = Arc::clone(&self.workshop.queue);
+        let router =
+            router.layer(map_response_with_state(Arc::clone(&self.readiness), http::readiness::farewell));
+        let bounds = Bounds::of(connections, self.config.limits.request_timeout);
         lifecycle.spawn(name, async move {
-            let serving = http::serve::serve(listener, router, bounds, draining.draining());
-            tokio::pin!(serving);
-            tokio::select! {
-                () = &mut serving => {}
-                () = queue.over() => {
-                    if tokio::time::timeout(grace, serving).await.is_err() {
-                        tracing::warn!(listener = name, "requests that never ended were cut off");
-                    }
-                }
-            }
+            http::serve::serve(listener, router, bounds, queue.over()).await;
         });
     }
 }

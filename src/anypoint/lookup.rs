@@ -1,5 +1,7 @@
-//! From the name of a thing to its id. Anypoint's lists take no name query, so a look-up reads a
-//! whole list; one read serves all targets of a connection that ask within a few seconds.
+//! What a list tells about one of its things: the id behind a name, and whether it still rolls.
+//!
+//! Anypoint's lists take no query, so whole lists are read; one read serves all targets of a connection
+//! that ask within a few seconds.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,11 +23,21 @@ const LIST_LIFE: Duration = Duration::from_secs(5);
 /// Names shown to a person whose name was not found.
 const NAMES_SHOWN: usize = 10;
 
-/// Names and ids that a list showed.
+/// Top-level states of a deployment that is on its way to another (the Application Manager's list of
+/// states has more; of those the detail decides).
+const ON_ITS_WAY: [&str; 3] = ["APPLYING", "STARTING", "PARTIALLY_STARTED"];
+
+/// What a list showed.
 pub(super) struct Listing {
-    entries: Vec<(String, String)>,
+    entries: Vec<Entry>,
     /// There are more than the answer shows.
     partial: bool,
+}
+
+struct Entry {
+    name: String,
+    id: String,
+    rolls: bool,
 }
 
 type Lists = BTreeMap<String, Arc<SharedList>>;
@@ -48,18 +60,19 @@ impl Directory {
         connection: &Connection,
         clock: &dyn Clock,
         call: Call,
+        life: Duration,
     ) -> Result<Arc<Listing>, CallError> {
         let list = {
             let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let empty = || SharedList { held: Mutex::new(None), reading: SharedFlight::new() };
             Arc::clone(lists.entry(call.path.key()).or_insert_with(|| Arc::new(empty())))
         };
-        if let Some(listing) = list.held(clock.now()) {
+        if let Some(listing) = list.held(clock.now(), life) {
             return Ok(listing);
         }
         list.reading
             .fly(async {
-                if let Some(listing) = list.held(clock.now()) {
+                if let Some(listing) = list.held(clock.now(), life) {
                     return Ok(listing);
                 }
                 let doing = call.purpose.doing.clone();
@@ -76,10 +89,10 @@ impl Directory {
 }
 
 impl SharedList {
-    fn held(&self, now: Instant) -> Option<Arc<Listing>> {
+    fn held(&self, now: Instant, life: Duration) -> Option<Arc<Listing>> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.as_ref()
-            .filter(|(read, _)| now.saturating_duration_since(*read) < LIST_LIFE)
+            .filter(|(read, _)| now.saturating_duration_since(*read) < life)
             .map(|(_, listing)| Arc::clone(listing))
     }
 }
@@ -95,7 +108,8 @@ impl Listing {
         let entry = |item: &Value| {
             let name = item.get("name")?.as_str()?.to_owned();
             let id = item.get("id").or_else(|| item.pointer("/meta/id"))?.as_str()?.to_owned();
-            Some((name, id))
+            let status = item.get("status").and_then(Value::as_str);
+            Some(Entry { name, id, rolls: status.is_some_and(|status| ON_ITS_WAY.contains(&status)) })
         };
         let entries: Vec<_> = items.iter().filter_map(entry).collect();
         let total = value.get("total").and_then(Value::as_u64).unwrap_or(0);
@@ -105,7 +119,7 @@ impl Listing {
     /// The id behind a name that exactly one entry has.
     fn find(&self, what: &str, wanted: &str, setting: &str) -> Result<String, Failure> {
         let ids: Vec<&String> =
-            self.entries.iter().filter(|(name, _)| name == wanted).map(|(_, id)| id).collect();
+            self.entries.iter().filter(|entry| entry.name == wanted).map(|entry| &entry.id).collect();
         let not_found =
             |message, next_step| Failure::new(FailureCode::NotFound, Retry::Slowly, message, next_step);
         match ids[..] {
@@ -129,7 +143,7 @@ impl Listing {
     }
 
     fn names(&self) -> String {
-        let mut names: Vec<&str> = self.entries.iter().map(|(name, _)| name.as_str()).collect();
+        let mut names: Vec<&str> = self.entries.iter().map(|entry| entry.name.as_str()).collect();
         if names.is_empty() {
             return "none".to_owned();
         }
@@ -185,10 +199,24 @@ impl Named {
         if let Some(id) = self.lock().clone() {
             return Ok(id);
         }
-        let listing = connection.directory().list(connection, clock, list()).await?;
+        let listing = connection.directory().list(connection, clock, list(), LIST_LIFE).await?;
         let id = listing.find(self.what, &self.wanted, &self.setting)?;
         *self.lock() = Some(id.clone());
         Ok(id)
+    }
+
+    /// Whether a list that is at most as old as `life` says that it is on its way to another state. No
+    /// is no proof of rest: the list may not tell, or not show it.
+    pub(super) async fn rolls(
+        &self,
+        connection: &Connection,
+        clock: &dyn Clock,
+        list: impl FnOnce() -> Call,
+        life: Duration,
+    ) -> Result<bool, Failure> {
+        let Some(id) = self.known() else { return Ok(false) };
+        let listing = connection.directory().list(connection, clock, list(), life).await?;
+        Ok(listing.entries.iter().any(|entry| entry.id == id && entry.rolls))
     }
 
     /// The id, if it is known.

@@ -82,11 +82,13 @@ pub fn plan(
 ) -> Plan {
     match &seen.stage {
         Stage::Stopped => Plan::Nothing(Outcome::Stopped),
-        Stage::Settled if shows_the_mark_from_before(seen) => while_rolling(spec, wanted, seen, memory, now),
-        Stage::Failed(_) if leave != Leave::Insist && failed_before_the_write(spec, seen, memory, now) => {
-            while_rolling(spec, wanted, seen, memory, now)
+        Stage::Settled if shows_the_mark_from_before(seen) => {
+            while_rolling(spec, wanted, seen, memory, now, leave)
         }
-        Stage::Rolling => while_rolling(spec, wanted, seen, memory, now),
+        Stage::Failed(_) if leave != Leave::Insist && failed_before_the_write(spec, seen, memory, now) => {
+            while_rolling(spec, wanted, seen, memory, now, leave)
+        }
+        Stage::Rolling | Stage::Down => while_rolling(spec, wanted, seen, memory, now, leave),
         Stage::Failed(reason) => {
             if failed_with_wanted(wanted, seen, memory) && leave != Leave::Insist {
                 Plan::Park(roll_failed(reason))
@@ -117,10 +119,8 @@ fn failed_before_the_write(
     memory: &TargetMemory,
     now: Timestamp,
 ) -> bool {
-    let shown = |pending: &Pending| {
-        pending.answered || seen.receipt.as_ref().is_some_and(|shown| shown.stamp == pending.receipt.stamp)
-    };
-    memory.pending.as_ref().filter(|pending| shown(pending)).is_some_and(|pending| {
+    let landed = |pending: &Pending| pending.answered || memory.under_way(seen).is_some();
+    memory.pending.as_ref().filter(|pending| landed(pending)).is_some_and(|pending| {
         memory.failure_shown.is_some_and(|since| since <= pending.since)
             && lasted(pending.since, now) <= STATUS_LAG.min(spec.confirm_limit)
     })
@@ -154,14 +154,19 @@ fn proof(
     match spec.proof {
         Proof::Receipt => proof_by_receipt(wanted, seen, memory).map(|()| proved),
         Proof::Mark => proof_by_mark(wanted, seen, memory, proved),
-        Proof::None => match &memory.delivered {
-            // It may have taken what it did not answer to.
-            _ if memory.pending.is_some() => Err(Why::Unanswered),
-            Some(delivered) if delivered.receipt.is_of(wanted) => Ok(Outcome::Accepted),
-            Some(_) => Err(Why::WantedChanged),
-            None => Err(Why::NothingDelivered),
-        },
+        Proof::None => proof_by_answer(wanted, memory),
     }
+}
+
+/// A 2xx is all there is, and a write without an answer may have been taken all the same.
+fn proof_by_answer(wanted: &Wanted, memory: &TargetMemory) -> Result<Outcome, Why> {
+    let last = match (&memory.pending, &memory.delivered) {
+        (Some(pending), _) if !pending.answered => return Err(Why::Unanswered),
+        (Some(pending), _) => &pending.receipt,
+        (None, Some(delivered)) => &delivered.receipt,
+        (None, None) => return Err(Why::NothingDelivered),
+    };
+    if last.is_of(wanted) { Ok(Outcome::Accepted) } else { Err(Why::WantedChanged) }
 }
 
 fn proof_by_receipt(wanted: &Wanted, seen: &Observation, memory: &TargetMemory) -> Result<(), Why> {
@@ -225,19 +230,18 @@ fn while_rolling(
     seen: &Observation,
     memory: &TargetMemory,
     now: Timestamp,
+    leave: Leave,
 ) -> Plan {
-    let ours = seen.receipt.as_ref().filter(|receipt| memory.knows_stamp(receipt));
+    let ours = memory.under_way(seen);
     let shows_wanted = seen.receipt.as_ref().is_some_and(|receipt| receipt.is_of(wanted));
-    let since = match ours {
-        Some(_) => memory.pending.as_ref().map(|pending| pending.since),
-        None => memory.foreign_roll,
-    };
-    if since.is_some_and(|since| lasted(since, now) > spec.confirm_limit) {
-        if shows_wanted {
-            return Plan::Park(overdue(spec.confirm_limit));
-        }
+    let since = ours.map(|pending| pending.since).or(memory.restless);
+    let overdue = since.is_some_and(|since| lasted(since, now) > spec.confirm_limit);
+    if shows_wanted && overdue {
+        return Plan::Park(roll_overdue(&seen.stage, spec.confirm_limit));
+    }
+    if !shows_wanted && (overdue || seen.stage == Stage::Down) {
         // It may be down because of the very value that is due.
-        return write(wanted, seen, memory, Why::WantedChanged, Leave::Write);
+        return write(wanted, seen, memory, Why::WantedChanged, leave);
     }
     if shows_wanted {
         return Plan::Wait(Outcome::Confirming);
@@ -253,16 +257,21 @@ fn while_rolling(
     )))
 }
 
-fn lasted(since: Timestamp, now: Timestamp) -> Duration {
+/// From `since` to `now`; none if the clock went back.
+pub(super) fn lasted(since: Timestamp, now: Timestamp) -> Duration {
     let lasted: SignedDuration = now.duration_since(since);
     Duration::try_from(lasted).unwrap_or_default()
 }
 
-fn overdue(limit: Duration) -> Failure {
+fn roll_overdue(stage: &Stage, limit: Duration) -> Failure {
+    let what = match stage {
+        Stage::Down => "the application did not run again",
+        _ => "the roll did not end",
+    };
     Failure::new(
         FailureCode::RollOverdue,
         Retry::Never,
-        format!("the roll did not end within {}", show_duration(limit)),
+        format!("{what} within {}", show_duration(limit)),
         "look at the replicas in Runtime Manager; raise `roll_limit` if the application starts slowly",
     )
 }

@@ -10,3 +10,4 @@ mod mending;
 mod rollback;
 mod rolling;
 mod stale;
+mod watching;

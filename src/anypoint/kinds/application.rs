@@ -15,6 +15,7 @@ mod ownership_tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -30,7 +31,7 @@ use crate::anypoint::lookup::Named;
 use crate::config::{ApplicationTarget, Platform};
 use crate::model::{Failure, Receipt, SecretRef, ValueSource};
 use crate::secret::SecretValue;
-use crate::sync::ports::{Applied, ApplyError, Observation, Observed, Proof, Target, TargetSpec};
+use crate::sync::ports::{Applied, ApplyError, Observation, Observed, Proof, Target, TargetSpec, Write};
 use crate::sync::values::Values;
 
 const READ_SCOPE: &str = "Read Applications (read:applications)";
@@ -95,6 +96,14 @@ impl Target for Application {
         self.0.connection.check_ready(Family::ApplicationManager)
     }
 
+    async fn still_rolls(&self, tick: Duration) -> bool {
+        let Inner { base, connection, deployment, .. } = &*self.0;
+        let rolls = deployment.rolls(connection, &*base.clock, || self.0.list(), tick).await;
+        // A list that fails or is forbidden must not hide what a look shows; a host that is down fails
+        // the look too, and that is told.
+        rolls.unwrap_or(false)
+    }
+
     async fn observe(&self) -> Result<Box<dyn Observed>, Failure> {
         let inner = &self.0;
         let (id, stored) = inner.read().await?;
@@ -131,14 +140,17 @@ impl Inner {
     }
 
     async fn id(&self) -> Result<String, Failure> {
-        let list = || Call {
+        self.deployment.id(&self.connection, &*self.base.clock, || self.list()).await
+    }
+
+    fn list(&self) -> Call {
+        Call {
             verb: Verb::Get,
             path: self.path(None),
             family: Family::ApplicationManager,
             body: None,
             purpose: self.purpose("looking for", READ_SCOPE),
-        };
-        self.deployment.id(&self.connection, &*self.base.clock, list).await
+        }
     }
 
     async fn get(&self, id: &str) -> Result<Deployment, CallError> {
@@ -180,55 +192,69 @@ struct Seen {
     observation: Observation,
 }
 
-#[async_trait]
 impl Observed for Seen {
     fn observation(&self) -> &Observation {
         &self.observation
     }
 
-    async fn apply(self: Box<Self>, values: &Values, receipt: &Receipt) -> Result<Applied, ApplyError> {
-        if let Some(refusal) = self.observation.refusal {
-            return Err(ApplyError::before(refusal));
+    fn prepare(self: Box<Self>, values: &Values, receipt: &Receipt) -> Result<Box<dyn Write>, Failure> {
+        let Self { target, id, stored, observation } = *self;
+        if let Some(refusal) = observation.refusal {
+            return Err(refusal);
         }
-        let Inner { config, connection, .. } = &*self.target;
-        let write = write(config, &self.stored, values, receipt).map_err(ApplyError::before)?;
-        let call = Call {
-            verb: Verb::Patch,
-            path: self.target.path(Some(&self.id)),
-            family: Family::ApplicationManager,
-            body: Some(write.body),
-            purpose: self.target.purpose("writing", WRITE_SCOPE),
-        };
-        let reply = connection.send(call).await?;
-        let mut notes = Vec::new();
-        if self.stored.recreates {
-            notes
-                .push("the update strategy is `recreate`: the application is down while it rolls".to_owned());
-        }
-        let answer = Deployment::parse(reply.body.expose_bytes()).ok();
-        if let Some(answer) = &answer {
-            notes.extend(ownership::differences(&write.names, answer));
-        }
-        // A mark that did not move is that of the spec before the write.
-        let mark =
-            answer.and_then(|answer| answer.mark).filter(|mark| Some(mark) != self.stored.mark.as_ref());
-        Ok(Applied { mark, notes })
+        let Patch { body, names } = patch(&target.config, &stored, values, receipt)?;
+        Ok(Box::new(Prepared { target, id, stored, body, names }))
     }
 }
 
-/// A write as it is sent.
-struct Write {
+struct Prepared {
+    target: Arc<Inner>,
+    id: String,
+    stored: Deployment,
     body: SecretValue,
     /// Every name in it, and whether it is secure.
     names: BTreeMap<String, bool>,
 }
 
-fn write(
+#[async_trait]
+impl Write for Prepared {
+    async fn send(self: Box<Self>) -> Result<Applied, ApplyError> {
+        let Self { target, id, stored, body, names } = *self;
+        let call = Call {
+            verb: Verb::Patch,
+            path: target.path(Some(&id)),
+            family: Family::ApplicationManager,
+            body: Some(body),
+            purpose: target.purpose("writing", WRITE_SCOPE),
+        };
+        let reply = target.connection.send(call).await?;
+        let mut notes = Vec::new();
+        if stored.recreates {
+            notes
+                .push("the update strategy is `recreate`: the application is down while it rolls".to_owned());
+        }
+        let answer = Deployment::parse(reply.body.expose_bytes()).ok();
+        if let Some(answer) = &answer {
+            notes.extend(ownership::differences(&names, answer));
+        }
+        // A mark that did not move is that of the spec before the write.
+        let mark = answer.and_then(|answer| answer.mark).filter(|mark| Some(mark) != stored.mark.as_ref());
+        Ok(Applied { mark, notes })
+    }
+}
+
+/// The body of a write.
+struct Patch {
+    body: SecretValue,
+    names: BTreeMap<String, bool>,
+}
+
+fn patch(
     config: &ApplicationTarget,
     stored: &Deployment,
     values: &Values,
     receipt: &Receipt,
-) -> Result<Write, Failure> {
+) -> Result<Patch, Failure> {
     let clear = resolved(&config.properties, values)?;
     let secure = resolved(&config.secure_properties, values)?;
     let all: Vec<&Resolved<'_>> = clear.iter().chain(&secure).collect();
@@ -252,8 +278,8 @@ fn write(
         properties,
         secure_properties,
     };
-    let patch = Patch { application: PatchApplication { configuration: Configuration { service } } };
-    Ok(Write { body: body::json(&patch)?, names })
+    let whole = Body { application: BodyApplication { configuration: Configuration { service } } };
+    Ok(Patch { body: body::json(&whole)?, names })
 }
 
 fn resolved<'a>(
@@ -265,12 +291,12 @@ fn resolved<'a>(
 
 /// The smallest body that changes properties.
 #[derive(Serialize)]
-struct Patch<'a> {
-    application: PatchApplication<'a>,
+struct Body<'a> {
+    application: BodyApplication<'a>,
 }
 
 #[derive(Serialize)]
-struct PatchApplication<'a> {
+struct BodyApplication<'a> {
     configuration: Configuration<'a>,
 }
 

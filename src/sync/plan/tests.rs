@@ -178,7 +178,7 @@ fn the_failure_of_the_roll_before_is_not_taken_for_that_of_the_new_one() {
     let receipt = receipt(1);
     let failed = seen(Some(&receipt), "v3", Stage::Failed("FAILED".to_owned()));
     let mut memory = pending(&receipt, Some("v3"), 1);
-    memory.note_roll(&failed, at(-5));
+    memory.note_rest(&failed, at(-5));
     let decide = |number, second, memory: &TargetMemory, leave| {
         plan(&spec(Proof::Receipt), &wanted(number), &failed, memory, at(second), leave)
     };
@@ -189,8 +189,8 @@ fn the_failure_of_the_roll_before_is_not_taken_for_that_of_the_new_one() {
     let parks = |plan: Plan| matches!(plan, Plan::Park(failure) if failure.code == FailureCode::RollFailed);
     assert!(parks(decide(1, 61, &memory, Leave::Write)), "it has been shown for too long");
 
-    memory.note_roll(&seen(Some(&receipt), "v3", Stage::Rolling), at(20));
-    memory.note_roll(&failed, at(25));
+    memory.note_rest(&seen(Some(&receipt), "v3", Stage::Rolling), at(20));
+    memory.note_rest(&failed, at(25));
     assert!(parks(decide(1, 30, &memory, Leave::Write)), "the new roll was seen, and then its failure");
 }
 
@@ -199,7 +199,7 @@ fn a_lost_write_over_a_failed_roll_is_not_waited_for() {
     let (old, new) = (receipt(1), receipt(2));
     let failed = seen(Some(&old), "v2", Stage::Failed("FAILED".to_owned()));
     let mut memory = pending(&new, None, 1);
-    memory.note_roll(&failed, at(-5));
+    memory.note_rest(&failed, at(-5));
     assert_eq!(decide(Proof::Receipt, 2, &failed, &memory), Plan::Write(Why::WantedChanged));
     let landed = Observation { receipt: Some(new), ..failed };
     assert_eq!(decide(Proof::Receipt, 2, &landed, &memory), Plan::Wait(Outcome::Confirming));
@@ -300,8 +300,56 @@ fn our_receipt_beside_the_version_from_before_the_write_proves_nothing() {
 #[test]
 fn a_foreign_roll_without_an_end_is_written_over_after_the_limit() {
     let seen = seen(None, "v2", Stage::Rolling);
-    let memory = TargetMemory { foreign_roll: Some(at(0)), ..TargetMemory::default() };
+    let memory = TargetMemory { restless: Some(at(0)), ..TargetMemory::default() };
     let decide = |second| plan(&spec(Proof::Receipt), &wanted(1), &seen, &memory, at(second), Leave::Write);
     assert!(matches!(decide(600), Plan::Wait(Outcome::Retrying(_))));
     assert_eq!(decide(601), Plan::Write(Why::WantedChanged));
+}
+
+#[test]
+fn an_application_that_is_down_gets_a_newer_value_at_once() {
+    let receipt = receipt(1);
+    let seen = seen(Some(&receipt), "v2", Stage::Down);
+    let decide = |number, leave| {
+        plan(&spec(Proof::Receipt), &wanted(number), &seen, &delivered(&receipt, "v2"), at(10), leave)
+    };
+    assert_eq!(decide(2, Leave::Write), Plan::Write(Why::WantedChanged));
+    assert_eq!(decide(1, Leave::Write), Plan::Wait(Outcome::Confirming), "what it has is what is wanted");
+}
+
+#[test]
+fn a_delivered_application_that_never_comes_to_rest_is_told_after_the_limit() {
+    let receipt = receipt(1);
+    let memory = TargetMemory { restless: Some(at(0)), ..delivered(&receipt, "v2") };
+    for stage in [Stage::Rolling, Stage::Down] {
+        let seen = seen(Some(&receipt), "v2", stage.clone());
+        let decide = |number, second| {
+            plan(&spec(Proof::Receipt), &wanted(number), &seen, &memory, at(second), Leave::Write)
+        };
+        assert_eq!(decide(1, 600), Plan::Wait(Outcome::Confirming), "{stage:?}");
+        assert!(matches!(decide(1, 601), Plan::Park(failure) if failure.code == FailureCode::RollOverdue));
+        assert_eq!(decide(2, 601), Plan::Write(Why::WantedChanged), "{stage:?}");
+    }
+}
+
+#[test]
+fn what_was_given_up_is_not_written_by_a_look_at_an_application_that_is_down() {
+    let failure = Failure::new(FailureCode::Denied, Retry::Slowly, "m", "n");
+    let given_up = GivenUp { digest: wanted(1).digest(), failure: failure.clone() };
+    let memory = TargetMemory { given_up: Some(given_up), ..TargetMemory::default() };
+    let seen = seen(None, "v1", Stage::Down);
+    let decide = |leave| plan(&spec(Proof::Receipt), &wanted(1), &seen, &memory, at(10), leave);
+    assert_eq!(decide(Leave::Look), Plan::Park(failure));
+    assert_eq!(decide(Leave::Insist), Plan::Write(Why::WantedChanged));
+}
+
+#[test]
+fn an_answered_write_of_a_kind_without_proof_is_not_sent_again() {
+    let receipt = receipt(1);
+    let seen = Observation { mark: None, ..seen(None, "", Stage::Settled) };
+    let mut memory = pending(&receipt, None, 1);
+    assert_eq!(decide(Proof::None, 1, &seen, &memory), Plan::Write(Why::Unanswered));
+    memory.answered(None);
+    assert_eq!(decide(Proof::None, 1, &seen, &memory), Plan::Nothing(Outcome::Accepted));
+    assert_eq!(decide(Proof::None, 2, &seen, &memory), Plan::Write(Why::WantedChanged));
 }
