@@ -78,7 +78,7 @@ pub(super) fn read_document(
 
 fn config(root: &Value<'_>) -> Option<Config> {
     let mut fields = root.fields("the configuration")?;
-    let listen = fields.or("listen", runtime::LISTEN, scalar::address);
+    let listen = fields.known_or("listen", runtime::LISTEN, scalar::address);
     let limits = fields.or("limits", runtime::default_limits(), runtime::limits);
     let admin = fields.or("admin", Some(runtime::default_admin()), |value| runtime::admin(value, listen));
     let ingress = fields.or("ingress", super::Ingress::default(), ingress::ingress);
@@ -87,14 +87,15 @@ fn config(root: &Value<'_>) -> Option<Config> {
     let receipts = fields.optional("receipts", scalar::path);
     let queue = fields.or("queue", runtime::default_queue(), runtime::queue);
     let log = fields.or("log", runtime::default_log(), runtime::log);
-    let connections = fields.optional("connections", connections::connections).unwrap_or_default();
+    let connections =
+        fields.get("connections").map(|value| connections::connections(&value)).unwrap_or_default();
     let targets = fields.optional("targets", |value| targets::targets(value, &connections));
     fields.finish();
     if targets.as_ref().is_none_or(BTreeMap::is_empty) {
         root.warn("no targets: the relay has nothing to do");
     }
     Some(Config {
-        listen,
+        listen: listen?,
         limits,
         admin,
         ingress,

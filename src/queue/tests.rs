@@ -16,9 +16,9 @@ pub(super) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-pub(super) const RETRY: End = End::Retry { no_sooner_than: None, roll: Roll::Over };
-const PARKED: End = End::Parked { slowly: false };
-pub(super) const PARKED_SLOWLY: End = End::Parked { slowly: true };
+pub(super) const RETRY: Next = Next::Retry { no_sooner_than: None, roll: Roll::Over };
+const PARKED: Next = Next::Park { slowly: false };
+pub(super) const PARKED_SLOWLY: Next = Next::Park { slowly: true };
 
 pub(super) fn work_queue(keys: &[&'static str], policy: &Policy) -> WorkQueue<&'static str> {
     let settings = Settings { retry_base: BASE, retry_cap: CAP, slow_retry: SLOW };
@@ -79,12 +79,12 @@ impl Bench {
         self.take().map(|taken| taken.key)
     }
 
-    fn finish(&mut self, key: &'static str, end: End) -> &mut Self {
+    fn finish(&mut self, key: &'static str, end: Next) -> &mut Self {
         self.queue.finish(&key, end, self.now);
         self
     }
 
-    fn run(&mut self, key: &'static str, end: End) -> &mut Self {
+    fn run(&mut self, key: &'static str, end: Next) -> &mut Self {
         assert_eq!(self.take_key(), Some(key), "at {:?}", self.now - self.start);
         self.finish(key, end)
     }
@@ -122,7 +122,7 @@ fn many_adds_before_a_start_are_one_run_whose_note_counts_them() {
         assert_eq!(bench.notify("a"), Added::Coalesced);
     }
     assert_eq!(bench.take().map(|taken| taken.note.count), Some(100));
-    bench.finish("a", End::Done);
+    bench.finish("a", Next::Done);
     assert_eq!(bench.take(), None);
     assert_eq!(bench.phase("a"), Phase::Idle);
 }
@@ -135,21 +135,21 @@ fn a_hundred_adds_during_a_run_cause_exactly_one_more_pass() {
     for _ in 0..100 {
         assert_eq!(bench.notify("a"), Added::Dirty);
     }
-    bench.finish("a", End::Done);
+    bench.finish("a", Next::Done);
     assert_eq!(bench.take().map(|taken| taken.note.count), Some(100));
-    bench.finish("a", End::Done);
+    bench.finish("a", Next::Done);
     assert_eq!(bench.take(), None);
 }
 
 #[test]
 fn an_add_during_a_run_causes_one_more_pass_however_the_run_ends() {
     for end in [
-        End::Done,
+        Next::Done,
         RETRY,
         PARKED,
         PARKED_SLOWLY,
-        End::AwaitRoll,
-        End::Again { after: BASE, roll: Roll::UnderWay },
+        Next::AwaitRoll,
+        Next::Again { after: BASE, roll: Roll::UnderWay },
     ] {
         let mut bench = Bench::new(&["a"], &grouped());
         bench.notify("a");
@@ -157,7 +157,7 @@ fn an_add_during_a_run_causes_one_more_pass_however_the_run_ends() {
         bench.notify("a");
         bench.finish("a", end);
         assert_eq!(bench.take_key(), Some("a"), "after {end:?}");
-        bench.finish("a", End::Done);
+        bench.finish("a", Next::Done);
         assert_eq!(bench.at(10_000).take(), None, "after {end:?}");
     }
 }
@@ -173,7 +173,7 @@ fn a_key_that_is_not_registered_is_refused_and_takes_no_memory() {
 fn finishing_a_key_that_does_not_run_changes_nothing() {
     let mut bench = Bench::new(&["a"], &Policy::default());
     bench.notify("a");
-    bench.finish("a", PARKED).finish("b", End::Done);
+    bench.finish("a", PARKED).finish("b", Next::Done);
     assert_eq!(bench.take_key(), Some("a"));
 }
 
@@ -199,7 +199,7 @@ fn a_failing_key_waits_exponentially_longer_up_to_the_cap() {
 fn success_resets_the_backoff() {
     let mut bench = Bench::new(&["a"], &Policy::default());
     bench.notify("a");
-    bench.run("a", RETRY).at(10).run("a", End::Done);
+    bench.run("a", RETRY).at(10).run("a", Next::Done);
     bench.notify("a");
     assert_eq!(bench.take().map(|taken| taken.attempts), Some(0));
     bench.finish("a", RETRY);
@@ -226,7 +226,7 @@ fn a_retry_keeps_the_note_of_what_it_is_for() {
     bench.run("a", RETRY).at(10);
     assert_eq!(bench.take().and_then(|taken| taken.note.event_id).as_deref(), Some("e1"));
     bench.queue.add(&"a", note(Reason::Notification).with_event("e2"), bench.now).unwrap();
-    bench.finish("a", End::Done);
+    bench.finish("a", Next::Done);
     let second = bench.take().unwrap().note;
     assert_eq!((second.event_id.as_deref(), second.count), (Some("e2"), 1));
 }
@@ -235,7 +235,7 @@ fn a_retry_keeps_the_note_of_what_it_is_for() {
 fn the_other_sides_wish_lengthens_a_backoff_and_binds_early_runs_too() {
     let mut bench = Bench::new(&["a"], &Policy::default());
     bench.notify("a");
-    bench.run("a", End::Retry { no_sooner_than: Some(secs(60)), roll: Roll::Over });
+    bench.run("a", Next::Retry { no_sooner_than: Some(secs(60)), roll: Roll::Over });
     assert_eq!(bench.waits_until(), Some(60));
     assert_eq!(bench.notify("a"), Added::Coalesced);
     assert_eq!(bench.waits_until(), Some(60));
@@ -289,8 +289,8 @@ fn an_early_run_that_gets_further_gives_no_second_one_before_its_period_is_over(
     let mut bench = Bench::new(&["a"], &Policy::default());
     bench.notify("a");
     bench.run("a", RETRY).at(2).notify("a");
-    bench.run("a", End::Again { after: secs(3), roll: Roll::Over });
-    bench.at(5).run("a", End::Again { after: secs(30), roll: Roll::Over });
+    bench.run("a", Next::Again { after: secs(3), roll: Roll::Over });
+    bench.at(5).run("a", Next::Again { after: secs(30), roll: Roll::Over });
     assert_eq!(bench.notify("a"), Added::Early);
     assert_eq!(bench.waits_until(), Some(10));
 }
@@ -312,9 +312,9 @@ fn an_early_run_waits_for_the_end_of_the_cool_down() {
 fn a_key_that_goes_on_later_comes_back_by_itself() {
     let mut bench = Bench::new(&["a"], &Policy::default());
     bench.notify("a");
-    bench.run("a", End::Again { after: secs(5), roll: Roll::Over });
+    bench.run("a", Next::Again { after: secs(5), roll: Roll::Over });
     assert_eq!((bench.phase("a"), bench.waits_until()), (Phase::Waiting, Some(5)));
-    bench.at(5).run("a", End::Done);
+    bench.at(5).run("a", Next::Done);
     assert_eq!(bench.waits_until(), None);
 }
 
@@ -327,7 +327,7 @@ fn a_storm_while_confirming_brings_one_early_look_per_period() {
         bench.at(second).notify("a");
         while bench.take().is_some() {
             bench.notify("a");
-            bench.finish("a", End::Again { after: secs(10), roll: Roll::Over });
+            bench.finish("a", Next::Again { after: secs(10), roll: Roll::Over });
             looks += 1;
         }
     }
@@ -383,7 +383,7 @@ fn a_person_during_the_run_that_parks_gives_a_full_run_next() {
 
 #[test]
 fn an_observing_pass_that_fails_is_not_followed_by_a_write_on_a_timer() {
-    for end in [RETRY, End::Again { after: BASE, roll: Roll::Over }] {
+    for end in [RETRY, Next::Again { after: BASE, roll: Roll::Over }] {
         let mut bench = Bench::new(&["a"], &Policy::default());
         bench.notify("a");
         bench.run("a", PARKED);
@@ -395,8 +395,8 @@ fn an_observing_pass_that_fails_is_not_followed_by_a_write_on_a_timer() {
 
 #[test]
 fn a_persons_wish_lasts_until_a_pass_has_answered_to_it() {
-    let confirming = End::Again { after: BASE, roll: Roll::UnderWay };
-    let waiting = End::Again { after: BASE, roll: Roll::Over };
+    let confirming = Next::Again { after: BASE, roll: Roll::UnderWay };
+    let waiting = Next::Again { after: BASE, roll: Roll::Over };
     for (end, insists) in [(PARKED, false), (confirming, false), (RETRY, true), (waiting, true)] {
         let mut bench = Bench::new(&["a"], &Policy::default());
         bench.person("a");
@@ -413,7 +413,7 @@ fn a_key_that_is_done_is_parked_no_more() {
     bench.notify("a");
     bench.run("a", PARKED);
     bench.notify("a");
-    bench.run("a", End::Done);
+    bench.run("a", Next::Done);
     bench.notify("a");
     assert!(!bench.take().unwrap().observe_only);
 }
@@ -474,7 +474,7 @@ fn a_steady_stream_cannot_postpone_a_key_beyond_the_cap() {
         bench.at(second).notify("a");
         if bench.take().is_some() {
             started.push(second);
-            bench.finish("a", End::Done);
+            bench.finish("a", Next::Done);
         }
     }
     // The add of second 12 joins the run of second 12; the one after it opens the next window.
@@ -487,13 +487,13 @@ fn adds_during_a_run_wait_for_their_window_as_well() {
     bench.notify("a");
     assert_eq!(bench.at(5).take_key(), Some("a"));
     bench.at(6).notify("a");
-    bench.at(7).finish("a", End::Done);
+    bench.at(7).finish("a", Next::Done);
     assert_eq!(bench.waits_until(), Some(11));
 }
 
 #[test]
 fn a_window_puts_off_neither_a_retry_nor_a_confirmation() {
-    for end in [RETRY, End::Again { after: BASE, roll: Roll::Over }] {
+    for end in [RETRY, Next::Again { after: BASE, roll: Roll::Over }] {
         let mut bench = Bench::new(&["a"], &coalescing());
         bench.notify("a");
         bench.at(5).run("a", end);
@@ -532,7 +532,7 @@ fn once_a_key_is_due_every_other_key_is_taken_at_most_once_before_it() {
                 bench.notify(key);
             }
             while running.len() > fastrand::usize(0..3) {
-                let end = if fastrand::bool() { End::Done } else { RETRY };
+                let end = if fastrand::bool() { Next::Done } else { RETRY };
                 let key = running.remove(fastrand::usize(0..running.len()));
                 bench.finish(key, end);
             }
@@ -546,9 +546,9 @@ fn once_a_key_is_due_every_other_key_is_taken_at_most_once_before_it() {
             }
         }
         assert!(taken_before.values().all(|count| *count <= 1), "round {round}: {taken_before:?}");
-        bench.finish("victim", End::Done);
+        bench.finish("victim", Next::Done);
         for key in running {
-            bench.finish(key, End::Done);
+            bench.finish(key, Next::Done);
         }
     }
 }
@@ -563,10 +563,10 @@ fn nothing_of_a_group_starts_during_its_cool_down_and_others_do() {
     for key in ["a", "b", "other"] {
         bench.notify(key);
     }
-    bench.run("other", End::Done);
+    bench.run("other", Next::Done);
     assert_eq!(bench.waits_until(), Some(30));
     assert_eq!(bench.queue.snapshot(bench.now).keys[0].next_try_in, Some(secs(30)));
-    bench.at(30).run("a", End::Done).run("b", End::Done);
+    bench.at(30).run("a", Next::Done).run("b", Next::Done);
 }
 
 #[test]
@@ -591,7 +591,7 @@ fn rolling_bench() -> Bench {
     bench
 }
 
-const ROLLING: End = End::Again { after: BASE, roll: Roll::UnderWay };
+const ROLLING: Next = Next::Again { after: BASE, roll: Roll::UnderWay };
 
 #[test]
 fn no_more_keys_of_a_group_roll_at_once_than_its_limit() {
@@ -611,28 +611,28 @@ fn a_confirming_key_keeps_its_slot_until_it_is_done() {
     bench.finish("a", ROLLING);
     assert_eq!(bench.take_key(), Some("b"));
     assert!(!bench.queue.claim_roll(&"b"));
-    bench.finish("b", End::AwaitRoll);
+    bench.finish("b", Next::AwaitRoll);
     assert_eq!(bench.phase("b"), Phase::AwaitingRoll);
-    bench.run("c", End::Done);
-    bench.at(10).run("a", End::Done);
+    bench.run("c", Next::Done);
+    bench.at(10).run("a", Next::Done);
     assert_eq!(bench.take_key(), Some("b"));
     assert!(bench.queue.claim_roll(&"b"));
 }
 
 #[test]
 fn a_freed_slot_goes_to_the_key_that_has_waited_longest() {
-    for end in [End::Done, RETRY, PARKED, End::Again { after: secs(500), roll: Roll::Over }] {
+    for end in [Next::Done, RETRY, PARKED, Next::Again { after: secs(500), roll: Roll::Over }] {
         let mut bench = rolling_bench();
         bench.take_key();
         assert!(bench.queue.claim_roll(&"a"));
-        bench.run("b", End::AwaitRoll).run("c", End::AwaitRoll);
+        bench.run("b", Next::AwaitRoll).run("c", Next::AwaitRoll);
         bench.finish("a", end);
         assert_eq!(bench.take_key(), Some("b"), "after {end:?}");
         // The slot is kept for it: nobody can claim in between.
         assert!(bench.queue.snapshot(bench.now).of(&"b").unwrap().rolling);
         assert_eq!(bench.phase("c"), Phase::AwaitingRoll);
         // It finds nothing to write; the slot goes on.
-        bench.finish("b", End::Done);
+        bench.finish("b", Next::Done);
         assert_eq!(bench.take_key(), Some("c"));
     }
 }
@@ -644,24 +644,24 @@ fn a_slot_freed_between_the_refused_claim_and_the_end_of_the_run_is_not_missed()
     assert!(bench.queue.claim_roll(&"a"));
     assert_eq!(bench.take_key(), Some("b"));
     assert!(!bench.queue.claim_roll(&"b"));
-    bench.finish("a", End::Done).finish("b", End::AwaitRoll);
-    bench.run("c", End::Done);
+    bench.finish("a", Next::Done).finish("b", Next::AwaitRoll);
+    bench.run("c", Next::Done);
     assert_eq!(bench.take_key(), Some("b"));
 }
 
 #[test]
 fn a_run_that_could_not_look_keeps_the_slot_that_it_has_and_takes_none() {
     let ends = [
-        End::Retry { no_sooner_than: None, roll: Roll::Unknown },
-        End::Again { after: BASE, roll: Roll::Unknown },
-        End::Retry { no_sooner_than: None, roll: Roll::UnderWay },
+        Next::Retry { no_sooner_than: None, roll: Roll::Unknown },
+        Next::Again { after: BASE, roll: Roll::Unknown },
+        Next::Retry { no_sooner_than: None, roll: Roll::UnderWay },
     ];
     for end in ends {
         let mut bench = rolling_bench();
         bench.take_key();
         assert!(bench.queue.claim_roll(&"a"));
         bench.finish("a", ROLLING);
-        bench.run("b", End::Done).run("c", End::Done);
+        bench.run("b", Next::Done).run("c", Next::Done);
         bench.at(10).run("a", end);
         bench.notify("b");
         assert_eq!(bench.take_key(), Some("b"));
@@ -686,10 +686,10 @@ fn an_add_on_a_key_that_waits_for_a_slot_is_kept_for_its_run() {
     let mut bench = rolling_bench();
     bench.take_key();
     assert!(bench.queue.claim_roll(&"a"));
-    bench.run("b", End::AwaitRoll).run("c", End::Done);
+    bench.run("b", Next::AwaitRoll).run("c", Next::Done);
     assert_eq!(bench.notify("b"), Added::Coalesced);
     assert_eq!(bench.take(), None);
-    bench.finish("a", End::Done);
+    bench.finish("a", Next::Done);
     assert_eq!(bench.take().map(|taken| taken.note.count), Some(2));
 }
 
@@ -712,11 +712,11 @@ fn a_raised_limit_lets_nobody_overtake_the_keys_that_wait() {
     let mut bench = rolling_bench();
     bench.take_key();
     assert!(bench.queue.claim_roll(&"a"));
-    bench.run("b", End::AwaitRoll);
+    bench.run("b", Next::AwaitRoll);
     bench.queue.set_max_rolling(&"host".into(), 2);
     assert_eq!(bench.take_key(), Some("c"));
     assert!(!bench.queue.claim_roll(&"c"));
-    bench.finish("c", End::AwaitRoll);
+    bench.finish("c", Next::AwaitRoll);
     assert_eq!(bench.take_key(), Some("b"));
     assert_eq!(bench.phase("c"), Phase::AwaitingRoll);
 }

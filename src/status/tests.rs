@@ -350,6 +350,25 @@ async fn waiting_for_the_final_outcome_outlasts_failures_that_pass() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn credentials_that_are_refused_are_final_at_the_third_try() {
+    let board = board();
+    let retrying = |code, attempts| {
+        let failure = Failure::new(code, Retry::Backoff, "no", "wait");
+        let run = board.started(&orders(), at(1));
+        board.finished(&orders(), run, RunRecord { attempts, ..record(1, Outcome::Retrying(failure)) });
+        board.awaits_final(&orders())
+    };
+    assert!(board.awaits_final(&orders()), "no run has ended");
+    assert!(retrying(FailureCode::Unauthenticated, 2));
+    assert!(retrying(FailureCode::Unavailable, 3), "other failures pass");
+    assert!(!retrying(FailureCode::Unauthenticated, 3));
+    let start = tokio::time::Instant::now();
+    let outcome = board.wait_final(&orders(), LIMIT).await.unwrap();
+    assert_eq!(outcome.failure().map(|failure| failure.code), Some(FailureCode::Unauthenticated));
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn when_the_time_is_over_the_final_outcome_is_the_last_failure_or_confirming_or_nothing() {
     let board = board();
     assert_eq!(board.wait_final(&orders(), LIMIT).await, None);

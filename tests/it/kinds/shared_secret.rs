@@ -309,7 +309,7 @@ async fn two_writes_to_one_secret_are_further_apart_than_its_date_resolves() {
     let failure = bench.meets("conflict").await;
     assert_eq!(
         failure.message,
-        "shared secret \"orders-db\" was written less than 2 s ago, and its `modifiedAt` shows seconds"
+        "shared secret \"orders-db\" was written less than 2s ago, and its `modifiedAt` shows seconds"
     );
     assert_eq!(failure.next_step, "none: it is written in a moment");
     let looked = bench.trigger(r#"{"target":"billing"}"#, "?wait=20s").await;

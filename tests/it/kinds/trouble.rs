@@ -454,7 +454,7 @@ mod never_confirmed {
         );
         subject.bench.start_with(&file).await;
         let failure = subject.bench.parks("roll_overdue").await;
-        assert_eq!(failure.message, "the roll did not end within 1 s");
+        assert_eq!(failure.message, "the roll did not end within 1s");
         assert_eq!(
             failure.next_step,
             "look at the replicas in Runtime Manager; raise `roll_limit` if the application starts slowly"
