@@ -1,8 +1,12 @@
 use std::time::Instant;
 
+use axum::extract::Request;
+
 use super::*;
 use crate::clock::SystemClock;
 use crate::ingress::ports::DedupId;
+use crate::ingress::testing::{TRIGGER_KEY, trigger_signed};
+use crate::ingress::{self, IngressState, Parts};
 use crate::model::{Shape, VersionId, VersionSeen};
 use crate::queue::{Policy, WorkQueue, full_jitter};
 use crate::status::{Did, RunRecord};
@@ -24,7 +28,10 @@ fn version(number: u8) -> VersionId {
 
 /// `orders` and `billing` use `prod/db`; `thin` uses another secret.
 fn desk() -> Desk {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    desk_with(Arc::new(SystemClock), ReplayLimits { ids: 10, age: Duration::from_mins(1) })
+}
+
+fn desk_with(clock: Arc<dyn Clock>, limits: ReplayLimits) -> Desk {
     let settings = crate::queue::Settings {
         retry_base: Duration::from_secs(1),
         retry_cap: Duration::from_secs(1),
@@ -47,7 +54,7 @@ fn desk() -> Desk {
         board: Arc::new(StatusBoard::new(targets.clone(), [secret(), other])),
         metrics: Arc::new(Metrics::new(targets)),
         clock,
-        seen: Mutex::new(ReplayMemory::new(ReplayLimits { ids: 10, age: Duration::from_mins(1) })),
+        seen: Mutex::new(ReplayMemory::new(limits)),
     }
 }
 
@@ -102,6 +109,41 @@ fn an_id_counts_once() {
     assert_eq!(targets(&desk.offer(hint("1", Subject::All))).len(), 3);
     assert_eq!(desk.offer(hint("1", Subject::All)), Answer::Duplicate);
     assert_eq!(targets(&desk.offer(hint("2", Subject::All))).len(), 3);
+}
+
+/// Sends one notification again every minute until it is refused for its time; how many minutes that
+/// took.
+async fn replayed(app: &ingress::testing::App, request: impl Fn() -> Request) -> (Vec<(u16, String)>, usize) {
+    let limits = (&app.config).into();
+    let parts = Parts { intake: Arc::new(desk_with(Arc::new(app.clock.clone()), limits)), ..app.parts() };
+    let router = ingress::router(IngressState::open(&app.config, app.limits.clone(), parts).await.unwrap());
+    let mut answers: Vec<(u16, String)> = Vec::new();
+    for minute in 0.. {
+        let reply = ingress::testing::ask(&router, request()).await;
+        let (status, word) = reply.cell();
+        if word.ends_with("outside_window") {
+            return (answers, minute);
+        }
+        if answers.last().is_none_or(|(_, last)| last != word) {
+            answers.push((status, word.to_owned()));
+        }
+        app.clock.advance(Duration::from_mins(1));
+    }
+    unreachable!("the window ends")
+}
+
+#[tokio::test]
+async fn a_captured_trigger_is_refused_for_as_long_as_its_timestamp_is_accepted() {
+    let mut app = ingress::testing::App::new();
+    let tolerance = Duration::from_hours(1);
+    app.config.trigger.as_mut().unwrap().tolerance = tolerance;
+    // Signed by a clock that is as far ahead as is taken.
+    let at = ingress::testing::now() + tolerance;
+    let body = r#"{"all": true}"#;
+    let trigger = || trigger_signed("/hooks/trigger", "msg_1", body, at, TRIGGER_KEY);
+    let (answers, minutes) = replayed(&app, trigger).await;
+    assert_eq!(answers, [(202, "accepted".to_owned()), (409, "duplicate".to_owned())]);
+    assert_eq!(minutes, 121);
 }
 
 #[test]
