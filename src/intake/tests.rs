@@ -5,12 +5,13 @@ use axum::extract::Request;
 use super::*;
 use crate::clock::SystemClock;
 use crate::ingress::ports::DedupId;
-use crate::ingress::testing::{TRIGGER_KEY, trigger_signed};
+use crate::ingress::testing::{TRIGGER_KEY, sns_post, trigger_signed};
 use crate::ingress::{self, IngressState, Parts};
 use crate::model::{Shape, VersionId, VersionSeen};
 use crate::queue::{Policy, WorkQueue, full_jitter};
 use crate::status::{Did, RunRecord};
 use crate::sync::versions::Verdict;
+use crate::verify::sns::testing::Draft;
 
 const ARN: &str = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/db-a1B2c3";
 
@@ -172,6 +173,30 @@ fn a_rotation_that_failed_is_shown_and_enqueues_nothing() {
     let status = desk.board.snapshot(desk.clock.timestamp());
     let line = status.secrets.iter().find(|line| line.secret == "prod/db").unwrap();
     assert!(line.rotation_failed.is_some());
+}
+
+#[test]
+fn a_rotation_that_failed_alerts_once_however_often_it_is_told() {
+    let desk = desk();
+    for change in [Change::RotationFailed, Change::RotationAbandoned] {
+        let first = desk.offer(hint(change.as_str(), event(change.clone())));
+        assert_eq!(first, Answer::NotOfInterest(change.as_str()));
+        assert_eq!(desk.offer(hint(change.as_str(), event(change.clone()))), Answer::Duplicate);
+        let sample = format!("relay_rotation_alerts_total{{alert=\"{}\"}} 1", change.as_str());
+        assert!(desk.metrics.encode().lines().any(|line| line == sample), "{sample}");
+    }
+}
+
+#[tokio::test]
+async fn a_captured_confirmation_does_nothing_for_as_long_as_it_is_accepted() {
+    let mut app = ingress::testing::App::new();
+    let sns = app.config.sns.as_mut().unwrap();
+    (sns.max_age, sns.max_ahead) = (Duration::from_mins(10), Duration::from_hours(1));
+    app.clock.jump_to(ingress::testing::now() - Duration::from_hours(1));
+    let draft = Draft::confirmation("SubscriptionConfirmation").signed();
+    let (answers, minutes) = replayed(&app, || sns_post(&draft)).await;
+    assert_eq!(answers, [(200, "confirmed".to_owned()), (200, "duplicate".to_owned())]);
+    assert_eq!((minutes, app.confirmer.confirmed.lock().unwrap().len()), (71, 1));
 }
 
 #[tokio::test]

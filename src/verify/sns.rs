@@ -10,7 +10,8 @@
 //! published flaws of other verifiers; each flaw has a test of its own in `flaws`.
 //!
 //! Does not guarantee: freshness beyond the window. A replay inside it shows by
-//! [`Verified::message_id`], which the caller remembers.
+//! [`Verified::message_id`] or by the id of the event in the message: the caller remembers which of them
+//! it acted on.
 
 mod admit;
 mod canonical;
