@@ -8,6 +8,7 @@ mod failure;
 mod names;
 mod outcome;
 mod secret_ref;
+mod sns_host;
 mod state;
 
 pub use arn::{ArnError, SecretArn, TopicArn};
