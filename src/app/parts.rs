@@ -22,11 +22,16 @@ pub(super) fn open_connections(
     credentials: &Arc<dyn Credentials>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Connections, BuildError> {
-    let pacers = anypoint::Pacers::default();
+    let (pacers, writers) = (anypoint::Pacers::default(), anypoint::Writers::default());
     let mut connections = Connections::new();
     for (name, settings) in &config.connections {
-        let connection =
-            anypoint::Connection::open(settings, Arc::clone(credentials), &pacers, Arc::clone(clock))?;
+        let connection = anypoint::Connection::open(
+            settings,
+            Arc::clone(credentials),
+            &pacers,
+            &writers,
+            Arc::clone(clock),
+        )?;
         connections.insert(name.clone(), Arc::new(connection));
     }
     Ok(connections)
