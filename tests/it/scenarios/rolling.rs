@@ -137,3 +137,13 @@ async fn a_newer_version_supersedes_our_own_roll_where_that_is_set() {
     bench.arrives("orders-api", "db.password", "third-password").await;
     assert_eq!(bench.passwords(), ["first-password", "third-password"]);
 }
+
+#[tokio::test]
+async fn an_application_that_crashed_over_the_old_password_gets_the_new_one_at_once() {
+    let bench = Bench::orders().await;
+    bench.tell_by_eventbridge();
+    bench.anypoint.app("orders-api").crash();
+    bench.orders_db().rotate_password("second-password");
+    bench.arrives("orders-api", "db.password", "second-password").await;
+    bench.in_sync("orders-api").await;
+}
