@@ -38,8 +38,7 @@ use crate::sync::versions::VersionLog;
 use crate::telemetry::metrics::Metrics;
 use crate::worker::Workshop;
 use parts::{
-    Certificates, Confirmer, build_queue, build_stations, open_connections, open_memory, replay_limits,
-    secrets_of,
+    Certificates, Confirmer, build_queue, build_stations, open_connections, open_memory, secrets_of,
 };
 
 /// Connections of the hooks at once, or twice the concurrent requests if those are more. Half of the
@@ -126,7 +125,7 @@ impl App {
             board: Arc::clone(&board),
             metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock),
-            seen: Mutex::new(ReplayMemory::new(replay_limits(&config))),
+            seen: Mutex::new(ReplayMemory::new((&config.ingress).into())),
         };
         let workshop = Arc::new(Workshop {
             sync,

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anypoint_relay::anypoint::call::{Call, Family, Path, Purpose, Verb};
-use anypoint_relay::anypoint::{Connection, Connections, HttpClients, Pacers, build};
+use anypoint_relay::anypoint::{Connection, Connections, HttpClients, Pacers, Writers, build};
 use anypoint_relay::clock::{Clock, TestClock};
 use anypoint_relay::config::{
     self, ApplicationTarget, Expiry, HttpTarget, Platform, SecretValueTarget, SharedSecretContent,
@@ -89,7 +89,8 @@ impl World {
             extra_root: None,
         };
         let credentials = Arc::<Fixed>::clone(&self.credentials);
-        Arc::new(Connection::open(&config, credentials, &self.pacers, Arc::new(self.clock.clone())).unwrap())
+        let (writers, clock) = (Writers::default(), Arc::new(self.clock.clone()));
+        Arc::new(Connection::open(&config, credentials, &self.pacers, &writers, clock).unwrap())
     }
 
     fn target(&self, kind: TargetKind) -> Arc<dyn Target> {
