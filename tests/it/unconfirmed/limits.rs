@@ -4,7 +4,7 @@ use anypoint_relay::clock::{Clock, SystemClock};
 use anypoint_sandbox::anypoint::Endpoint;
 use anypoint_sandbox::wait_until;
 
-use crate::support::{Bench, LIMIT, name};
+use crate::support::{APPLICATION_MANAGER_LIMIT, Bench, LIMIT, name};
 
 async fn over_the_limit_of_the_application_manager(answers_503: bool, headers: bool) {
     let bench = Bench::orders().await;
@@ -26,7 +26,7 @@ async fn over_the_limit_of_the_application_manager(answers_503: bool, headers: b
         })
     };
     wait_until("a run that is refused", LIMIT, refused).await;
-    bench.anypoint.set_application_manager_limit(Some(15));
+    bench.anypoint.set_application_manager_limit(Some(APPLICATION_MANAGER_LIMIT));
     bench.arrives("orders-api", "db.password", "second-password").await;
 }
 
