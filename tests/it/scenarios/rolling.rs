@@ -122,7 +122,7 @@ async fn a_newer_version_waits_for_the_end_of_our_own_roll() {
 
 #[tokio::test]
 async fn a_newer_version_supersedes_our_own_roll_where_that_is_set() {
-    let mut bench = Bench::orders_unstarted().await;
+    let mut bench = Bench::orders_stopped().await;
     let target = format!("{ORDERS_TARGET}    supersede: true\n");
     bench.start(&target).await;
     bench.in_sync("orders-api").await;
