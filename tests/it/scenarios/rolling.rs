@@ -99,8 +99,10 @@ async fn with_one_roll_at_a_time_three_applications_roll_one_after_another() {
 async fn a_look_that_fails_during_a_roll_does_not_let_another_roll_begin() {
     let mut bench = Bench::new().await;
     three(&mut bench).await;
-    bench.anypoint.faults().add(Rule::status(503).tag(Endpoint::DeploymentGet.tag()).chance(0.5, 7));
+    let rule = Rule::status(503).tag(Endpoint::DeploymentGet.tag()).chance(0.5, 7);
+    let rule = bench.anypoint.faults().add(rule);
     never_two_at_once(&bench).await;
+    assert!(bench.anypoint.faults().hits(rule) > 0);
 }
 
 #[tokio::test]
