@@ -265,6 +265,13 @@ impl Aws {
         self.core.bus.clear_rules();
     }
 
+    /// All attempts of SNS and EventBridge to deliver something, to whom it may be.
+    pub fn deliveries(&self) -> Vec<Attempt> {
+        let mut all = self.core.bus.attempts();
+        all.extend(self.core.sns.lock().attempts());
+        all
+    }
+
     /// The roles that were assumed, oldest first.
     pub fn assumed_roles(&self) -> Vec<Assumed> {
         self.core.sts.assumed()

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::Bench;
 use super::bench::LIMIT;
-use super::trigger::{Answer, answer, client, signed};
+use super::trigger::{Answer, answer, client, signed, try_answer};
 
 /// The binary, with an empty environment: nothing of this machine (AWS profiles, proxies) takes part.
 pub(crate) fn binary() -> Command {
@@ -152,8 +152,8 @@ impl Relay {
 
     /// The status of a probe of the admin listener; none where nobody answers.
     pub(crate) async fn probe(&self, path: &str) -> Option<u16> {
-        let answer = client().get(format!("{}{path}", self.admin)).send().await.ok()?;
-        Some(answer.status().as_u16())
+        let request = client().get(format!("{}{path}", self.admin));
+        Some(try_answer("GET", path, request).await.ok()?.status)
     }
 
     /// Everything on standard error so far.
@@ -193,12 +193,13 @@ impl Relay {
 
     /// Sends a signed trigger to a relay that may be gone.
     pub(crate) async fn try_trigger(&self, body: &str) -> Sent {
-        let mut request = client().post(format!("{}/hooks/trigger", self.hooks)).body(body.to_owned());
+        const PATH: &str = "/hooks/trigger";
+        let mut request = client().post(format!("{}{PATH}", self.hooks)).body(body.to_owned());
         for (name, value) in signed("msg_0123456789", body) {
             request = request.header(name, value);
         }
-        match request.send().await {
-            Ok(answer) => Sent::Status(answer.status().as_u16()),
+        match try_answer("POST", PATH, request).await {
+            Ok(answer) => Sent::Status(answer.status),
             Err(error) if error.is_connect() => Sent::NobodyListens,
             Err(error) => Sent::BrokenOff(error.to_string()),
         }
