@@ -3,7 +3,7 @@
 //! Each step is another start of the relay with the same receipts file: writes of one process to one
 //! shared secret are spaced by seconds.
 
-use anypoint_sandbox::anypoint::{Rules, SharedSecret};
+use anypoint_sandbox::anypoint::{Endpoint, Rules, SharedSecret};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -89,6 +89,7 @@ pub(super) async fn story(turn: impl FnOnce(&mut Rules), _: Proof) {
     assert_eq!(story.binary.history().len(), 2, "nothing was due");
     assert_eq!(story.refused.history().len(), 1, "it was refused");
     assert_eq!(story.bench.anypoint.wiped(), 0);
+    assert_eq!(story.bench.anypoint.requests().of(Endpoint::SecretPost), 0);
 }
 
 impl Story {
