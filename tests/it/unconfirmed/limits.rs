@@ -5,6 +5,9 @@ use std::time::Duration;
 use anypoint_relay::clock::{Clock, SystemClock};
 use anypoint_sandbox::anypoint::Endpoint;
 use anypoint_sandbox::wait_until;
+use futures_util::future::join_all;
+use jiff::SignedDuration;
+use serde_json::json;
 
 use crate::support::{Bench, LIMIT, name, pass};
 
@@ -75,4 +78,41 @@ async fn over_the_limit_of_logins_both_forms_of_refusal_hold_back_further_logins
         bench.in_sync("orders-api").await;
         assert_eq!(bench.anypoint.requests().of(Endpoint::Token), 2);
     }
+}
+
+#[tokio::test]
+async fn over_a_limit_of_the_secrets_manager_each_form_of_refusal_is_waited_out() {
+    let forms = [(false, false), (false, true), (true, false), (true, true)];
+    join_all(forms.map(|(answers_503, headers)| async move {
+        let mut bench = Bench::new().await;
+        bench.anypoint.rules(|rules| {
+            rules.limit_answers_503 = answers_503;
+            rules.limit_headers = headers;
+        });
+        bench.anypoint.set_secrets_manager_limit(Some(0));
+        bench.aws.create_secret("prod/orders/db", crate::support::ORDERS_SECRET);
+        let stored = json!({ "name": "orders-db", "type": "Blob", "content": "b2xk" });
+        let secret = bench.anypoint.add_group("orders").add_shared_secret(&stored);
+        bench.anypoint.shift_modified_at(SignedDuration::from_secs(5));
+        bench
+            .start(
+                "
+  orders:
+    kind: shared_secret
+    connection: prod
+    group: orders
+    name: orders-db
+    coalesce: 10ms
+    type: Blob
+    content: { secret: prod/orders/db, field: password }",
+            )
+            .await;
+        let code = if answers_503 { "unavailable" } else { "rate_limited" };
+        bench.fails_with("orders", code).await;
+        bench.anypoint.set_secrets_manager_limit(Some(15));
+        bench.in_sync("orders").await;
+        assert_eq!(secret.current().unwrap()["content"], "first-password");
+        assert_eq!(secret.history().len(), 2);
+    }))
+    .await;
 }
