@@ -137,9 +137,14 @@ impl Relay {
         relay
     }
 
-    /// The first text that a log line has under this name.
+    /// The first text that a log line has under this name, in either format of the log.
     fn says(&self, name: &str) -> Option<String> {
-        self.lines().iter().find_map(|line| Some(line[name].as_str()?.to_owned()))
+        let json = self.lines().iter().find_map(|line| Some(line[name].as_str()?.to_owned()));
+        json.or_else(|| {
+            let log = self.log();
+            log.split_whitespace()
+                .find_map(|word| Some(word.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
+        })
     }
 
     async fn becomes_ready(&self) {
@@ -238,22 +243,29 @@ impl Relay {
         }
     }
 
-    /// Waits until the failures that the status page shows, code by target, are as `pick` wants them.
-    pub(crate) async fn show_failures(&self, pick: impl Fn(&BTreeMap<String, String>) -> bool) {
+    /// Waits until each of these targets has had a run for which `pick` holds.
+    pub(crate) async fn have_run(&self, targets: &[&str], pick: impl Fn(&str, &Value) -> bool) {
         let started = tokio::time::Instant::now();
         loop {
             // Not held to the contract, which takes its time for a page with a hundred targets.
             let page = client().get(format!("{}/status", self.admin)).send().await.unwrap();
             let page: Value = page.json().await.unwrap();
-            let failed = page["targets"].as_array().unwrap().iter().filter_map(|target| {
-                let (name, code) = (target["target"].as_str()?, target["failure"]["code"].as_str()?);
-                Some((name.to_owned(), code.to_owned()))
-            });
-            let failed: BTreeMap<String, String> = failed.collect();
-            if pick(&failed) {
+            let histories: BTreeMap<&str, &Vec<Value>> = page["targets"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|target| (target["target"].as_str().unwrap(), target["history"].as_array().unwrap()))
+                .collect();
+            let ran = |target: &&&str| histories[**target].iter().any(|run| pick(target, run));
+            let missing: Vec<_> = targets.iter().filter(|target| !ran(target)).collect();
+            if missing.is_empty() {
                 return;
             }
-            assert!(started.elapsed() < LIMIT, "other failures than wanted: {failed:#?}");
+            assert!(
+                started.elapsed() < LIMIT,
+                "not as wanted: {:#?}",
+                missing.iter().map(|target| (target, histories[**target])).collect::<Vec<_>>()
+            );
             tokio::task::yield_now().await;
         }
     }
