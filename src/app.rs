@@ -10,6 +10,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::Router;
+use axum::middleware::map_response_with_state;
+use futures_util::StreamExt;
 use tokio::net::TcpListener;
 
 use crate::admin::{self, AdminState};
@@ -29,6 +32,7 @@ use crate::queue::{Note, Queue, Reason};
 use crate::reconcile::{Intervals, Reconcile};
 use crate::status::StatusBoard;
 use crate::sync::Sync;
+use crate::sync::forecast::{Forecast, forecast};
 use crate::sync::ports::{Secrets, TargetSpec};
 use crate::sync::versions::VersionLog;
 use crate::telemetry::metrics::Metrics;
@@ -187,12 +191,45 @@ impl App {
         outcomes
     }
 
+    /// Foretells what a run would do with the named targets, or with all; writes nothing anywhere.
+    pub async fn forecast(&self, targets: &[TargetName]) -> Vec<(TargetName, Forecast)> {
+        let sync = &self.workshop.sync;
+        let sync = Sync {
+            secrets: Arc::clone(&sync.secrets),
+            versions: Arc::clone(&sync.versions),
+            memory: Arc::new(sync.memory.detached()),
+            clock: Arc::clone(&sync.clock),
+            poll: sync.poll,
+        };
+        let chosen = self.workshop.stations.iter();
+        let chosen = chosen.filter(|(name, _)| targets.is_empty() || targets.contains(name));
+        let looks = chosen.map(|(name, station)| {
+            let (sync, target) = (&sync, Arc::clone(&station.target));
+            async move {
+                loop {
+                    let foretold = forecast(sync, target.as_ref()).await;
+                    let Some(turn) = foretold.turn() else { return (name.clone(), foretold) };
+                    pause(turn).await;
+                }
+            }
+        });
+        futures_util::stream::iter(looks).buffered(self.config.queue.workers).collect().await
+    }
+
     fn start_workers(&self, lifecycle: &Lifecycle) {
         for _ in 0..self.config.queue.workers {
             let workshop = Arc::clone(&self.workshop);
             lifecycle.spawn("worker", async move { workshop.work().await });
         }
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a forecast holds no worker, and its turn comes at a known time"
+)]
+async fn pause(turn: Duration) {
+    tokio::time::sleep(turn).await;
 }
 
 /// A relay with its addresses taken.
@@ -264,8 +301,8 @@ impl App {
     }
 
     fn start_listeners(&self, lifecycle: &Lifecycle, hooks: TcpListener, admin: Option<TcpListener>) {
-        let bounds = Bounds::of(MIN_CONNECTIONS.max(2 * self.config.limits.concurrency));
-        self.serve(lifecycle, "hooks listener", hooks, ingress::router(self.ingress.clone()), bounds);
+        let connections = MIN_CONNECTIONS.max(2 * self.config.limits.concurrency);
+        self.serve(lifecycle, "hooks listener", hooks, ingress::router(self.ingress.clone()), connections);
         if let Some(admin) = admin {
             let state = AdminState {
                 board: Arc::clone(&self.workshop.board),
@@ -274,39 +311,26 @@ impl App {
                 readiness: Arc::clone(&self.readiness),
                 clock: Arc::clone(&self.clock),
             };
-            self.serve(
-                lifecycle,
-                "admin listener",
-                admin,
-                admin::router(state),
-                Bounds::of(ADMIN_CONNECTIONS),
-            );
+            self.serve(lifecycle, "admin listener", admin, admin::router(state), ADMIN_CONNECTIONS);
         }
     }
 
-    /// Once the last run of a drain is over, connections that are still open get the time of one request:
-    /// a request that never ends must not hold the end.
+    /// Serves until the last run of a drain is over: until then whoever comes is told that the relay
+    /// drains, and what it does can be watched. A request that never ends must not hold the end.
     fn serve(
         &self,
         lifecycle: &Lifecycle,
         name: &'static str,
         listener: TcpListener,
-        router: axum::Router,
-        bounds: Bounds,
+        router: Router,
+        connections: usize,
     ) {
-        let (draining, queue) = (lifecycle.clone(), Arc::clone(&self.workshop.queue));
-        let grace = self.config.limits.request_timeout;
+        let queue = Arc::clone(&self.workshop.queue);
+        let router =
+            router.layer(map_response_with_state(Arc::clone(&self.readiness), http::readiness::farewell));
+        let bounds = Bounds::of(connections, self.config.limits.request_timeout);
         lifecycle.spawn(name, async move {
-            let serving = http::serve::serve(listener, router, bounds, draining.draining());
-            tokio::pin!(serving);
-            tokio::select! {
-                () = &mut serving => {}
-                () = queue.over() => {
-                    if tokio::time::timeout(grace, serving).await.is_err() {
-                        tracing::warn!(listener = name, "requests that never ended were cut off");
-                    }
-                }
-            }
+            http::serve::serve(listener, router, bounds, queue.over()).await;
         });
     }
 }

@@ -12,6 +12,7 @@
 //! that lands late is found by a later look and written over.
 
 mod ended;
+pub mod forecast;
 pub mod memory;
 pub mod plan;
 pub mod ports;
@@ -59,19 +60,7 @@ pub async fn run(
     leave: Leave,
     claim_roll: &(dyn Fn() -> bool + std::marker::Sync),
 ) -> Ended {
-    let spec = target.spec();
-    let memory = sync.memory.of(&spec.name);
-    let mut pass = Pass {
-        sync,
-        spec,
-        roll: if memory.pending.is_some() { Roll::Unknown } else { Roll::Over },
-        memory,
-        shown: None,
-        wanted: None,
-        wrote: None,
-        proved_now: false,
-        notes: Vec::new(),
-    };
+    let mut pass = Pass::over(sync, target);
     let (outcome, next) = match pass.go(target, leave, claim_roll).await {
         Ok(ended) => ended,
         Err(Stop::NotYet(outcome, after)) => (outcome, Next::Again { after, roll: pass.roll }),
@@ -94,39 +83,53 @@ struct Pass<'a> {
     notes: Vec<String>,
 }
 
-impl Pass<'_> {
+/// What a look led to.
+struct Decided {
+    wanted: Wanted,
+    observed: Box<dyn Observed>,
+    plan: Plan,
+}
+
+impl<'a> Pass<'a> {
+    fn over(sync: &'a Sync, target: &'a dyn Target) -> Self {
+        let spec = target.spec();
+        let memory = sync.memory.of(&spec.name);
+        Pass {
+            sync,
+            spec,
+            roll: if memory.pending.is_some() { Roll::Unknown } else { Roll::Over },
+            memory,
+            shown: None,
+            wanted: None,
+            wrote: None,
+            proved_now: false,
+            notes: Vec::new(),
+        }
+    }
+
     async fn go(
         &mut self,
         target: &dyn Target,
         leave: Leave,
         claim_roll: &(dyn Fn() -> bool + std::marker::Sync),
     ) -> Result<(Outcome, Next), Stop> {
-        target.ready()?;
-        let wanted = self.observe_aws().await?;
-        self.wanted = Some(wanted.clone());
-        if self.may_still_roll(&wanted) && target.still_rolls(self.sync.poll).await {
-            return Ok((Outcome::Confirming, self.poll()));
-        }
-        let observed = target.observe().await?;
-        let seen = observed.observation().clone();
-        let rolls = self.spec.rolls && seen.stage == Stage::Rolling;
-        self.roll = if rolls { Roll::UnderWay } else { Roll::Over };
-        self.shown.clone_from(&seen.receipt);
-        self.memory.note_roll(&seen, self.sync.clock.timestamp());
-        self.remember()?;
-
-        match plan(self.spec, &wanted, &seen, &self.memory, self.sync.clock.timestamp(), leave) {
+        let Decided { wanted, observed, plan } = self.decide(target, leave).await?;
+        let seen = observed.observation();
+        match plan {
             Plan::Nothing(outcome) => {
                 if outcome != Outcome::Stopped {
-                    self.proved_now = self.memory.prove(Some(&seen));
-                    self.remember()?;
+                    self.proved_now = self.memory.prove(Some(seen));
+                    self.remember().await?;
                 }
                 Ok((outcome, Next::Done))
             }
-            Plan::Wait(outcome) => Ok((outcome, self.poll())),
+            Plan::Wait(outcome) => {
+                let roll = if seen.stage == Stage::Down { Roll::Over } else { Roll::UnderWay };
+                Ok((outcome, self.poll(roll)))
+            }
             Plan::Park(failure) => {
                 self.memory.give_up(wanted.digest(), &failure);
-                self.remember()?;
+                self.remember().await?;
                 Ok(by_retry(failure, Roll::Over))
             }
             Plan::Write(why) => {
@@ -137,6 +140,27 @@ impl Pass<'_> {
                 self.look_again().await
             }
         }
+    }
+
+    /// Looks at AWS and at the target, and decides.
+    async fn decide(&mut self, target: &dyn Target, leave: Leave) -> Result<Decided, Stop> {
+        target.ready()?;
+        let wanted = self.observe_aws().await?;
+        self.wanted = Some(wanted.clone());
+        if self.may_still_roll(&wanted) && target.still_rolls(self.sync.poll).await {
+            self.roll = Roll::UnderWay;
+            return Err(Stop::NotYet(Outcome::Confirming, self.sync.poll));
+        }
+        let observed = target.observe().await?;
+        let seen = observed.observation();
+        let rolls = self.spec.rolls && seen.stage == Stage::Rolling;
+        self.roll = if rolls { Roll::UnderWay } else { Roll::Over };
+        self.shown.clone_from(&seen.receipt);
+        let now = self.sync.clock.timestamp();
+        self.memory.note_rest(seen, now);
+        self.remember().await?;
+        let plan = plan(self.spec, &wanted, seen, &self.memory, now, leave);
+        Ok(Decided { wanted, observed, plan })
     }
 
     /// Whether all that is due is the end of a roll of our own that the target answered to and that has
@@ -206,11 +230,15 @@ impl Pass<'_> {
         let before = observed.observation().mark.clone();
         let receipt = Receipt::of(&wanted, Stamp::fresh(), before);
         self.wanted = Some(wanted);
-        let previous = self.memory.begin(&receipt, self.sync.clock.timestamp());
-        self.remember()?;
-
-        let written = observed.apply(&values, &receipt).await;
+        let write = match observed.prepare(&values, &receipt) {
+            Ok(write) => write,
+            Err(failure) => return self.failed(receipt.digest, failure).await,
+        };
         drop(values);
+
+        let previous = self.memory.begin(&receipt, self.sync.clock.timestamp());
+        self.remember().await?;
+        let written = write.send().await;
 
         let end = match &written {
             Ok(_) => WriteEnd::Taken,
@@ -225,19 +253,24 @@ impl Pass<'_> {
             Ok(applied) => {
                 self.notes.extend(applied.notes);
                 self.memory.answered(applied.mark);
-                self.remember()
+                self.remember().await
             }
             Err(error) => {
                 if !error.ambiguous {
                     self.memory.pending = previous;
                 }
-                if matches!(error.failure.retry, Retry::Never | Retry::Slowly) {
-                    self.memory.give_up(receipt.digest, &error.failure);
-                }
-                self.remember()?;
-                Err(error.failure.into())
+                self.failed(receipt.digest, error.failure).await
             }
         }
+    }
+
+    /// Ends the write of the wanted state with this digest; a failure that does not pass gives it up.
+    async fn failed(&mut self, digest: String, failure: Failure) -> Result<(), Stop> {
+        if matches!(failure.retry, Retry::Never | Retry::Slowly) {
+            self.memory.give_up(digest, &failure);
+        }
+        self.remember().await?;
+        Err(failure.into())
     }
 
     async fn fetch(&self, target: &dyn Target) -> Result<Values, Stop> {
@@ -266,20 +299,20 @@ impl Pass<'_> {
         let outcome = match self.spec.proof {
             Proof::None => Outcome::Accepted,
             Proof::Mark if marked => Outcome::InSync,
-            Proof::Mark | Proof::Receipt => return Ok((Outcome::Confirming, self.poll())),
+            Proof::Mark | Proof::Receipt => return Ok((Outcome::Confirming, self.poll(self.roll))),
         };
         self.proved_now = self.memory.prove(None);
-        self.remember()?;
+        self.remember().await?;
         Ok((outcome, Next::Done))
     }
 
-    fn poll(&self) -> Next {
-        let roll = if self.spec.rolls { Roll::UnderWay } else { Roll::Over };
+    fn poll(&self, roll: Roll) -> Next {
+        let roll = if self.spec.rolls { roll } else { Roll::Over };
         Next::Again { after: self.sync.poll, roll }
     }
 
-    fn remember(&self) -> Result<(), Stop> {
-        self.sync.memory.set(&self.spec.name, self.memory.clone()).map_err(|error| {
+    async fn remember(&self) -> Result<(), Stop> {
+        self.sync.memory.keep(&self.spec.name, self.memory.clone()).await.map_err(|error| {
             Stop::Failed(Failure::new(
                 FailureCode::Internal,
                 Retry::Backoff,

@@ -23,7 +23,9 @@ use anypoint_relay::model::{
     ValueSource, VersionId, VersionSeen, Wanted,
 };
 use anypoint_relay::secret::SecretValue;
-use anypoint_relay::sync::ports::{Applied, ApplyError, FetchedSecret, SecretContent, Stage, Target};
+use anypoint_relay::sync::ports::{
+    Applied, ApplyError, FetchedSecret, Observed, SecretContent, Stage, Target,
+};
 use anypoint_relay::sync::values::Values;
 use fake::{Answer, ENV, Fake, ORG};
 use serde_json::json;
@@ -204,10 +206,18 @@ fn read_call() -> Call {
     }
 }
 
+async fn send(
+    observed: Box<dyn Observed>,
+    values: &Values,
+    receipt: &Receipt,
+) -> Result<Applied, ApplyError> {
+    observed.prepare(values, receipt).map_err(ApplyError::before)?.send().await
+}
+
 async fn deliver(target: &Arc<dyn Target>, password: &str) -> Result<Applied, ApplyError> {
     let observed = target.observe().await.map_err(ApplyError::before)?;
     let receipt = receipt(observed.observation().mark.clone());
-    observed.apply(&values(password), &receipt).await
+    send(observed, &values(password), &receipt).await
 }
 
 async fn observe_failure(target: &Arc<dyn Target>) -> Failure {
@@ -397,7 +407,7 @@ async fn an_application_gets_both_maps_whole_and_shows_the_receipt() {
     assert_eq!((observation.receipt, observation.refusal), (None, None));
 
     let receipt = receipt(observation.mark);
-    let applied = observed.apply(&values(CANARY), &receipt).await.unwrap();
+    let applied = send(observed, &values(CANARY), &receipt).await.unwrap();
     assert_eq!(applied.mark, Some(Mark("v2".to_owned())));
     assert!(applied.notes.len() == 1 && applied.notes[0].contains("recreate"), "{:?}", applied.notes);
 
@@ -425,7 +435,7 @@ async fn an_application_with_a_foreign_secure_property_is_not_written() {
     assert_eq!((refusal.code, refusal.retry), (FailureCode::WouldLose, Retry::Never));
     assert!(refusal.message.contains(r#""api.key""#), "{}", refusal.message);
 
-    let error = observed.apply(&values(CANARY), &receipt(None)).await.unwrap_err();
+    let error = send(observed, &values(CANARY), &receipt(None)).await.unwrap_err();
     assert_eq!(error, ApplyError::before(refusal));
     assert!(world.fake.seen("PATCH", "").is_empty());
 }
@@ -538,7 +548,7 @@ async fn an_http_target_is_told_signed_and_with_one_id_per_write() {
     let receipt = receipt(None);
     for _ in 0..2 {
         let observed = target.observe().await.ok().unwrap();
-        observed.apply(&values(CANARY), &receipt).await.unwrap();
+        send(observed, &values(CANARY), &receipt).await.unwrap();
     }
     let sent = world.fake.seen("POST", "/flow");
     assert_eq!(
@@ -567,7 +577,7 @@ async fn a_thin_notice_names_the_versions_without_their_values() {
     let world = World::new();
     let target = world.target(world.http(BTreeMap::new()));
     let observed = target.observe().await.ok().unwrap();
-    observed.apply(&Values::default(), &receipt(None)).await.unwrap();
+    send(observed, &Values::default(), &receipt(None)).await.unwrap();
     assert_eq!(
         world.fake.seen("POST", "/flow")[0].json(),
         json!({"target": "orders", "secrets":

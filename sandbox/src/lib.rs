@@ -19,7 +19,7 @@ pub mod pki;
 pub mod server;
 mod time;
 
-pub use time::{wait_for, wait_until};
+pub use time::{ask_for, wait_for, wait_until};
 
 /// Both fakes, side by side.
 #[derive(Debug)]

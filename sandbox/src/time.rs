@@ -3,6 +3,7 @@
 //! A fake of somebody else's service has its own time, so it takes no clock from the tests; what tests
 //! can set are the delays (each part says which).
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -20,22 +21,44 @@ pub(crate) async fn pause(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
-/// Waits until `probe` answers, looking every few milliseconds.
+/// How long what is waited for may go unnoticed.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(4);
+
+/// Waits until `probe` answers. It is looked at every few milliseconds: what happens in another process,
+/// or behind a socket, sends no notice.
 ///
 /// # Panics
 /// After `limit`, naming `what` was waited for.
-pub async fn wait_for<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
+pub async fn wait_for<T>(what: impl Display, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = probe() {
             return found;
         }
-        assert!(started.elapsed() < limit, "waited {limit:?} in vain for: {what}");
-        pause(Duration::from_millis(4)).await;
+        look_again(&what, started, limit).await;
     }
 }
 
+/// As [`wait_for`], for a probe that has to wait for its answer itself.
+///
+/// # Panics
+/// After `limit`, naming `what` was waited for.
+pub async fn ask_for<T>(what: impl Display, limit: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = ask().await {
+            return found;
+        }
+        look_again(&what, started, limit).await;
+    }
+}
+
+async fn look_again(what: &impl Display, started: Instant, limit: Duration) {
+    assert!(started.elapsed() < limit, "waited {limit:?} in vain for: {what}");
+    pause(BETWEEN_LOOKS).await;
+}
+
 /// Waits until `probe` is true; see [`wait_for`].
-pub async fn wait_until(what: &str, limit: Duration, mut probe: impl FnMut() -> bool) {
+pub async fn wait_until(what: impl Display, limit: Duration, mut probe: impl FnMut() -> bool) {
     wait_for(what, limit, || probe().then_some(())).await;
 }

@@ -100,7 +100,7 @@ impl Client {
 }
 
 fn http() -> reqwest::Client {
-    reqwest::Client::builder().timeout(LIMIT).build().unwrap()
+    reqwest::Client::builder().no_proxy().timeout(LIMIT).build().unwrap()
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> Answer {

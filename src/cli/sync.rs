@@ -66,7 +66,8 @@ pub async fn sync(args: &SyncArgs, out: &mut dyn Write) -> anyhow::Result<Ended>
     Ok(outcomes.iter().map(|(_, outcome)| ended(outcome.as_ref())).max().unwrap_or(Ended::Done))
 }
 
-fn known(config: &Config, names: &[String]) -> anyhow::Result<Vec<TargetName>> {
+/// The targets of these names; none where there are no names.
+pub(super) fn known(config: &Config, names: &[String]) -> anyhow::Result<Vec<TargetName>> {
     let mut targets = Vec::new();
     for name in names {
         match TargetName::parse(name) {

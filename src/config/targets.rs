@@ -82,14 +82,7 @@ fn one_writer(
     connections: &Connections,
     writers: &mut HashMap<String, (String, usize)>,
 ) {
-    let thing = match kind {
-        TargetKind::Application(target) => format!("deployment {:?}", target.deployment),
-        TargetKind::SharedSecret(target) => {
-            format!("shared secret {:?} of group {:?}", target.name, target.group)
-        }
-        TargetKind::SecretValue(target) => format!("secret {:?}", target.secret_id),
-        TargetKind::Http(_) => return,
-    };
+    let thing = kind.place();
     let Some(connection) = kind.connection() else { return };
     let key = format!("{} {thing}", connections.environment(connection));
     if let Some((first, line)) = writers.get(&key) {

@@ -4,7 +4,10 @@
 //! closed, an idle one is closed after [`Bounds::idle`]; there are never more than
 //! [`Bounds::connections`], and when all places are taken those that do nothing are closed for those
 //! that wait; at the end, connections without a request under way are closed, and the others as soon
-//! as they are answered. (`axum::serve` has none of these limits.)
+//! as they are answered, or after [`Bounds::grace`].
+//!
+//! It is ours because hyper has one time limit for a first header and a next one alike, and because
+//! neither `axum::serve` nor `hyper_util`'s graceful shutdown bounds connections or takes idle ones' places.
 //!
 //! Does not bound how long a request is worked on or its body read: that is the router's.
 
@@ -47,18 +50,20 @@ pub struct Bounds {
     pub first_request: Duration,
     /// From an answer to the end of the next request's header.
     pub idle: Duration,
+    /// From the end of the serving to that of the requests that are under way then.
+    pub grace: Duration,
 }
 
 impl Bounds {
     /// So many connections at once, with the usual times: 10 s for a first request, and longer idle
     /// than the 60 s of the usual load balancers, which would otherwise meet a closed connection.
-    pub fn of(connections: usize) -> Self {
-        Self { connections, first_request: Duration::from_secs(10), idle: Duration::from_secs(75) }
+    pub fn of(connections: usize, grace: Duration) -> Self {
+        Self { connections, first_request: Duration::from_secs(10), idle: Duration::from_secs(75), grace }
     }
 }
 
-/// Serves `router` until `shutdown` is over and the requests under way are answered. When this is
-/// dropped, so are all of its connections.
+/// Serves `router` until `shutdown` is over and the requests under way are answered or cut off. When
+/// this is dropped, so are all of its connections.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -90,7 +95,9 @@ pub async fn serve(
     drop(listener);
     house.closing.cancel();
     guests.close();
-    guests.wait().await;
+    if timeout(bounds.grace, guests.wait()).await.is_err() {
+        tracing::warn!(connections = guests.len(), "requests that never ended were cut off");
+    }
 }
 
 /// What the connections of one listener share.
@@ -116,7 +123,11 @@ impl House {
                 Err(error) => {
                     tracing::error!(%error, "cannot accept connections; idle ones are closed, and it is tried again");
                     self.crowded.notify_waiters();
-                    timeout(PAUSE, std::future::pending::<()>()).await.ok();
+                    #[expect(
+                        clippy::disallowed_methods,
+                        reason = "no notice comes when there are handles again"
+                    )]
+                    tokio::time::sleep(PAUSE).await;
                 }
             }
         }

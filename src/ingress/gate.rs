@@ -13,8 +13,8 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::IngressState;
 use super::answer::Verdict;
+use super::{IngressState, body};
 use crate::http::{ErrorCode, Problem};
 use crate::telemetry::metrics::{Route, Verdict as Counted};
 
@@ -51,7 +51,10 @@ pub(super) async fn pass(
 ) -> Response {
     let response = match state.readiness().admit() {
         Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
+        Err(problem) => {
+            body::spill(request, state.limits()).await;
+            problem.into_response()
+        }
     };
     if let Some(problem) = Problem::of(&response) {
         log(&state, route, &problem);

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -59,18 +59,11 @@ pub struct TargetMemory {
     pub pending: Option<Pending>,
     /// What was given up.
     pub given_up: Option<GivenUp>,
-    /// Since when a roll that is not ours has been seen.
-    pub foreign_roll: Option<Timestamp>,
+    /// Since when it has been seen rolling, or down, with no write of ours under way.
+    pub restless: Option<Timestamp>,
 }
 
 impl TargetMemory {
-    /// The newest write of ours that is known, proved or not.
-    pub fn knows_stamp(&self, receipt: &Receipt) -> bool {
-        let delivered = self.delivered.as_ref().map(|delivered| &delivered.receipt.stamp);
-        let pending = self.pending.as_ref().map(|pending| &pending.receipt.stamp);
-        [delivered, pending].contains(&Some(&receipt.stamp))
-    }
-
     /// A write starts. Gives back what was under way before, for a write that does not happen after all.
     pub fn begin(&mut self, receipt: &Receipt, now: Timestamp) -> Option<Pending> {
         let previous = self.pending.take();
@@ -121,14 +114,20 @@ impl TargetMemory {
         false
     }
 
-    /// Remembers since when a roll that is not ours has been seen.
-    pub fn note_roll(&mut self, seen: &Observation, now: Timestamp) {
-        let ours = seen.receipt.as_ref().is_some_and(|receipt| self.knows_stamp(receipt));
-        if seen.stage == Stage::Rolling && !ours {
-            self.foreign_roll.get_or_insert(now);
+    /// Remembers since when it has not been at rest for another reason than a write of ours.
+    pub fn note_rest(&mut self, seen: &Observation, now: Timestamp) {
+        let at_rest = !matches!(seen.stage, Stage::Rolling | Stage::Down);
+        if at_rest || self.under_way(seen).is_some() {
+            self.restless = None;
         } else {
-            self.foreign_roll = None;
+            self.restless.get_or_insert(now);
         }
+    }
+
+    /// The write of ours whose receipt the target shows and that is not proved yet.
+    pub fn under_way(&self, seen: &Observation) -> Option<&Pending> {
+        let stamp = &seen.receipt.as_ref()?.stamp;
+        self.pending.as_ref().filter(|pending| pending.receipt.stamp == *stamp)
     }
 
     /// Whether nothing was ever written by this relay, as far as it remembers.
@@ -159,25 +158,46 @@ impl Memory {
         Ok(Self { file: Some(file.to_owned()), targets: Mutex::new(targets) })
     }
 
+    /// A copy that is kept nowhere, for those who only want to know.
+    pub fn detached(&self) -> Self {
+        let targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self { file: None, targets: Mutex::new(targets) }
+    }
+
     /// What is remembered about `target`.
     pub fn of(&self, target: &TargetName) -> TargetMemory {
         let targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
         targets.get(target).cloned().unwrap_or_default()
     }
 
+    /// [`Memory::set`] away from the threads that serve requests, where there is a disk to wait for.
+    pub async fn keep(self: &Arc<Self>, target: &TargetName, memory: TargetMemory) -> io::Result<()> {
+        if self.file.is_none() {
+            return self.set(target, memory);
+        }
+        let (this, target) = (Arc::clone(self), target.clone());
+        tokio::task::spawn_blocking(move || this.set(&target, memory)).await.map_err(io::Error::other)?
+    }
+
     /// Replaces what is remembered about `target`; returns once it is on disk, where there is a file.
+    /// After an error nothing has changed.
     pub fn set(&self, target: &TargetName, memory: TargetMemory) -> io::Result<()> {
-        // The lock is held over the write so that two targets can't replace each other's lines. The
-        // file is small, and callers are workers, not request handlers.
+        // The lock is held over the write so that two targets can't replace each other's lines.
         let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
         if targets.get(target) == Some(&memory) {
             return Ok(());
         }
-        targets.insert(target.clone(), memory);
-        match &self.file {
-            Some(file) => replace(file, &encode(&targets)?),
-            None => Ok(()),
+        let before = targets.insert(target.clone(), memory);
+        let Some(file) = &self.file else { return Ok(()) };
+        let kept = encode(&targets).and_then(|text| replace(file, &text));
+        if kept.is_err() {
+            // What is not on disk did not happen: the next try writes it again.
+            match before {
+                Some(before) => targets.insert(target.clone(), before),
+                None => targets.remove(target),
+            };
         }
+        kept
     }
 }
 
@@ -247,7 +267,12 @@ fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut writer = std::fs::File::create(&temporary)?;
     writer.write_all(bytes)?;
     writer.sync_all()?;
-    std::fs::rename(&temporary, file)
+    std::fs::rename(&temporary, file)?;
+    // The name is on disk only with its folder.
+    match file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => std::fs::File::open(folder)?.sync_all(),
+        None => std::fs::File::open(".")?.sync_all(),
+    }
 }
 
 #[cfg(test)]
@@ -305,6 +330,25 @@ mod tests {
         assert!(!memory.prove(Some(&seen)));
         assert_eq!(memory.delivered.map(|delivered| delivered.receipt), Some(delivered));
         assert_eq!(memory.pending, None);
+    }
+
+    #[test]
+    fn what_could_not_be_kept_is_not_remembered_either() {
+        let folder = tempfile::tempdir().unwrap();
+        let gone = folder.path().join("gone");
+        std::fs::create_dir(&gone).unwrap();
+        let memory = Memory::open(&gone.join("receipts.json")).unwrap();
+        let name = TargetName::parse("orders-api").unwrap();
+        let mut begun = TargetMemory::default();
+        begun.begin(&receipt(), Timestamp::UNIX_EPOCH);
+        std::fs::remove_dir(&gone).unwrap();
+
+        memory.set(&name, begun.clone()).unwrap_err();
+        assert_eq!(memory.of(&name), TargetMemory::default());
+        memory.set(&name, begun.clone()).expect_err("the second try says so as well");
+        std::fs::create_dir(&gone).unwrap();
+        memory.set(&name, begun.clone()).unwrap();
+        assert_eq!(memory.of(&name), begun);
     }
 
     #[test]

@@ -78,8 +78,10 @@ pub fn plan(
 ) -> Plan {
     match &seen.stage {
         Stage::Stopped => Plan::Nothing(Outcome::Stopped),
-        Stage::Settled if shows_the_mark_from_before(seen) => while_rolling(spec, wanted, seen, memory, now),
-        Stage::Rolling => while_rolling(spec, wanted, seen, memory, now),
+        Stage::Settled if shows_the_mark_from_before(seen) => {
+            while_rolling(spec, wanted, seen, memory, now, leave)
+        }
+        Stage::Rolling | Stage::Down => while_rolling(spec, wanted, seen, memory, now, leave),
         Stage::Failed(reason) => {
             if failed_with_wanted(wanted, seen, memory) && leave != Leave::Insist {
                 Plan::Park(roll_failed(reason))
@@ -130,14 +132,19 @@ fn proof(
     match spec.proof {
         Proof::Receipt => proof_by_receipt(wanted, seen, memory).map(|()| proved),
         Proof::Mark => proof_by_mark(wanted, seen, memory, proved),
-        Proof::None => match &memory.delivered {
-            // It may have taken what it did not answer to.
-            _ if memory.pending.is_some() => Err(Why::Unanswered),
-            Some(delivered) if delivered.receipt.is_of(wanted) => Ok(Outcome::Accepted),
-            Some(_) => Err(Why::WantedChanged),
-            None => Err(Why::NothingDelivered),
-        },
+        Proof::None => proof_by_answer(wanted, memory),
     }
+}
+
+/// A 2xx is all there is, and a write without an answer may have been taken all the same.
+fn proof_by_answer(wanted: &Wanted, memory: &TargetMemory) -> Result<Outcome, Why> {
+    let last = match (&memory.pending, &memory.delivered) {
+        (Some(pending), _) if !pending.answered => return Err(Why::Unanswered),
+        (Some(pending), _) => &pending.receipt,
+        (None, Some(delivered)) => &delivered.receipt,
+        (None, None) => return Err(Why::NothingDelivered),
+    };
+    if last.is_of(wanted) { Ok(Outcome::Accepted) } else { Err(Why::WantedChanged) }
 }
 
 fn proof_by_receipt(wanted: &Wanted, seen: &Observation, memory: &TargetMemory) -> Result<(), Why> {
@@ -201,19 +208,18 @@ fn while_rolling(
     seen: &Observation,
     memory: &TargetMemory,
     now: Timestamp,
+    leave: Leave,
 ) -> Plan {
-    let ours = seen.receipt.as_ref().filter(|receipt| memory.knows_stamp(receipt));
+    let ours = memory.under_way(seen);
     let shows_wanted = seen.receipt.as_ref().is_some_and(|receipt| receipt.is_of(wanted));
-    let since = match ours {
-        Some(_) => memory.pending.as_ref().map(|pending| pending.since),
-        None => memory.foreign_roll,
-    };
-    if since.is_some_and(|since| lasted(since, now) > spec.confirm_limit) {
-        if shows_wanted {
-            return Plan::Park(overdue(spec.confirm_limit));
-        }
+    let since = ours.map(|pending| pending.since).or(memory.restless);
+    let overdue = since.is_some_and(|since| lasted(since, now) > spec.confirm_limit);
+    if shows_wanted && overdue {
+        return Plan::Park(roll_overdue(&seen.stage, spec.confirm_limit));
+    }
+    if !shows_wanted && (overdue || seen.stage == Stage::Down) {
         // It may be down because of the very value that is due.
-        return write(wanted, seen, memory, Why::WantedChanged, Leave::Write);
+        return write(wanted, seen, memory, Why::WantedChanged, leave);
     }
     if shows_wanted {
         return Plan::Wait(Outcome::Confirming);
@@ -235,11 +241,15 @@ pub(super) fn lasted(since: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(lasted).unwrap_or_default()
 }
 
-fn overdue(limit: Duration) -> Failure {
+fn roll_overdue(stage: &Stage, limit: Duration) -> Failure {
+    let what = match stage {
+        Stage::Down => "the application did not run again",
+        _ => "the roll did not end",
+    };
     Failure::new(
         FailureCode::RollOverdue,
         Retry::Never,
-        format!("the roll did not end within {} s", limit.as_secs()),
+        format!("{what} within {} s", limit.as_secs()),
         "look at the replicas in Runtime Manager; raise `roll_limit` if the application starts slowly",
     )
 }

@@ -80,6 +80,8 @@ pub enum Stage {
     Settled,
     /// A write, ours or another's, is still taking effect.
     Rolling,
+    /// No write is taking effect, yet it does not run: it may have crashed over the old value.
+    Down,
     /// The last write did not take effect; what runs may be older than what is shown.
     Failed(String),
     /// It is not meant to run.
@@ -125,12 +127,19 @@ pub trait Target: Send + Sync {
 }
 
 /// A target that was just looked at.
-#[async_trait]
 pub trait Observed: Send {
     /// What was seen.
     fn observation(&self) -> &Observation;
-    /// Writes, on top of what was seen. `receipt.before` is the mark that was seen.
-    async fn apply(self: Box<Self>, values: &Values, receipt: &Receipt) -> Result<Applied, ApplyError>;
+    /// Builds the write on top of what was seen, and sends nothing; `receipt.before` is the mark that was
+    /// seen. The error is why it must not be sent: a refusal, a value that does not fit.
+    fn prepare(self: Box<Self>, values: &Values, receipt: &Receipt) -> Result<Box<dyn Write>, Failure>;
+}
+
+/// A write that is ready to be sent.
+#[async_trait]
+pub trait Write: Send {
+    /// Sends it.
+    async fn send(self: Box<Self>) -> Result<Applied, ApplyError>;
 }
 
 /// A write that the target took.

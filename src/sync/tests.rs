@@ -8,7 +8,7 @@ use crate::clock::TestClock;
 use crate::model::{Mark, TargetName, VersionId};
 use crate::secret::SecretValue;
 use crate::sync::plan::Why;
-use ports::{Applied, ApplyError, FetchedSecret, Observation, SecretContent, SecretState, Stage};
+use ports::{Applied, ApplyError, FetchedSecret, Observation, SecretContent, SecretState, Stage, Write};
 
 /// AWS with one secret: `current` and `fetch` may be scripted to serve other versions first.
 #[derive(Default)]
@@ -104,18 +104,30 @@ impl Target for FakeTarget {
     }
 }
 
-#[async_trait]
 impl Observed for Seen {
     fn observation(&self) -> &Observation {
         &self.observation
     }
 
-    async fn apply(self: Box<Self>, values: &Values, receipt: &Receipt) -> Result<Applied, ApplyError> {
+    fn prepare(self: Box<Self>, values: &Values, receipt: &Receipt) -> Result<Box<dyn Write>, Failure> {
         let source = crate::model::ValueSource::Secret(self.secret, crate::model::Selector::Whole);
-        let value = values.resolve(&source).map_err(ApplyError::before)?;
+        let value = values.resolve(&source)?.expose_str().map(str::to_owned);
+        Ok(Box::new(Prepared { value, receipt: receipt.clone(), state: self.state }))
+    }
+}
+
+struct Prepared {
+    value: Option<String>,
+    receipt: Receipt,
+    state: Arc<Mutex<State>>,
+}
+
+#[async_trait]
+impl Write for Prepared {
+    async fn send(self: Box<Self>) -> Result<Applied, ApplyError> {
         let mut state = lock(&self.state);
-        state.receipt = Some(receipt.clone());
-        state.value = value.expose_str().map(str::to_owned);
+        state.receipt = Some(self.receipt);
+        state.value = self.value;
         state.version += 1;
         state.writes += 1;
         state.rolling = true;

@@ -3,7 +3,8 @@
 //! Reads of Secrets Manager are eventually consistent, and notifications are duplicated, reordered and
 //! replayed. This log tells a fresh read from a stale one and a rollback from both:
 //!
-//! - a version that an event named is waited for, for a bounded time; then AWSCURRENT has the last word;
+//! - a version that an event named is waited for, for a bounded time however many are named; then
+//!   AWSCURRENT has the last word;
 //! - an event that is older than the last known move changes nothing;
 //! - a move back to an earlier version that no event named needs two equal reads some seconds apart,
 //!   because a stale read looks just like a rollback.
@@ -110,7 +111,10 @@ impl VersionLog {
             let older_than_named = track.named.as_ref().is_some_and(|named| outdated(named.at));
             let repeated = track.named.as_ref().is_some_and(|named| named.version == version);
             if !(older_than_known || older_than_named || repeated) {
-                track.named = Some(Named { version, at, until: now + self.freshness, pause: FIRST_PAUSE });
+                // Whoever may send events can name one version after the other; the wait ends all the same.
+                let waiting = track.named.as_ref().map(|named| named.until).filter(|until| *until > now);
+                let until = waiting.unwrap_or(now + self.freshness);
+                track.named = Some(Named { version, at, until, pause: FIRST_PAUSE });
             }
         });
     }
@@ -314,6 +318,20 @@ mod tests {
         bench.named(3, 35);
         bench.now += FRESHNESS;
         assert_eq!(bench.read(2), Verdict::Current, "AWSCURRENT has the last word");
+    }
+
+    #[test]
+    fn names_that_keep_coming_do_not_hold_a_read_back_for_longer() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.read(1), Verdict::Current);
+        bench.named(2, 25);
+        bench.now += FRESHNESS / 2;
+        bench.named(3, 26);
+        assert!(matches!(bench.read(1), Verdict::Wait(_, Doubt::AnotherWasNamed)));
+        bench.now += FRESHNESS / 2;
+        assert_eq!(bench.read(1), Verdict::Current);
+        bench.named(4, 27);
+        assert!(matches!(bench.read(1), Verdict::Wait(_, Doubt::AnotherWasNamed)), "a wait of its own");
     }
 
     #[test]

@@ -69,6 +69,12 @@ impl App {
         self
     }
 
+    /// All its replicas die, and nothing but a roll brings them back.
+    pub fn crash(&self) -> &Self {
+        self.with(|deployment, world| deployment.crash(world.now()));
+        self
+    }
+
     /// Later rolls take so long per replica.
     pub fn roll_time(&self, per_replica: Duration) -> &Self {
         self.with(|deployment, _| deployment.pace = Pace::PerReplica(per_replica));

@@ -288,6 +288,11 @@ impl Deployment {
         }
     }
 
+    /// The replicas die.
+    pub(crate) fn crash(&mut self, now: Timestamp) {
+        self.slots.iter_mut().for_each(|slot| slot.stop(now));
+    }
+
     fn start_roll(&mut self, write: Option<usize>, now: Timestamp) {
         let will_fail = self.fail_next > 0;
         self.fail_next = self.fail_next.saturating_sub(1);

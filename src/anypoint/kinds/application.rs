@@ -31,7 +31,7 @@ use crate::anypoint::lookup::Named;
 use crate::config::{ApplicationTarget, Platform};
 use crate::model::{Failure, Receipt, SecretRef, ValueSource};
 use crate::secret::SecretValue;
-use crate::sync::ports::{Applied, ApplyError, Observation, Observed, Proof, Target, TargetSpec};
+use crate::sync::ports::{Applied, ApplyError, Observation, Observed, Proof, Target, TargetSpec, Write};
 use crate::sync::values::Values;
 
 const READ_SCOPE: &str = "Read Applications (read:applications)";
@@ -192,55 +192,69 @@ struct Seen {
     observation: Observation,
 }
 
-#[async_trait]
 impl Observed for Seen {
     fn observation(&self) -> &Observation {
         &self.observation
     }
 
-    async fn apply(self: Box<Self>, values: &Values, receipt: &Receipt) -> Result<Applied, ApplyError> {
-        if let Some(refusal) = self.observation.refusal {
-            return Err(ApplyError::before(refusal));
+    fn prepare(self: Box<Self>, values: &Values, receipt: &Receipt) -> Result<Box<dyn Write>, Failure> {
+        let Self { target, id, stored, observation } = *self;
+        if let Some(refusal) = observation.refusal {
+            return Err(refusal);
         }
-        let Inner { config, connection, .. } = &*self.target;
-        let write = write(config, &self.stored, values, receipt).map_err(ApplyError::before)?;
-        let call = Call {
-            verb: Verb::Patch,
-            path: self.target.path(Some(&self.id)),
-            family: Family::ApplicationManager,
-            body: Some(write.body),
-            purpose: self.target.purpose("writing", WRITE_SCOPE),
-        };
-        let reply = connection.send(call).await?;
-        let mut notes = Vec::new();
-        if self.stored.recreates {
-            notes
-                .push("the update strategy is `recreate`: the application is down while it rolls".to_owned());
-        }
-        let answer = Deployment::parse(reply.body.expose_bytes()).ok();
-        if let Some(answer) = &answer {
-            notes.extend(ownership::differences(&write.names, answer));
-        }
-        // A mark that did not move is that of the spec before the write.
-        let mark =
-            answer.and_then(|answer| answer.mark).filter(|mark| Some(mark) != self.stored.mark.as_ref());
-        Ok(Applied { mark, notes })
+        let Patch { body, names } = patch(&target.config, &stored, values, receipt)?;
+        Ok(Box::new(Prepared { target, id, stored, body, names }))
     }
 }
 
-/// A write as it is sent.
-struct Write {
+struct Prepared {
+    target: Arc<Inner>,
+    id: String,
+    stored: Deployment,
     body: SecretValue,
     /// Every name in it, and whether it is secure.
     names: BTreeMap<String, bool>,
 }
 
-fn write(
+#[async_trait]
+impl Write for Prepared {
+    async fn send(self: Box<Self>) -> Result<Applied, ApplyError> {
+        let Self { target, id, stored, body, names } = *self;
+        let call = Call {
+            verb: Verb::Patch,
+            path: target.path(Some(&id)),
+            family: Family::ApplicationManager,
+            body: Some(body),
+            purpose: target.purpose("writing", WRITE_SCOPE),
+        };
+        let reply = target.connection.send(call).await?;
+        let mut notes = Vec::new();
+        if stored.recreates {
+            notes
+                .push("the update strategy is `recreate`: the application is down while it rolls".to_owned());
+        }
+        let answer = Deployment::parse(reply.body.expose_bytes()).ok();
+        if let Some(answer) = &answer {
+            notes.extend(ownership::differences(&names, answer));
+        }
+        // A mark that did not move is that of the spec before the write.
+        let mark = answer.and_then(|answer| answer.mark).filter(|mark| Some(mark) != stored.mark.as_ref());
+        Ok(Applied { mark, notes })
+    }
+}
+
+/// The body of a write.
+struct Patch {
+    body: SecretValue,
+    names: BTreeMap<String, bool>,
+}
+
+fn patch(
     config: &ApplicationTarget,
     stored: &Deployment,
     values: &Values,
     receipt: &Receipt,
-) -> Result<Write, Failure> {
+) -> Result<Patch, Failure> {
     let clear = resolved(&config.properties, values)?;
     let secure = resolved(&config.secure_properties, values)?;
     let all: Vec<&Resolved<'_>> = clear.iter().chain(&secure).collect();
@@ -264,8 +278,8 @@ fn write(
         properties,
         secure_properties,
     };
-    let patch = Patch { application: PatchApplication { configuration: Configuration { service } } };
-    Ok(Write { body: body::json(&patch)?, names })
+    let whole = Body { application: BodyApplication { configuration: Configuration { service } } };
+    Ok(Patch { body: body::json(&whole)?, names })
 }
 
 fn resolved<'a>(
@@ -277,12 +291,12 @@ fn resolved<'a>(
 
 /// The smallest body that changes properties.
 #[derive(Serialize)]
-struct Patch<'a> {
-    application: PatchApplication<'a>,
+struct Body<'a> {
+    application: BodyApplication<'a>,
 }
 
 #[derive(Serialize)]
-struct PatchApplication<'a> {
+struct BodyApplication<'a> {
     configuration: Configuration<'a>,
 }
 

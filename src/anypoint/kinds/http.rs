@@ -24,7 +24,7 @@ use crate::credential::Credentials;
 use crate::model::{Failure, FailureCode, Receipt, Retry, SecretRef, VersionSeen};
 use crate::outbound;
 use crate::secret::SecretValue;
-use crate::sync::ports::{Applied, ApplyError, Observation, Observed, Target, TargetSpec};
+use crate::sync::ports::{Applied, ApplyError, Observation, Observed, Target, TargetSpec, Write};
 use crate::sync::values::Values;
 use crate::webhook_signature;
 
@@ -131,14 +131,28 @@ struct Seen {
     observation: Observation,
 }
 
-#[async_trait]
 impl Observed for Seen {
     fn observation(&self) -> &Observation {
         &self.observation
     }
 
-    async fn apply(self: Box<Self>, values: &Values, receipt: &Receipt) -> Result<Applied, ApplyError> {
-        let inner = &*self.target;
+    fn prepare(self: Box<Self>, values: &Values, receipt: &Receipt) -> Result<Box<dyn Write>, Failure> {
+        let body = self.target.body(values, receipt)?;
+        Ok(Box::new(Prepared { target: self.target, body, receipt: receipt.clone() }))
+    }
+}
+
+struct Prepared {
+    target: Arc<Inner>,
+    body: SecretValue,
+    receipt: Receipt,
+}
+
+#[async_trait]
+impl Write for Prepared {
+    async fn send(self: Box<Self>) -> Result<Applied, ApplyError> {
+        let Self { target, body, receipt } = *self;
+        let inner = &*target;
         let key = inner.credentials.read(&inner.config.key).await.map_err(|error| {
             ApplyError::before(inner.failure(
                 FailureCode::Unauthenticated,
@@ -155,8 +169,7 @@ impl Observed for Seen {
                 "give `whsec_` and base64, or a text of 24 bytes or more",
             ))
         })?;
-        let body = inner.body(values, receipt).map_err(ApplyError::before)?;
-        let id = inner.message_id(receipt);
+        let id = inner.message_id(&receipt);
         let timestamp = inner.base.clock.timestamp().as_second();
         let signature = webhook_signature::sign(&id, timestamp, body.expose_bytes(), key.expose_bytes());
         let sent = inner

@@ -17,7 +17,8 @@ use crate::anypoint::connection::Connection;
 use crate::anypoint::fingerprint::Fingerprint;
 use crate::config;
 use crate::model::{Failure, Receipt, SecretRef};
-use crate::sync::ports::{Applied, ApplyError, Observation, Observed, Target, TargetSpec};
+use crate::secret::SecretValue;
+use crate::sync::ports::{Applied, ApplyError, Observation, Observed, Target, TargetSpec, Write};
 use crate::sync::values::Values;
 
 /// The target.
@@ -73,25 +74,34 @@ struct Body<'a> {
     value: Exposed<'a>,
 }
 
-#[async_trait]
 impl Observed for Seen {
     fn observation(&self) -> &Observation {
         &self.observation
     }
 
-    async fn apply(self: Box<Self>, values: &Values, _receipt: &Receipt) -> Result<Applied, ApplyError> {
+    fn prepare(self: Box<Self>, values: &Values, _receipt: &Receipt) -> Result<Box<dyn Write>, Failure> {
+        let value = Resolved::of("value", &self.target.config.value, values)?;
+        let body = body::json(&Body { value: Exposed(value.text()) })?;
+        Ok(Box::new(Prepared { target: self.target, body }))
+    }
+}
+
+struct Prepared {
+    target: Arc<Inner>,
+    body: SecretValue,
+}
+
+#[async_trait]
+impl Write for Prepared {
+    async fn send(self: Box<Self>) -> Result<Applied, ApplyError> {
         let Inner { base, config, connection, .. } = &*self.target;
-        let body = {
-            let value = Resolved::of("value", &config.value, values).map_err(ApplyError::before)?;
-            body::json(&Body { value: Exposed(value.text()) }).map_err(ApplyError::before)?
-        };
         let setting = format!("`path` and `secret_id` of target {}", base.name);
         connection
             .send(Call {
                 verb: Verb::Patch,
                 path: path(config, connection.config()),
                 family: Family::Secrets,
-                body: Some(body),
+                body: Some(self.body),
                 purpose: Purpose {
                     doing: format!("writing secret {:?}", config.secret_id),
                     scope: "that this API asks for (none is documented)",

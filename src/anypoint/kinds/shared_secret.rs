@@ -15,9 +15,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use self::stored::{Expiration, Stored};
+use self::stored::{Expiration, Modified, Stored};
 use super::{Base, CONFIRM_LIMIT, with_place};
 use crate::anypoint::call::{Call, Family, Path, Purpose, Verb};
 use crate::anypoint::connection::Connection;
@@ -26,7 +27,10 @@ use crate::anypoint::fingerprint::Fingerprint;
 use crate::anypoint::lookup::Named;
 use crate::config::{Expiry, SharedSecretTarget};
 use crate::model::{Failure, FailureCode, Receipt, Retry, SecretRef};
-use crate::sync::ports::{Applied, ApplyError, Observation, Observed, Proof, Stage, Target, TargetSpec};
+use crate::secret::SecretValue;
+use crate::sync::ports::{
+    Applied, ApplyError, Observation, Observed, Proof, Stage, Target, TargetSpec, Write,
+};
 use crate::sync::values::Values;
 
 const READ_SCOPE: &str = "Read secrets metadata (read:secrets_metadata)";
@@ -280,34 +284,51 @@ struct Seen {
     observation: Observation,
 }
 
-#[async_trait]
 impl Observed for Seen {
     fn observation(&self) -> &Observation {
         &self.observation
     }
 
-    async fn apply(self: Box<Self>, values: &Values, _receipt: &Receipt) -> Result<Applied, ApplyError> {
+    fn prepare(self: Box<Self>, values: &Values, _receipt: &Receipt) -> Result<Box<dyn Write>, Failure> {
         let Self { target, at, stored, observation } = *self;
         if let Some(refusal) = observation.refusal {
-            return Err(ApplyError::before(refusal));
+            return Err(refusal);
         }
         let Some(secret) = at.secret else {
-            return Err(ApplyError::before(bad_answer("writing a shared secret", "its id is not known")));
+            return Err(bad_answer("writing a shared secret", "its id is not known"));
         };
+        let today = target.base.clock.timestamp().to_zoned(TimeZone::UTC).date();
+        let expiration = request::expiration(target.config.expiry, &stored, today);
+        let body = request::body(&target.config, &stored.name, expiration, values)?;
+        let expired = expiration.filter(|date| *date < today);
+        Ok(Box::new(Prepared { target, group: at.group, secret, body, before: stored.modified, expired }))
+    }
+}
+
+struct Prepared {
+    target: Arc<Inner>,
+    group: String,
+    secret: String,
+    body: SecretValue,
+    /// When it was modified before.
+    before: Option<Modified>,
+    /// The expiration date that is sent, where it has passed.
+    expired: Option<Date>,
+}
+
+#[async_trait]
+impl Write for Prepared {
+    async fn send(self: Box<Self>) -> Result<Applied, ApplyError> {
+        let Self { target, group, secret, body, before: modified_before, expired } = *self;
         let clock = &target.base.clock;
         target.spacing(clock.now()).map_err(ApplyError::before)?;
-        let today = clock.timestamp().to_zoned(TimeZone::UTC).date();
-        let expiration = request::expiration(target.config.expiry, &stored, today);
-        let body =
-            request::body(&target.config, &stored.name, expiration, values).map_err(ApplyError::before)?;
-
         // Also a write whose answer is lost may move `modifiedAt`; one that was refused does not.
         let before = target.note_write(Some(clock.now()));
         let sent = target
             .connection
             .send(Call {
                 verb: Verb::Put,
-                path: target.path([at.group.as_str(), "sharedSecrets", secret.as_str()]),
+                path: target.path([group.as_str(), "sharedSecrets", secret.as_str()]),
                 family: Family::SecretsManager,
                 body: Some(body),
                 purpose: target.purpose("writing", &target.secret, WRITE_SCOPE),
@@ -323,12 +344,12 @@ impl Observed for Seen {
         };
 
         let mut notes = Vec::new();
-        if let Some(date) = expiration.filter(|date| *date < today) {
+        if let Some(date) = expired {
             notes.push(format!("the expiration date that was kept has passed: {date}"));
         }
         // The write is taken; a look that fails leaves it unproved, not failed.
-        let mark = match target.get(&at.group, &secret).await {
-            Ok(now) => match (now.modified, &stored.modified) {
+        let mark = match target.get(&group, &secret).await {
+            Ok(now) => match (now.modified, &modified_before) {
                 (Some(now), Some(before)) if now.is_after(before) => Some(now.mark),
                 (Some(now), None) => Some(now.mark),
                 _ => None,

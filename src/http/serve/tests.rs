@@ -1,4 +1,3 @@
-use std::future::pending;
 use std::net::SocketAddr;
 
 use axum::routing::{get, post};
@@ -54,7 +53,7 @@ impl Fixture {
 
 /// Generous times: only what a test is about is short.
 fn bounds() -> Bounds {
-    Bounds { connections: 8, first_request: LIMIT * 10, idle: LIMIT * 10 }
+    Bounds { connections: 8, first_request: LIMIT * 10, idle: LIMIT * 10, grace: LIMIT * 10 }
 }
 
 /// What comes until there is an answer as long as `fine`'s, or the end.
@@ -95,8 +94,9 @@ async fn a_header_that_never_ends_is_cut_off() {
     let (mut receive, mut send) = stream.split();
     let drip = async {
         send.write_all(b"GET / HTTP/1.1\r\n").await.ok();
+        let mut pace = tokio::time::interval(Duration::from_millis(20));
         while send.write_all(b"x: y\r\n").await.is_ok() {
-            timeout(Duration::from_millis(20), pending::<()>()).await.ok();
+            pace.tick().await;
         }
     };
     let mut text = Vec::new();
@@ -190,6 +190,17 @@ async fn a_request_under_way_is_answered_before_the_end() {
     assert!(read(&mut stream, "slow").await.ends_with("slow"));
     assert!(is_closed(&mut stream).await);
     fixture.ends().await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_never_answered_is_cut_off_after_the_grace() {
+    let fixture = Fixture::new(Bounds { grace: Duration::from_millis(50), ..bounds() }).await;
+    let mut stream = fixture.connect().await;
+    stream.write_all(b"GET /slow HTTP/1.1\r\nhost: relay\r\n\r\n").await.unwrap();
+    fixture.arrived.notified().await;
+    fixture.closing.cancel();
+    fixture.ends().await;
+    assert!(is_closed(&mut stream).await);
 }
 
 #[tokio::test]

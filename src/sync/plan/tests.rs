@@ -267,8 +267,56 @@ fn our_receipt_beside_the_version_from_before_the_write_proves_nothing() {
 #[test]
 fn a_foreign_roll_without_an_end_is_written_over_after_the_limit() {
     let seen = seen(None, "v2", Stage::Rolling);
-    let memory = TargetMemory { foreign_roll: Some(at(0)), ..TargetMemory::default() };
+    let memory = TargetMemory { restless: Some(at(0)), ..TargetMemory::default() };
     let decide = |second| plan(&spec(Proof::Receipt), &wanted(1), &seen, &memory, at(second), Leave::Write);
     assert!(matches!(decide(600), Plan::Wait(Outcome::Retrying(_))));
     assert_eq!(decide(601), Plan::Write(Why::WantedChanged));
+}
+
+#[test]
+fn an_application_that_is_down_gets_a_newer_value_at_once() {
+    let receipt = receipt(1);
+    let seen = seen(Some(&receipt), "v2", Stage::Down);
+    let decide = |number, leave| {
+        plan(&spec(Proof::Receipt), &wanted(number), &seen, &delivered(&receipt, "v2"), at(10), leave)
+    };
+    assert_eq!(decide(2, Leave::Write), Plan::Write(Why::WantedChanged));
+    assert_eq!(decide(1, Leave::Write), Plan::Wait(Outcome::Confirming), "what it has is what is wanted");
+}
+
+#[test]
+fn a_delivered_application_that_never_comes_to_rest_is_told_after_the_limit() {
+    let receipt = receipt(1);
+    let memory = TargetMemory { restless: Some(at(0)), ..delivered(&receipt, "v2") };
+    for stage in [Stage::Rolling, Stage::Down] {
+        let seen = seen(Some(&receipt), "v2", stage.clone());
+        let decide = |number, second| {
+            plan(&spec(Proof::Receipt), &wanted(number), &seen, &memory, at(second), Leave::Write)
+        };
+        assert_eq!(decide(1, 600), Plan::Wait(Outcome::Confirming), "{stage:?}");
+        assert!(matches!(decide(1, 601), Plan::Park(failure) if failure.code == FailureCode::RollOverdue));
+        assert_eq!(decide(2, 601), Plan::Write(Why::WantedChanged), "{stage:?}");
+    }
+}
+
+#[test]
+fn what_was_given_up_is_not_written_by_a_look_at_an_application_that_is_down() {
+    let failure = Failure::new(FailureCode::Denied, Retry::Slowly, "m", "n");
+    let given_up = GivenUp { digest: wanted(1).digest(), failure: failure.clone() };
+    let memory = TargetMemory { given_up: Some(given_up), ..TargetMemory::default() };
+    let seen = seen(None, "v1", Stage::Down);
+    let decide = |leave| plan(&spec(Proof::Receipt), &wanted(1), &seen, &memory, at(10), leave);
+    assert_eq!(decide(Leave::Look), Plan::Park(failure));
+    assert_eq!(decide(Leave::Insist), Plan::Write(Why::WantedChanged));
+}
+
+#[test]
+fn an_answered_write_of_a_kind_without_proof_is_not_sent_again() {
+    let receipt = receipt(1);
+    let seen = Observation { mark: None, ..seen(None, "", Stage::Settled) };
+    let mut memory = pending(&receipt, None, 1);
+    assert_eq!(decide(Proof::None, 1, &seen, &memory), Plan::Write(Why::Unanswered));
+    memory.answered(None);
+    assert_eq!(decide(Proof::None, 1, &seen, &memory), Plan::Nothing(Outcome::Accepted));
+    assert_eq!(decide(Proof::None, 2, &seen, &memory), Plan::Write(Why::WantedChanged));
 }

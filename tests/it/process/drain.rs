@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use anypoint_sandbox::anypoint::Endpoint;
+use anypoint_sandbox::ask_for;
 use anypoint_sandbox::faults::{Action, Gate, Rule};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use crate::support::{Bench, LIMIT, ORDERS_TARGET, Relay, Sent};
+use crate::support::{Answer, Bench, LIMIT, Line, ORDERS_TARGET, Relay, cell};
 
 /// Far below the drain's own deadline (25 s): what ends within it was not held.
 const PROMPTLY: Duration = Duration::from_secs(5);
@@ -34,10 +35,13 @@ async fn writing() -> (Bench, Relay, Gate) {
     (bench, relay, gate)
 }
 
+/// Sends the signal, and waits until the relay says that it drains, or is gone.
 async fn drains(relay: &Relay, signal: &str) {
     relay.signal(signal).await;
     let draining = |line: &serde_json::Value| line["signal"] == format!("SIG{signal}");
     relay.logs("the drain", draining).await;
+    let told = async || (relay.probe("/readyz").await != Some(200)).then_some(());
+    ask_for("a relay that drains", LIMIT, told).await;
 }
 
 #[tokio::test]
@@ -45,9 +49,7 @@ async fn a_signal_lets_the_running_sync_finish_and_takes_no_new_work() {
     for signal in ["TERM", "INT"] {
         let (bench, relay, gate) = writing().await;
         drains(&relay, signal).await;
-        assert_ne!(relay.probe("/readyz").await, Some(200), "not ready");
-        let sent = relay.try_trigger(r#"{"all":true}"#).await;
-        assert!(matches!(sent, Sent::NobodyListens | Sent::Status(503)), "{sent:?}");
+        assert_eq!(cell(&relay.trigger(r#"{"all":true}"#, "").await), (503, "draining"));
 
         gate.open();
         let (status, log) = relay.ends_within(PROMPTLY).await;
@@ -55,6 +57,58 @@ async fn a_signal_lets_the_running_sync_finish_and_takes_no_new_work() {
         assert!(log.contains(r#""outcome":"confirming","wrote":"wanted_changed""#), "{log}");
         assert_eq!(bench.anypoint.app("orders-api").desired_secure()["db.password"], "second-password");
     }
+}
+
+#[tokio::test]
+async fn while_the_last_run_is_under_way_both_listeners_answer_and_every_answer_is_the_last() {
+    let (_bench, relay, gate) = writing().await;
+    let (mut kept, mut silent) = (Line::to(&relay.hooks).await, Line::to(&relay.admin).await);
+    let get = |path| format!("GET {path} HTTP/1.1\r\nhost: relay\r\n\r\n");
+    kept.send(&get("/healthz")).await;
+    assert!(!kept.answer("GET", "/healthz").await.unwrap().0.contains_key("connection"));
+    drains(&relay, "TERM").await;
+
+    let told = |(headers, answer): (http::HeaderMap, Answer)| {
+        assert_eq!(headers["connection"], "close", "{}", answer.text);
+        (headers, answer)
+    };
+    for hook in ["/hooks/sns", "/hooks/eventbridge", "/hooks/trigger"] {
+        let mut sender = Line::to(&relay.hooks).await;
+        let body = "x".repeat(1_000_000);
+        let length = body.len();
+        sender
+            .send(&format!("POST {hook} HTTP/1.1\r\nhost: relay\r\ncontent-length: {length}\r\n\r\n"))
+            .await;
+        // The head was read by now, and most of the body is still to come.
+        assert_eq!(relay.probe("/healthz").await, Some(200));
+        assert!(sender.send(&body).await, "{hook}: a sender who cannot send may not read the answer");
+        let (headers, answer) = told(sender.answer("POST", hook).await.expect("an answer"));
+        assert_eq!(cell(&answer), (503, "draining"), "{hook}");
+        assert_eq!(headers["retry-after"], "10", "{hook}");
+        assert!(sender.answer("POST", hook).await.is_none(), "{hook}: closed");
+    }
+    for (url, path, status) in [
+        (&relay.hooks, "/healthz", 200),
+        (&relay.hooks, "/readyz", 503),
+        (&relay.admin, "/healthz", 200),
+        (&relay.admin, "/readyz", 503),
+        (&relay.admin, "/metrics", 200),
+        (&relay.admin, "/status", 200),
+    ] {
+        let mut probe = Line::to(url).await;
+        probe.send(&get(path)).await;
+        assert_eq!(told(probe.answer("GET", path).await.expect("an answer")).1.status, status, "{path}");
+    }
+    for (line, path) in [(&mut kept, "/healthz"), (&mut silent, "/metrics")] {
+        line.send(&get(path)).await;
+        assert_eq!(told(line.answer("GET", path).await.expect("it was open before")).1.status, 200);
+    }
+
+    gate.open();
+    let over = Instant::now();
+    let (status, log) = relay.ends_within(PROMPTLY).await;
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(over.elapsed() < Duration::from_secs(2), "{:?}", over.elapsed());
 }
 
 #[tokio::test]
@@ -78,10 +132,8 @@ async fn the_second_signal_does_not_wait_for_a_file_that_cannot_be_read() {
     let file = bench.write("relay.yaml", file);
     let relay = Relay::start(bench.binary().arg("serve").arg(file)).await;
     // The first look at the target waits for the file now.
-    let waits = async || relay.target("orders-api").await["running_since"].is_string();
-    while !waits().await {
-        tokio::task::yield_now().await;
-    }
+    let runs = async || relay.target("orders-api").await["running_since"].as_str().map(drop);
+    ask_for("a run", LIMIT, runs).await;
     drains(&relay, "TERM").await;
     relay.signal("TERM").await;
     let (status, log) = relay.ends_within(PROMPTLY).await;

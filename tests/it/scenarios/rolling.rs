@@ -149,3 +149,13 @@ async fn a_newer_version_supersedes_our_own_roll_where_that_is_set_and_anypoint_
         assert_eq!(bench.passwords(), ran);
     }
 }
+
+#[tokio::test]
+async fn an_application_that_crashed_over_the_old_password_gets_the_new_one_at_once() {
+    let bench = Bench::orders().await;
+    bench.tell_by_eventbridge();
+    bench.anypoint.app("orders-api").crash();
+    bench.orders_db().rotate_password("second-password");
+    bench.arrives("orders-api", "db.password", "second-password").await;
+    bench.in_sync("orders-api").await;
+}

@@ -1,6 +1,7 @@
 //! One sandbox, one relay, and the questions that tests ask.
 
 use std::collections::BTreeMap;
+use std::fmt::from_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -249,18 +250,12 @@ targets:
     /// Waits until the target's last run ended with this outcome and nothing is due for it.
     pub(crate) async fn ended_as(&self, target: &str, outcome: &str) {
         let target = name(target);
-        let what = || format!("{target} {outcome}; it is {:?}", self.board().outcome(&target));
-        let started = tokio::time::Instant::now();
-        loop {
+        let what = from_fn(|f| write!(f, "{target} {outcome}; it is {:?}", self.board().outcome(&target)));
+        let ended = || {
             let resting = matches!(self.phase(&target), Phase::Idle | Phase::Parked);
-            let label = self.board().outcome(&target).map(|outcome| outcome.label());
-            if resting && label == Some(outcome) {
-                return;
-            }
-            assert!(started.elapsed() < LIMIT, "waited in vain for {}", what());
-            tokio::task::yield_now().await;
-            tokio::time::timeout(Duration::from_millis(5), std::future::pending::<()>()).await.ok();
-        }
+            resting && self.board().outcome(&target).is_some_and(|last| last.label() == outcome)
+        };
+        wait_until(what, LIMIT, ended).await;
     }
 
     /// Waits until every replica runs with this value and the relay says so.

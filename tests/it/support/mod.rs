@@ -7,10 +7,10 @@ mod senders;
 mod trigger;
 
 pub(crate) use bench::{Bench, EVENTBRIDGE_KEY, LIMIT, ORDERS_SECRET, ORDERS_TARGET, TRIGGER_KEY, name};
-pub(crate) use process::{Relay, Run, Sent, binary, text, without};
+pub(crate) use process::{Relay, Run, binary, text, without};
 pub(crate) use scene::{
     COMPARES_SECRETS, LOOKS_AT_TARGETS, NEVER_POLLS, RETRIES_SLOWLY, Setting, another_second,
     make_reads_fresh, now,
 };
-pub(crate) use senders::{cell, pass};
+pub(crate) use senders::{Line, cell, pass};
 pub(crate) use trigger::{Answer, answer, client, signed_with};

@@ -1,13 +1,14 @@
 //! The binary as a process of its own: its output, its exit code, its end.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt::from_fn;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anypoint_sandbox::anypoint::NONE;
-use anypoint_sandbox::wait_for;
+use anypoint_sandbox::{ask_for, wait_for};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -148,11 +149,13 @@ impl Relay {
     }
 
     async fn becomes_ready(&self) {
-        let started = tokio::time::Instant::now();
-        while self.probe("/readyz").await != Some(200) {
-            assert!(started.elapsed() < LIMIT, "never ready: {}", self.log());
-            tokio::task::yield_now().await;
-        }
+        let ready = async || (self.probe("/readyz").await? == 200).then_some(());
+        self.asked("a relay that is ready", ready).await;
+    }
+
+    /// Waits until `ask` finds an answer.
+    async fn asked<T>(&self, what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+        ask_for(from_fn(|f| write!(f, "{what}\n{}", self.log())), LIMIT, ask).await
     }
 
     /// The status of a probe of the admin listener; none where nobody answers.
@@ -196,20 +199,6 @@ impl Relay {
         self.post(&format!("/hooks/trigger{query}"), &signed(&id, body), body).await
     }
 
-    /// Sends a signed trigger to a relay that may be gone.
-    pub(crate) async fn try_trigger(&self, body: &str) -> Sent {
-        const PATH: &str = "/hooks/trigger";
-        let mut request = client().post(format!("{}{PATH}", self.hooks)).body(body.to_owned());
-        for (name, value) in signed("msg_0123456789", body) {
-            request = request.header(name, value);
-        }
-        match try_answer("POST", PATH, request).await {
-            Ok(answer) => Sent::Status(answer.status),
-            Err(error) if error.is_connect() => Sent::NobodyListens,
-            Err(error) => Sent::BrokenOff(error.to_string()),
-        }
-    }
-
     /// What the status page says about a target.
     pub(crate) async fn target(&self, name: &str) -> Value {
         let status = self.ask("/status").await.body;
@@ -219,55 +208,36 @@ impl Relay {
 
     /// Waits until the status page shows this outcome of a target and nothing is under way for it.
     pub(crate) async fn shows(&self, name: &str, outcome: &str) -> Value {
-        let started = tokio::time::Instant::now();
-        loop {
-            let target = self.target(name).await;
-            if target["outcome"] == outcome && target["running_since"].is_null() {
-                return target;
-            }
-            assert!(started.elapsed() < LIMIT, "{name} is not {outcome} but {target}\n{}", self.log());
-            tokio::task::yield_now().await;
-        }
+        self.rests(name, outcome, |target| target["outcome"] == outcome).await
     }
 
     /// Waits until the status page shows a failure of a target.
     pub(crate) async fn shows_failure(&self, name: &str) -> Value {
-        let started = tokio::time::Instant::now();
-        loop {
+        self.rests(name, "failing", |target| target["failure"].is_object()).await
+    }
+
+    async fn rests(&self, name: &str, what: &str, pick: impl Fn(&Value) -> bool) -> Value {
+        let ask = async || {
             let target = self.target(name).await;
-            if target["failure"].is_object() && target["running_since"].is_null() {
-                return target;
-            }
-            assert!(started.elapsed() < LIMIT, "{name} does not fail: {target}\n{}", self.log());
-            tokio::task::yield_now().await;
-        }
+            (pick(&target) && target["running_since"].is_null()).then_some(target)
+        };
+        self.asked(&format!("{name} {what}"), ask).await
     }
 
     /// Waits until each of these targets has had a run for which `pick` holds.
     pub(crate) async fn have_run(&self, targets: &[&str], pick: impl Fn(&str, &Value) -> bool) {
-        let started = tokio::time::Instant::now();
-        loop {
+        let ask = async || {
             // Not held to the contract, which takes its time for a page with a hundred targets.
             let page = client().get(format!("{}/status", self.admin)).send().await.unwrap();
             let page: Value = page.json().await.unwrap();
-            let histories: BTreeMap<&str, &Vec<Value>> = page["targets"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|target| (target["target"].as_str().unwrap(), target["history"].as_array().unwrap()))
-                .collect();
-            let ran = |target: &&&str| histories[**target].iter().any(|run| pick(target, run));
-            let missing: Vec<_> = targets.iter().filter(|target| !ran(target)).collect();
-            if missing.is_empty() {
-                return;
-            }
-            assert!(
-                started.elapsed() < LIMIT,
-                "not as wanted: {:#?}",
-                missing.iter().map(|target| (target, histories[**target])).collect::<Vec<_>>()
-            );
-            tokio::task::yield_now().await;
-        }
+            let ran = page["targets"].as_array().unwrap().iter().filter_map(|shown| {
+                let name = shown["target"].as_str()?;
+                shown["history"].as_array()?.iter().any(|run| pick(name, run)).then_some(name)
+            });
+            let ran: BTreeSet<&str> = ran.collect();
+            targets.iter().all(|target| ran.contains(target)).then_some(())
+        };
+        self.asked(&format!("runs as wanted of each of {targets:?}"), ask).await;
     }
 
     /// Sends a signal, such as `TERM`.
@@ -292,15 +262,6 @@ impl Relay {
         self.child.kill().await.unwrap();
         self.log()
     }
-}
-
-/// What became of a request to a relay that may be gone.
-#[derive(Debug)]
-pub(crate) enum Sent {
-    Status(u16),
-    NobodyListens,
-    #[expect(dead_code, reason = "shown where a test fails")]
-    BrokenOff(String),
 }
 
 async fn keep(stream: impl AsyncRead + Unpin, log: Arc<Mutex<String>>) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anypoint_relay::clock::{Clock, SystemClock};
 use anypoint_relay::webhook_signature;
+use anypoint_sandbox::ask_for;
 use anypoint_sandbox::aws::{Sink, SnsMessage, events};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -95,19 +96,14 @@ impl Bench {
 
     /// Waits until `count` notifications of this route were answered so.
     pub(crate) async fn counts(&self, route: &str, verdict: &str, count: u64) {
-        let waiting = async {
-            while self.counted(route, verdict).await < count {
-                tokio::time::timeout(Duration::from_millis(5), std::future::pending::<()>()).await.ok();
-            }
-        };
-        let waited = tokio::time::timeout(LIMIT, waiting).await;
-        assert!(waited.is_ok(), "waited in vain for {count} notifications by {route} that are {verdict}");
+        let what = format_args!("{count} notifications by {route} that are {verdict}");
+        let counted = async || (self.counted(route, verdict).await >= count).then_some(());
+        ask_for(what, LIMIT, counted).await;
     }
 
     /// A connection to the hooks.
     pub(crate) async fn connect(&self) -> Line {
-        let address = self.hooks().trim_start_matches("http://");
-        Line(TcpStream::connect(address).await.unwrap())
+        Line::to(self.hooks()).await
     }
 }
 
@@ -121,9 +117,14 @@ pub(crate) fn cell(answer: &Answer) -> (u16, &str) {
 pub(crate) struct Line(TcpStream);
 
 impl Line {
-    /// Sends this; the other side may have hung up.
-    pub(crate) async fn send(&mut self, text: &str) {
-        self.0.write_all(text.as_bytes()).await.ok();
+    /// A connection to a listener.
+    pub(crate) async fn to(url: &str) -> Self {
+        Self(TcpStream::connect(url.trim_start_matches("http://")).await.unwrap())
+    }
+
+    /// Sends this, and says whether the other side took it: it may have hung up.
+    pub(crate) async fn send(&mut self, text: &str) -> bool {
+        self.0.write_all(text.as_bytes()).await.is_ok()
     }
 
     /// The answer to a request to this path, held to `openapi.yaml`, with its headers; none if the

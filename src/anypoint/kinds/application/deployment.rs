@@ -116,6 +116,8 @@ fn stage(value: &Value) -> (Stage, bool) {
     };
     match (status, running) {
         (Some("APPLIED"), Some("RUNNING")) => (Stage::Settled, versions_agree),
+        // The versions say that no roll is under way.
+        (Some("APPLIED"), Some("NOT_RUNNING")) if versions_agree => (Stage::Down, true),
         // Public clients take `STARTED` for done as well; the specification does not say so.
         (Some("APPLIED" | "STARTED"), None | Some("RUNNING" | "STARTED")) => (Stage::Settled, false),
         _ => (Stage::Rolling, true),
@@ -184,11 +186,13 @@ mod tests {
         let proved = (Stage::Settled, true);
         let unproved = (Stage::Settled, false);
         let rolling = (Stage::Rolling, true);
+        let down = (Stage::Down, true);
         for (extra, expected) in [
             (json!({}), &proved),
             (json!({"lastSuccessfulVersion": "v1"}), &rolling),
             (json!({"status": "APPLYING"}), &rolling),
-            (json!({"application": {"status": "NOT_RUNNING"}}), &rolling),
+            (json!({"application": {"status": "NOT_RUNNING"}}), &down),
+            (json!({"application": {"status": "NOT_RUNNING"}, "lastSuccessfulVersion": null}), &rolling),
             (json!({"status": "UNHEARD_OF"}), &rolling),
             (json!({"lastSuccessfulVersion": null}), &unproved),
             (json!({"desiredVersion": null, "lastSuccessfulVersion": null}), &unproved),

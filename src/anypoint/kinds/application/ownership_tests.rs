@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::deployment::Deployment;
-use super::{Write, ownership, write};
+use super::{Patch, ownership, patch};
 use crate::config::{ApplicationTarget, Platform};
 use crate::model::{
     ConnectionName, Failure, FailureCode, Mark, Receipt, Stamp, TargetName, ValueSource, Wanted,
@@ -48,12 +48,12 @@ fn refusal(config: &ApplicationTarget, stored: &Deployment) -> Option<Failure> {
     ownership::refusal(config, &TargetName::parse("orders").unwrap(), stored)
 }
 
-fn attempt(config: &ApplicationTarget, stored: &Deployment) -> Result<Write, Failure> {
-    write(config, stored, &Values::default(), &receipt())
+fn attempt(config: &ApplicationTarget, stored: &Deployment) -> Result<Patch, Failure> {
+    patch(config, stored, &Values::default(), &receipt())
 }
 
 /// The two maps of a write's body.
-fn maps(write: &Write) -> (Texts, Texts) {
+fn maps(write: &Patch) -> (Texts, Texts) {
     let body: Value = serde_json::from_slice(write.body.expose_bytes()).unwrap();
     let service = &body["application"]["configuration"]["mule.agent.application.properties.service"];
     assert_eq!(service["applicationName"], "orders");
