@@ -78,9 +78,11 @@ async fn an_unknown_application_name_lists_those_that_exist() {
 async fn names_of_many_targets_are_looked_up_in_one_list() {
     let world = World::new();
     let connection = world.connection();
-    for target in ["a", "b", "c"] {
-        let target = world.target_on(&connection, target, application());
-        target.observe().await.ok().unwrap();
+    for name in ["a", "b", "c"] {
+        let TargetKind::Application(mut app) = application() else { unreachable!() };
+        app.deployment = format!("no-{name}");
+        let target = world.target_on(&connection, name, TargetKind::Application(app));
+        assert_eq!(observe_failure(&target).await.code, FailureCode::NotFound);
     }
     let lists =
         world.fake.seen("GET", "/deployments").into_iter().filter(|r| r.path.ends_with("/deployments"));
