@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::map_response_with_state;
+use futures_util::StreamExt;
 use tokio::net::TcpListener;
 
 use crate::admin::{self, AdminState};
@@ -31,13 +32,13 @@ use crate::queue::{Note, Queue, Reason};
 use crate::reconcile::{Intervals, Reconcile};
 use crate::status::StatusBoard;
 use crate::sync::Sync;
+use crate::sync::forecast::{Forecast, forecast};
 use crate::sync::ports::{Secrets, TargetSpec};
 use crate::sync::versions::VersionLog;
 use crate::telemetry::metrics::Metrics;
 use crate::worker::Workshop;
 use parts::{
-    Certificates, Confirmer, build_queue, build_stations, open_connections, open_memory, replay_limits,
-    secrets_of,
+    Certificates, Confirmer, build_queue, build_stations, open_connections, open_memory, secrets_of,
 };
 
 /// Connections of the hooks at once, or twice the concurrent requests if those are more. Half of the
@@ -124,7 +125,7 @@ impl App {
             board: Arc::clone(&board),
             metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock),
-            seen: Mutex::new(ReplayMemory::new(replay_limits(&config))),
+            seen: Mutex::new(ReplayMemory::new((&config.ingress).into())),
         };
         let workshop = Arc::new(Workshop {
             sync,
@@ -198,12 +199,45 @@ impl App {
         outcomes
     }
 
+    /// Foretells what a run would do with the named targets, or with all; writes nothing anywhere.
+    pub async fn forecast(&self, targets: &[TargetName]) -> Vec<(TargetName, Forecast)> {
+        let sync = &self.workshop.sync;
+        let sync = Sync {
+            secrets: Arc::clone(&sync.secrets),
+            versions: Arc::clone(&sync.versions),
+            memory: Arc::new(sync.memory.detached()),
+            clock: Arc::clone(&sync.clock),
+            poll: sync.poll,
+        };
+        let chosen = self.workshop.stations.iter();
+        let chosen = chosen.filter(|(name, _)| targets.is_empty() || targets.contains(name));
+        let looks = chosen.map(|(name, station)| {
+            let (sync, target) = (&sync, Arc::clone(&station.target));
+            async move {
+                loop {
+                    let foretold = forecast(sync, target.as_ref()).await;
+                    let Some(turn) = foretold.turn() else { return (name.clone(), foretold) };
+                    pause(turn).await;
+                }
+            }
+        });
+        futures_util::stream::iter(looks).buffered(self.config.queue.workers).collect().await
+    }
+
     fn start_workers(&self, lifecycle: &Lifecycle) {
         for _ in 0..self.config.queue.workers {
             let workshop = Arc::clone(&self.workshop);
             lifecycle.spawn("worker", async move { workshop.work().await });
         }
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a forecast holds no worker, and its turn comes at a known time"
+)]
+async fn pause(turn: Duration) {
+    tokio::time::sleep(turn).await;
 }
 
 /// A relay with its addresses taken.

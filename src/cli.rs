@@ -1,11 +1,13 @@
 //! The commands; the only place with `anyhow` and standard output.
 //!
 //! Results go to standard output, logs and errors to standard error. Exit codes: 0 as asked, 1 not as
-//! asked (each command says what that means), 2 wrong usage, 3 not decided in time.
+//! asked (each command says what that means), 2 wrong usage (for `plan` also: work to do), 3 not decided
+//! in time.
 
 pub mod check;
 pub mod health;
 pub mod inspect;
+pub mod plan;
 pub mod serve;
 pub mod sync;
 pub mod trigger;
@@ -48,6 +50,7 @@ enum Command {
     },
     Trigger(trigger::TriggerArgs),
     Sync(sync::SyncArgs),
+    Plan(plan::PlanArgs),
     Inspect(inspect::InspectArgs),
     Health(health::HealthArgs),
 }
@@ -81,6 +84,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             block_on(serve::serve(&file))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Plan(args) => Ok(block_on(plan::plan(&args, &mut out))?.into()),
         Command::Sync(args) => Ok(block_on(sync::sync(&args, &mut out))?.into()),
         Command::Trigger(args) => {
             let ended = block_on(trigger::trigger(&args, &crate::clock::SystemClock, &mut out))?;

@@ -10,6 +10,7 @@ mod names;
 mod next;
 mod outcome;
 mod secret_ref;
+mod sns_host;
 mod state;
 
 pub use arn::{ArnError, SecretArn, TopicArn};

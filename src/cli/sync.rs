@@ -88,7 +88,8 @@ fn tell(waiting: &[(TargetName, Option<Outcome>)]) {
     }
 }
 
-fn known(config: &Config, names: &[String]) -> anyhow::Result<Vec<TargetName>> {
+/// The targets of these names; none where there are no names.
+pub(super) fn known(config: &Config, names: &[String]) -> anyhow::Result<Vec<TargetName>> {
     let mut targets = Vec::new();
     for name in names {
         match TargetName::parse(name) {

@@ -44,6 +44,23 @@ impl TargetKind {
         }
     }
 
+    /// The thing in Anypoint, or the endpoint, as a person knows it.
+    pub fn place(&self) -> String {
+        match self {
+            TargetKind::Application(target) => format!("deployment {:?}", target.deployment),
+            TargetKind::SharedSecret(target) => {
+                format!("shared secret {:?} of group {:?}", target.name, target.group)
+            }
+            TargetKind::SecretValue(target) => format!("secret {:?}", target.secret_id),
+            TargetKind::Http(target) => target.url.clone(),
+        }
+    }
+
+    /// Whether a write restarts something.
+    pub fn rolls(&self) -> bool {
+        matches!(self, TargetKind::Application(_))
+    }
+
     /// Every value source of the target, with the name it is written under.
     pub fn sources(&self) -> Vec<(&str, &ValueSource)> {
         fn named(map: &BTreeMap<String, ValueSource>) -> impl Iterator<Item = (&str, &ValueSource)> {

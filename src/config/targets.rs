@@ -75,21 +75,15 @@ fn target(value: &Value<'_>, name: &TargetName, connections: &Connections) -> Op
     Some(Target { name: name.clone(), coalesce, kind })
 }
 
-/// Refuses a second target for one thing in Anypoint: each would undo what the other wrote.
+/// Refuses a second target for one thing in Anypoint: each would undo what the other wrote. That a name
+/// and an id mean one thing is found out when the name is looked up.
 fn one_writer(
     value: &Value<'_>,
     kind: &TargetKind,
     connections: &Connections,
     writers: &mut HashMap<String, (String, usize)>,
 ) {
-    let thing = match kind {
-        TargetKind::Application(target) => format!("deployment {:?}", target.deployment),
-        TargetKind::SharedSecret(target) => {
-            format!("shared secret {:?} of group {:?}", target.name, target.group)
-        }
-        TargetKind::SecretValue(target) => format!("secret {:?}", target.secret_id),
-        TargetKind::Http(_) => return,
-    };
+    let thing = kind.place();
     let Some(connection) = kind.connection() else { return };
     let key = format!("{} {thing}", connections.environment(connection));
     if let Some((first, line)) = writers.get(&key) {

@@ -9,11 +9,12 @@
 //! reasons that a look does not show, such as a scope that only the write needs.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::plan::{Leave, Plan, Why};
 use super::ports::Target;
 use super::{Decided, Pass, Stop, Sync, awaiting_roll};
-use crate::model::{Failure, Outcome, Receipt, SecretRef, Stamp, VersionSeen, Wanted};
+use crate::model::{Failure, Outcome, Receipt, Retry, SecretRef, Stamp, VersionSeen, Wanted};
 
 /// What a run would do, and from which versions to which.
 #[derive(Debug)]
@@ -39,6 +40,16 @@ pub enum Step {
     Refuse(Failure),
     /// It cannot be told: AWS or the target could not be looked at.
     Unknown(Failure),
+}
+
+impl Forecast {
+    /// The time until its turn, where requests of others came first and nothing was looked at.
+    pub fn turn(&self) -> Option<Duration> {
+        match &self.step {
+            Step::Unknown(Failure { retry: Retry::Turn(turn), .. }) => Some(*turn),
+            _ => None,
+        }
+    }
 }
 
 /// Foretells a run over `target`.

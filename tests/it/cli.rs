@@ -2,6 +2,7 @@
 
 mod check;
 mod inspect;
+mod plan;
 mod sync;
 mod trigger;
 mod usage;

@@ -176,6 +176,7 @@ impl Inner {
         }
         let list = || self.read_call(self.path([ids.group.as_str(), "sharedSecrets"]), &self.secret);
         let secret = self.secret.id(&self.connection, clock, list).await?;
+        self.connection.sole_writer(&self.secret, &secret)?;
         ids.secret = Some(secret.clone());
         let stored = self.get(&ids.group, &secret).await.map_err(Look::along(&ids))?;
         Ok((ids, stored))

@@ -60,9 +60,7 @@ impl Story {
         let app =
             bench.anypoint.deploy(APP, [("http.port", "8081"), ("db.user", "app")], [("db.password", "old")]);
         app.scale(2).roll_time(Duration::from_millis(10));
-        // As fast as the real limit lets it, so that the story is short.
-        let file = bench.file(TARGET).replace("  prod:\n", "  prod:\n    application_manager_rate: 15\n");
-        bench.start_with(&file).await;
+        bench.start(TARGET).await;
         let auth = Auth::ApiKey { header: "x-api-key".to_owned(), value: EVENTBRIDGE_KEY.to_owned() };
         let bus = bench.aws.api_destination(format!("{}/hooks/eventbridge", bench.hooks()), auth);
         Self { bench, app, secret, bus, proof }

@@ -1,0 +1,91 @@
+//! `plan`: what a run would do, told without doing it.
+
+use anypoint_sandbox::anypoint::Endpoint;
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::support::{Bench, ORDERS_TARGET, Run};
+
+fn plan(bench: &Bench, targets: &str, arguments: &[&str]) -> Command {
+    let file = bench.write("relay.yaml", bench.file(targets));
+    let mut command = bench.binary();
+    command.arg("plan").arg(file).args(arguments);
+    command
+}
+
+async fn foretold(bench: &Bench, exit: i32) -> Value {
+    Run::of(&mut plan(bench, ORDERS_TARGET, &["--json"])).await.ended(exit).json()[0].clone()
+}
+
+async fn synced(bench: &Bench) {
+    let file = bench.write("relay.yaml", bench.file(ORDERS_TARGET));
+    let mut command = bench.binary();
+    Run::of(command.arg("sync").arg(file)).await.ended(0);
+}
+
+#[tokio::test]
+async fn a_rotation_is_foretold_with_its_versions_names_and_place_and_nothing_is_written() {
+    let bench = Bench::with_orders().await;
+    synced(&bench).await;
+    let held = bench.orders_db().current_version();
+    let wanted = bench.orders_db().rotate_password("second-password");
+    let patches = bench.patches();
+
+    let run = Run::of(&mut plan(&bench, ORDERS_TARGET, &[])).await.ended(2);
+    let expected = format!(
+        "orders-api  write    wanted changed\n\
+         {0}prod/orders/db: {1} -> {2}\n\
+         {0}to deployment \"orders-api\": db.password, db.user; it restarts\n",
+        " ".repeat(12),
+        &held[..8],
+        &wanted[..8],
+    );
+    assert_eq!(run.out, expected);
+    assert!(!run.out.contains("second-password") && !run.err.contains("second-password"), "{run:?}");
+    assert_eq!(bench.patches(), patches);
+    assert_eq!(bench.running("orders-api", "db.password"), ["first-password"]);
+
+    synced(&bench).await;
+    assert_eq!(bench.running("orders-api", "db.password"), ["second-password"]);
+    let after = foretold(&bench, 0).await;
+    assert_eq!((&after["step"], &after["versions"]), (&json!("nothing"), &json!([])));
+}
+
+#[tokio::test]
+async fn a_write_that_would_lose_a_property_is_foretold_as_refused() {
+    let bench = Bench::new().await;
+    bench.aws.create_secret("prod/orders/db", crate::support::ORDERS_SECRET);
+    bench.anypoint.deploy("orders-api", [("a", "b")], [("db.password", "old"), ("partner.key", "kept")]);
+    let told = foretold(&bench, 1).await;
+    assert_eq!((&told["step"], &told["code"]), (&json!("refuse"), &json!("would_lose")), "{told}");
+    assert!(told["message"].as_str().unwrap().contains("partner.key"), "{told}");
+}
+
+#[tokio::test]
+async fn a_value_that_does_not_fit_is_foretold_as_refused() {
+    let bench = Bench::with_orders().await;
+    bench.orders_db().rotate_password(&"x".repeat(1025));
+    let told = foretold(&bench, 1).await;
+    assert_eq!((&told["step"], &told["code"]), (&json!("refuse"), &json!("too_long")), "{told}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_looked_at_is_told_with_the_next_step() {
+    let bench = Bench::with_orders().await;
+    bench.anypoint.app("orders-api").remove();
+    let told = foretold(&bench, 1).await;
+    assert_eq!((&told["step"], &told["code"]), (&json!("unknown"), &json!("not_found")), "{told}");
+    assert!(told["next_step"].as_str().is_some_and(|step| step.contains("deployment")), "{told}");
+}
+
+#[tokio::test]
+async fn a_roll_under_way_is_foretold_as_a_wait() {
+    let bench = Bench::with_orders().await;
+    synced(&bench).await;
+    let app = bench.anypoint.app("orders-api");
+    app.roll_by_hand();
+    app.foreign_redeploy(anypoint_sandbox::anypoint::Redeploy::of_stored());
+    let told = foretold(&bench, 2).await;
+    assert_eq!(told["step"], "wait", "{told}");
+    assert_eq!(bench.anypoint.requests().of(Endpoint::DeploymentPatch), 1);
+}
