@@ -317,7 +317,7 @@ impl<'a> Pass<'a> {
                 FailureCode::Internal,
                 Retry::Backoff,
                 format!("the receipts file could not be written: {error}"),
-                "make the folder of `receipts.file` writable for the relay, or free space there",
+                "make the folder of the file under `receipts` writable for the relay, or free space there",
             ))
         })
     }
