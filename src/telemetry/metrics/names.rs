@@ -39,7 +39,7 @@ names! {
     ForeignWrites = "relay_foreign_writes_total",
         "Times that the target was found changed by somebody else";
     Propagation = "relay_propagation_seconds",
-        "From the change in AWS to the proof at the target";
+        "From the change in AWS to the proof at the target; a first delivery does not count";
     Notifications = "relay_notifications_total",
         "Notifications by route and what became of them";
     RotationAlerts = "relay_rotation_alerts_total",
