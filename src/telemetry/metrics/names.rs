@@ -47,7 +47,7 @@ names! {
     QueueKeys = "relay_queue_keys",
         "Targets by where they stand in the queue";
     Requests = "relay_requests_total",
-        "Requests of the relay by API family and class of answer";
+        "Requests to the relay by route and class of answer";
     BuildInfo = "relay_build_info",
         "Always 1; the label tells the version";
 }
