@@ -468,14 +468,21 @@ async fn names_of_many_targets_are_looked_up_in_one_list() {
     let connections: Connections = [(name(), world.connection())].into();
     let credentials: Arc<dyn Credentials> = Arc::<Fixed>::clone(&world.credentials);
     let clock: Arc<dyn Clock> = Arc::new(world.clock.clone());
-    for target in ["a", "b", "c"] {
+    let names = ["a", "b", "c"];
+    let list = names.map(|name| json!({"id": format!("dep-{name}"), "name": name}));
+    world.fake.fault("GET", "/deployments", Answer::Json(200, json!({"total": 3, "items": list})));
+    for target in names {
+        let TargetKind::Application(mut app) = application() else { unreachable!() };
+        app.deployment = target.to_owned();
         let target = config::Target {
             name: TargetName::parse(target).unwrap(),
             coalesce: Duration::ZERO,
-            kind: application(),
+            kind: TargetKind::Application(app),
         };
-        let target = build(&target, &connections, &credentials, &clock, &HttpClients::default()).unwrap();
-        target.observe().await.ok().unwrap();
+        let built = build(&target, &connections, &credentials, &clock, &HttpClients::default()).unwrap();
+        // Only the list knows of them; what is asked for shows that their names were found.
+        built.observe().await.err().unwrap();
+        assert!(!world.fake.seen("GET", &format!("/deployments/dep-{}", target.name)).is_empty());
     }
     let lists =
         world.fake.seen("GET", "/deployments").into_iter().filter(|r| r.path.ends_with("/deployments"));
