@@ -20,7 +20,7 @@ use super::writers::Writers;
 use crate::clock::Clock;
 use crate::config;
 use crate::credential::Credentials;
-use crate::model::{ConnectionName, Failure, FailureCode, Retry};
+use crate::model::{ConnectionName, Failure, FailureCode, Retry, show_duration};
 use crate::outbound;
 use crate::secret::SecretValue;
 
@@ -123,10 +123,10 @@ impl Connection {
                 FailureCode::RateLimited,
                 Retry::Turn(wait),
                 format!(
-                    "connection {}: requests to the {} wait {} ms for their turn",
+                    "connection {}: requests to the {} wait {} for their turn",
                     self.config.name,
                     family.as_str(),
-                    wait.as_millis()
+                    show_duration(wait)
                 ),
                 "none: the target's turn comes",
             )

@@ -1,13 +1,8 @@
 //! The Application Manager (contract 3c): list, GET and PATCH of deployments, behind its limit.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-
-use axum::extract::{ConnectInfo, Path, Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::Path;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Family, Problem, error, refuse};
@@ -16,8 +11,9 @@ use super::deployment::{Author, Deployment, DesiredState, UpdateStrategy};
 use super::history::Map;
 use super::lost::{self, Write};
 use super::rules::Rules;
-use super::token::{Place, admit, content_type};
-use super::world::{Shared, World};
+use super::token::content_type;
+use super::visit::{Id, Visit};
+use super::world::World;
 
 const FAMILY: Family = Family::Applications;
 const READ: &str = "read:applications";
@@ -32,61 +28,15 @@ const PROPERTIES: usize = 300;
 /// Characters of a key, and of a value.
 const LENGTH: usize = 1_024;
 
-/// The limit of this API, and the header that all of its answers carry.
-pub(crate) async fn gate(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(peer)| peer.ip());
-    let refusal = {
-        let mut world = shared.lock();
-        let now = world.now();
-        let fits = world.application_manager.take(peer, now);
-        (!fits).then(|| over_the_limit(&world))
-    };
-    let mut response = match refusal {
-        Some(refusal) => refusal.into_response(),
-        None => next.run(request).await,
-    };
-    if let Ok(id) = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()) {
-        response.headers_mut().insert("x-anypnt-trx-id", id);
-    }
-    response
-}
-
-fn over_the_limit(world: &World) -> Answer {
-    let rules = &world.rules;
-    let answer = if rules.limit_answers_503 {
-        error(FAMILY, rules, StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
-    } else {
-        error(FAMILY, rules, StatusCode::TOO_MANY_REQUESTS, "Too Many Requests")
-    };
-    if !rules.limit_headers {
-        return answer;
-    }
-    answer
-        .header("x-ratelimit-limit", world.application_manager.limit.unwrap_or_default().to_string())
-        .header("x-ratelimit-remaining", "0".to_owned())
-        .header("x-ratelimit-reset", (world.now().as_second() + 1).to_string())
-}
-
-pub(crate) async fn list(
-    State(shared): State<Arc<Shared>>,
-    Path(place): Path<Place>,
-    headers: HeaderMap,
-) -> Result<Answer, Answer> {
-    let world = shared.lock();
-    admit(&world, &headers, place.pair(), READ, FAMILY)?;
+pub(crate) async fn list(visit: Visit) -> Result<Answer, Answer> {
+    let (world, _) = visit.enter(READ, FAMILY)?;
     let present = world.deployments.iter().filter(|deployment| !deployment.removed);
     let items: Vec<Value> = present.map(|deployment| view::item(deployment, &world.rules)).collect();
     Ok(Answer::json(StatusCode::OK, json!({ "total": items.len(), "items": items })))
 }
 
-pub(crate) async fn get(
-    State(shared): State<Arc<Shared>>,
-    Path((org, env, id)): Path<(String, String, String)>,
-    headers: HeaderMap,
-) -> Result<Answer, Answer> {
-    let mut world = shared.lock();
-    admit(&world, &headers, (&org, &env), READ, FAMILY)?;
+pub(crate) async fn get(visit: Visit, Path(Id { id }): Path<Id>) -> Result<Answer, Answer> {
+    let (mut world, _) = visit.enter(READ, FAMILY)?;
     let rules = world.rules.clone();
     let found = world.deployment(&id).ok_or_else(|| not_found(&rules))?;
     let answer = view::detail(found, &rules);
@@ -95,15 +45,13 @@ pub(crate) async fn get(
 }
 
 pub(crate) async fn patch_one(
-    State(shared): State<Arc<Shared>>,
-    Path((org, env, id)): Path<(String, String, String)>,
-    headers: HeaderMap,
+    visit: Visit,
+    Path(Id { id }): Path<Id>,
     body: Bytes,
 ) -> Result<Answer, Answer> {
     let write = {
-        let world = shared.lock();
-        let by = admit(&world, &headers, (&org, &env), WRITE, FAMILY)?;
-        if !content_type(&headers).starts_with("application/json") {
+        let (world, by) = visit.enter(WRITE, FAMILY)?;
+        if !content_type(&visit.headers).starts_with("application/json") {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Err(error(FAMILY, &world.rules, status, "Unsupported media type"));
         }
@@ -111,7 +59,7 @@ pub(crate) async fn patch_one(
         let body = body.map_err(|_| bad(&world.rules, "body", "The body is not valid JSON", ""))?;
         Write::Deployment { id, body, by }
     };
-    Ok(lost::carry_out(&shared, write).await)
+    Ok(lost::carry_out(&visit.shared, write).await)
 }
 
 fn not_found(rules: &Rules) -> Answer {

@@ -1,5 +1,6 @@
-//! One attempt to deliver something by HTTP, and the record of it.
+//! A delivery by HTTP: its attempts one after another, and the record of each.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use reqwest::Client;
 use reqwest::redirect::Policy;
 use tokio::time::{Instant, timeout};
 
+use super::Core;
 use crate::pki::Authority;
 use crate::time;
 
@@ -18,6 +20,8 @@ use crate::time;
 pub struct Attempt {
     /// The id of the message or event (of the first one, where several were sent together).
     pub id: String,
+    /// Where it was posted.
+    pub url: String,
     /// 1 for the first attempt.
     pub number: u32,
     /// When it began.
@@ -26,6 +30,10 @@ pub struct Attempt {
     pub took: Duration,
     /// What came of it.
     pub outcome: Outcome,
+    /// The headers of the answer; none where there was no answer.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
 }
 
 /// What came of an attempt.
@@ -52,17 +60,56 @@ impl Outcome {
     }
 }
 
-/// An attempt with what the sender needs of the answer.
-pub(crate) struct Answered {
-    pub(crate) attempt: Attempt,
+impl Attempt {
     /// `Retry-After` in seconds; EventBridge gives a negative one a meaning.
-    pub(crate) retry_after: Option<i64>,
+    pub(crate) fn retry_after(&self) -> Option<i64> {
+        self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+    }
 }
 
 /// What follows an attempt.
 pub(crate) enum Next {
     Done,
     Again(Duration),
+    GiveUp,
+}
+
+/// Something on its way, by the rules of the service that sends it.
+pub(crate) trait Delivery: Send + Sync + Sized + 'static {
+    fn core(&self) -> &Arc<Core>;
+
+    /// Attempts after the first one.
+    fn retries(&self) -> u32;
+
+    /// One attempt, and what the rules say to what came of it.
+    fn attempt(&self, number: u32) -> impl Future<Output = Next> + Send;
+
+    fn give_up(&self);
+}
+
+/// Makes the first attempt; those that have to follow go on by themselves, so that a caller can begin
+/// several deliveries in order.
+pub(crate) async fn begin(delivery: impl Delivery) {
+    match delivery.attempt(1).await {
+        Next::Done => {}
+        Next::GiveUp => delivery.give_up(),
+        Next::Again(after) => {
+            let core = Arc::clone(delivery.core());
+            core.spawn(async move { go_on(&delivery, after).await });
+        }
+    }
+}
+
+async fn go_on(delivery: &impl Delivery, mut after: Duration) {
+    for number in 2..=delivery.retries() + 1 {
+        time::pause(after).await;
+        match delivery.attempt(number).await {
+            Next::Done => return,
+            Next::Again(longer) => after = longer,
+            Next::GiveUp => break,
+        }
+    }
+    delivery.give_up();
 }
 
 /// What is sent in an attempt.
@@ -76,25 +123,23 @@ pub(crate) struct Parcel {
 
 impl Parcel {
     /// Posts it; the whole answer must have come within `limit`.
-    pub(crate) async fn post(&self, client: &Client, number: u32, limit: Duration) -> Answered {
+    pub(crate) async fn post(&self, client: &Client, number: u32, limit: Duration) -> Attempt {
         let (at, started) = (time::now(), Instant::now());
         let request = client.post(&self.url).headers(self.headers.clone()).body(self.body.clone());
         let answered = timeout(limit, async {
             let response = request.send().await?;
-            let status = response.status();
-            let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-            let retry_after = retry_after.and_then(|seconds| seconds.trim().parse().ok());
-            response.bytes().await?;
-            Ok::<_, reqwest::Error>((status, retry_after))
+            let (status, headers) = (response.status(), response.headers().clone());
+            Ok::<_, reqwest::Error>((status, headers, response.bytes().await?))
         })
         .await;
-        let (outcome, retry_after) = match answered {
-            Ok(Ok((status, retry_after))) => (Outcome::Status(status.as_u16()), retry_after),
-            Ok(Err(error)) => (Outcome::NoAnswer(error.to_string()), None),
-            Err(_) => (Outcome::NoAnswer(format!("no answer within {limit:?}")), None),
+        let none = |why| (Outcome::NoAnswer(why), HeaderMap::new(), Bytes::new());
+        let (outcome, headers, body) = match answered {
+            Ok(Ok((status, headers, body))) => (Outcome::Status(status.as_u16()), headers, body),
+            Ok(Err(error)) => none(error.to_string()),
+            Err(_) => none(format!("no answer within {limit:?}")),
         };
-        let attempt = Attempt { id: self.id.clone(), number, at, took: started.elapsed(), outcome };
-        Answered { attempt, retry_after }
+        let (id, url, took) = (self.id.clone(), self.url.clone(), started.elapsed());
+        Attempt { id, url, number, at, took, outcome, headers, body }
     }
 }
 

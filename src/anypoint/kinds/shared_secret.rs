@@ -26,7 +26,7 @@ use crate::anypoint::error::{CallError, bad_answer};
 use crate::anypoint::fingerprint::Fingerprint;
 use crate::anypoint::lookup::Named;
 use crate::config::{Expiry, SharedSecretTarget};
-use crate::model::{Failure, FailureCode, Receipt, Retry, SecretRef};
+use crate::model::{Failure, FailureCode, Receipt, Retry, SecretRef, show_duration};
 use crate::secret::SecretValue;
 use crate::sync::ports::{
     Applied, ApplyError, Observation, Observed, Proof, Stage, Target, TargetSpec, Write,
@@ -258,9 +258,9 @@ impl Inner {
                 FailureCode::Conflict,
                 Retry::Turn(left),
                 format!(
-                    "shared secret {:?} was written less than {} s ago, and its `modifiedAt` shows seconds",
+                    "shared secret {:?} was written less than {} ago, and its `modifiedAt` shows seconds",
                     self.secret.wanted(),
-                    SPACING.as_secs()
+                    show_duration(SPACING)
                 ),
                 "none: it is written in a moment",
             )),

@@ -248,7 +248,7 @@ async fn a_server_that_does_not_answer_or_does_not_end_is_a_timeout() {
     })
     .await;
     for name in [1, 2] {
-        assert_eq!(unavailable(&fixture.store.fetch(&url(name)).await), "no answer within 5 s");
+        assert_eq!(unavailable(&fixture.store.fetch(&url(name)).await), "no answer within 5s");
     }
 }
 

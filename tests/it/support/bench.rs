@@ -19,11 +19,20 @@ use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_secretsmanager::config::Credentials;
 use tokio::task::JoinHandle;
 
+use super::trigger::client;
+use crate::openapi::Spec;
+
 /// How long a condition is waited for before the test fails. Nothing takes this long.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 pub(crate) const EVENTBRIDGE_KEY: &str = "eventbridge-key-0123456789abcdef";
 pub(crate) const TRIGGER_KEY: &str = "trigger-key-0123456789abcdefghij";
+
+/// Requests per second that the Application Manager takes: a hundred times the real 15.
+pub(crate) const APPLICATION_MANAGER_LIMIT: u32 = 1500;
+/// What the relay sends per second at most, in the proportion of the defaults. No file may say that, so
+/// a relay that runs as a process sends its 12.
+const APPLICATION_MANAGER_RATE: f64 = 1200.0;
 
 /// Timers in milliseconds: what takes minutes in production takes a moment here, in the same order.
 const TIMERS: &str = "
@@ -50,7 +59,6 @@ pub(crate) struct Bench {
     config: String,
     pub(super) environment: BTreeMap<String, String>,
     relay: Option<Running>,
-    /// One for all requests of a test: each client reads the roots of the machine.
     pub(crate) client: reqwest::Client,
 }
 
@@ -58,6 +66,7 @@ impl Bench {
     /// A sandbox. The relay is not started yet.
     pub(crate) async fn new() -> Self {
         let Sandbox { aws, anypoint } = Sandbox::start().await;
+        anypoint.set_application_manager_limit(Some(APPLICATION_MANAGER_LIMIT));
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("ca.pem"), aws.ca_pem()).unwrap();
         let environment = [
@@ -68,8 +77,7 @@ impl Bench {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
-        let client = reqwest::Client::builder().no_proxy().timeout(LIMIT).build().unwrap();
-        Self { aws, anypoint, folder, config: String::new(), environment, relay: None, client }
+        Self { aws, anypoint, folder, config: String::new(), environment, relay: None, client: client() }
     }
 
     /// A sandbox with the secret `prod/orders/db` and the application `orders-api`, which runs with its
@@ -184,7 +192,12 @@ targets:
             std::fs::write(self.folder.path().join(name), value).unwrap();
         }
         let text = text.replace("{ env: ", &format!("{{ file: {}/", self.folder.path().display()));
-        config::parse(&text, "relay.yaml", &|_| None).unwrap_or_else(|errors| panic!("{errors}\n{text}"))
+        let mut config =
+            config::parse(&text, "relay.yaml", &|_| None).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
+        for connection in config.connections.values_mut() {
+            connection.application_manager_rate = APPLICATION_MANAGER_RATE;
+        }
+        config
     }
 
     /// Drains the relay and waits for its end.
@@ -296,6 +309,22 @@ targets:
     pub(crate) fn running(&self, app: &str, property: &str) -> Vec<String> {
         let replicas = self.anypoint.running(app);
         replicas.into_iter().map(|replica| replica.secure[property].clone()).collect()
+    }
+}
+
+/// What the relay answered to SNS and EventBridge is held to `openapi.yaml` as well.
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for attempt in self.aws.deliveries() {
+            let path = attempt.url.parse::<http::Uri>().unwrap().path().to_owned();
+            let Some(status) = attempt.outcome.status().filter(|_| path.starts_with("/hooks/")) else {
+                continue;
+            };
+            Spec::get().check("POST", &path, status, &attempt.headers, &attempt.body);
+        }
     }
 }
 

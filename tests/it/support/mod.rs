@@ -6,11 +6,13 @@ mod scene;
 mod senders;
 mod trigger;
 
-pub(crate) use bench::{Bench, EVENTBRIDGE_KEY, LIMIT, ORDERS_SECRET, ORDERS_TARGET, TRIGGER_KEY, name};
+pub(crate) use bench::{
+    APPLICATION_MANAGER_LIMIT, Bench, EVENTBRIDGE_KEY, LIMIT, ORDERS_SECRET, ORDERS_TARGET, TRIGGER_KEY, name,
+};
 pub(crate) use process::{Relay, Run, binary, text, without};
 pub(crate) use scene::{
     COMPARES_SECRETS, LOOKS_AT_TARGETS, NEVER_POLLS, RETRIES_SLOWLY, Setting, another_second,
     make_reads_fresh, now,
 };
 pub(crate) use senders::{Line, cell, pass};
-pub(crate) use trigger::{Answer, client, signed_with};
+pub(crate) use trigger::{Answer, answer, client, signed_with};
