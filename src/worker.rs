@@ -138,8 +138,9 @@ impl Workshop {
             };
             self.metrics.write(station.kind, result);
         }
-        if let Some(first_seen) = taken.note.first_seen.filter(|_| ended.proved_now) {
-            let waited = self.clock.timestamp().duration_since(first_seen);
+        if let Some(since) = ended.proved_since {
+            // By AWS's clock, which may be ahead of ours.
+            let waited = self.clock.timestamp().duration_since(since);
             self.metrics.propagation(Duration::try_from(waited).unwrap_or_default());
         }
     }

@@ -32,6 +32,7 @@ async fn promise_7_a_flood_of_notifications_costs_one_run_at_a_time_and_no_memor
     bench.runs_with("orders-api", "db.password", "second-password").await;
     bench.post_event(&event()).await;
     bench.in_sync("orders-api").await;
+    bench.ask("/metrics").await;
     let before = series(&bench.ask("/metrics").await.text);
 
     let gate = Gate::new();
