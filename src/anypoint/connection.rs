@@ -116,12 +116,13 @@ impl Connection {
         if wait > LONGEST_QUEUE { Err(wait) } else { Ok(()) }
     }
 
-    /// [`Connection::ready`] as a run needs it.
+    /// [`Connection::ready`] as a run needs it. Runs are called back while the queue is still half full,
+    /// so that no place goes unused while they read AWS.
     pub(super) fn check_ready(&self, family: Family) -> Result<(), Failure> {
         self.ready(family).map_err(|wait| {
             Failure::new(
                 FailureCode::RateLimited,
-                Retry::Turn(wait),
+                Retry::Line(wait - LONGEST_QUEUE / 2),
                 format!(
                     "connection {}: requests to the {} wait {} for their turn",
                     self.config.name,
