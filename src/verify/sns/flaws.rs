@@ -1,6 +1,6 @@
-//! One test per published flaw of SNS verifiers, in the order in which the project's security notes
-//! list them. Flaws that need a network to show (unbounded or missing certificate cache, a
-//! SubscribeURL that is fetched) are tested where the network is.
+//! One test per kind of flaw that SNS verifiers are known for, numbered. Those that need a network to
+//! show (unbounded or missing certificate cache, a SubscribeURL that is fetched) are tested under the
+//! same numbers in `tests/it/hooks`.
 
 use proptest::prelude::*;
 
