@@ -149,7 +149,7 @@ pub(super) fn broken(trouble: Trouble, place: Place<'_>) -> CallError {
         Trouble::Paced(wait) => (
             place.failure(
                 FailureCode::RateLimited,
-                Retry::Turn(wait),
+                Retry::Line(wait),
                 &format!("the request would have to wait {} for its turn", show_duration(wait)),
                 slow_down(place.family),
             ),

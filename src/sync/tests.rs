@@ -86,7 +86,7 @@ impl Target for FakeTarget {
     }
 
     fn ready(&self) -> Result<(), Failure> {
-        let not_yet = |wait| Failure::new(FailureCode::RateLimited, Retry::Turn(wait), "not yet", "none");
+        let not_yet = |wait| Failure::new(FailureCode::RateLimited, Retry::Line(wait), "not yet", "none");
         lock(&self.state).turn.map_or(Ok(()), |wait| Err(not_yet(wait)))
     }
 
@@ -317,7 +317,7 @@ async fn a_turn_that_has_not_come_is_no_failed_try_and_asks_aws_nothing() {
     lock(&bench.target.state).turn = Some(wait);
     let ended = bench.run().await;
     assert!(matches!(ended.outcome, Outcome::Retrying(_)));
-    assert_eq!(ended.next, Next::Again { after: wait, roll: Roll::Over });
+    assert_eq!(ended.next, Next::InLine { after: wait, roll: Roll::Over });
     assert_eq!(ended.wanted, None, "nothing was asked for");
 }
 
