@@ -151,9 +151,8 @@ impl<'a> Pass<'a> {
         if self.may_still_roll(&wanted) && target.still_rolls(self.sync.poll).await {
             self.roll = Roll::UnderWay;
             // A failure that a look finds after this is another one.
-            if self.memory.failure_shown.take().is_some() {
-                self.remember().await?;
-            }
+            self.memory.seen_without_failure();
+            self.remember().await?;
             return Err(Stop::NotYet(Outcome::Confirming, self.sync.poll));
         }
         let observed = target.observe().await?;

@@ -114,7 +114,7 @@ impl Connection {
     /// half empty, so that no place goes unused while a run that comes back reads AWS.
     pub fn ready(&self, family: Family) -> Result<(), Duration> {
         let wait = self.transport.backlog(family);
-        if wait > LONGEST_QUEUE { Err(wait - LONGEST_QUEUE / 2) } else { Ok(()) }
+        if wait > LONGEST_QUEUE { Err(wait.saturating_sub(LONGEST_QUEUE / 2)) } else { Ok(()) }
     }
 
     /// [`Connection::ready`] as a run needs it.

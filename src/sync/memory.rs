@@ -133,9 +133,20 @@ impl TargetMemory {
         } else {
             self.restless.get_or_insert(now);
         }
-        self.failing = matches!(seen.stage, Stage::Failed(_));
+        if !matches!(seen.stage, Stage::Failed(_)) {
+            return self.seen_without_failure();
+        }
+        self.failing = true;
         if let Some(pending) = &mut self.pending {
-            pending.doubts = if self.failing { pending.doubts.saturating_sub(1) } else { 0 };
+            pending.doubts = pending.doubts.saturating_sub(1);
+        }
+    }
+
+    /// A failure that is shown from now on is a new one.
+    pub fn seen_without_failure(&mut self) {
+        self.failing = false;
+        if let Some(pending) = &mut self.pending {
+            pending.doubts = 0;
         }
     }
 
