@@ -62,13 +62,13 @@ async fn two_hundred_runs_leave_no_place_unused_and_are_seldom_sent_away() {
             continue;
         }
         let ((_, key), step) = steps.pop_first().unwrap();
-        let mut send = || {
+        let mut request = || {
             sent.push(pacer.with(|pacer| pacer.reserve(next)));
             sent[sent.len() - 1] + ANYPOINT
         };
         match step {
-            Step::Look => drop(steps.insert((send() + AWS, key), Step::Write)),
-            Step::Write => drop(steps.insert((send(), key), Step::End)),
+            Step::Look => drop(steps.insert((request() + AWS, key), Step::Write)),
+            Step::Write => drop(steps.insert((request(), key), Step::End)),
             Step::End => {
                 ended.push(key);
                 queue.finish(&key, Next::Done, next);
