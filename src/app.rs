@@ -38,7 +38,7 @@ use crate::sync::versions::VersionLog;
 use crate::telemetry::metrics::Metrics;
 use crate::worker::Workshop;
 use parts::{
-    Certificates, Confirmer, build_queue, build_stations, open_connections, open_memory, secrets_of,
+    Certificates, Confirmer, build_queue, build_stations, gates, open_connections, open_memory, secrets_of,
 };
 
 /// Connections of the hooks at once, or twice the concurrent requests if those are more. Half of the
@@ -117,6 +117,7 @@ impl App {
             memory,
             clock: Arc::clone(&clock),
             poll: config.queue.confirm_poll,
+            gates: gates(&config),
         };
         let desk = Desk {
             index: SecretIndex::of(&config),
@@ -208,6 +209,7 @@ impl App {
             memory: Arc::new(sync.memory.detached()),
             clock: Arc::clone(&sync.clock),
             poll: sync.poll,
+            gates: sync.gates.clone(),
         };
         let chosen = self.workshop.stations.iter();
         let chosen = chosen.filter(|(name, _)| targets.is_empty() || targets.contains(name));

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::credential::CredentialRef;
-use crate::model::{ConnectionName, TargetName, TopicArn};
+use crate::model::{ConnectionName, RollWindow, TargetName, TopicArn};
 
 mod connections;
 mod decode;
@@ -263,6 +263,8 @@ pub struct Connection {
     pub application_manager_rate: f64,
     /// Applications that may roll at once.
     pub max_rolling: usize,
+    /// The hours in which applications may be restarted; none means any.
+    pub roll_window: Option<RollWindow>,
     /// Longest time for one request.
     pub timeout: Duration,
     /// PEM file with a further root certificate.

@@ -13,6 +13,7 @@
 
 mod ended;
 pub mod forecast;
+pub mod gate;
 pub mod memory;
 pub mod plan;
 pub mod ports;
@@ -28,11 +29,13 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::model::{
-    Failure, FailureCode, Next, Outcome, Receipt, Retry, Roll, SecretRef, Stamp, VersionSeen, Wanted,
+    Failure, FailureCode, Next, Outcome, Receipt, Retry, Roll, SecretRef, Stamp, TargetName, VersionSeen,
+    Wanted,
 };
 
 pub use ended::{Ended, WriteEnd, Wrote};
 use ended::{Stop, awaiting_roll, by_retry, doubted};
+use gate::Gate;
 use memory::{Memory, TargetMemory};
 use plan::{Leave, Plan, Why, plan};
 use ports::{Observation, Observed, Proof, Secrets, Stage, Target, TargetSpec};
@@ -51,6 +54,8 @@ pub struct Sync {
     pub clock: Arc<dyn Clock>,
     /// Between two looks at a target that is confirming.
     pub poll: Duration,
+    /// What holds writes back.
+    pub gates: BTreeMap<TargetName, Gate>,
 }
 
 /// One pass over `target`. `claim_roll` asks for a roll slot just before a write that restarts something.
@@ -164,6 +169,13 @@ impl<'a> Pass<'a> {
         self.memory.note_rest(seen, now);
         self.remember().await?;
         let plan = plan(self.spec, &wanted, seen, &self.memory, now, leave);
+        if matches!(plan, Plan::Write(_)) && leave != Leave::Insist && seen.stage != Stage::Down {
+            let gate = self.sync.gates.get(&self.spec.name);
+            let others = |name: &TargetName| self.sync.memory.of(name);
+            if let Some((failure, after)) = gate.and_then(|gate| gate.holds(&wanted, now, others)) {
+                return Err(Stop::NotYet(Outcome::Retrying(failure), after));
+            }
+        }
         Ok(Decided { wanted, observed, plan })
     }
 

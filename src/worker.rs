@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 
 use crate::clock::Clock;
 use crate::model::{Failure, FailureCode, Next, Outcome, Retry, TargetName};
-use crate::queue::{Queue, Taken};
+use crate::queue::{Note, Queue, Reason, Taken};
 use crate::status::{Did, RunRecord, StatusBoard, short_versions};
 use crate::sync::plan::{Leave, Why};
 use crate::sync::ports::Target;
@@ -78,8 +78,21 @@ impl Workshop {
         self.board_stale(&taken.key, &ended);
         self.board.finished(&taken.key, run, self.record(&taken, &ended, took));
         self.count(station, &taken, &ended, took);
+        if ended.proved_now {
+            self.wake_those_behind(&taken.key);
+        }
         log(&taken, &ended, took);
         self.queue.finish(&taken.key, ended.next);
+    }
+
+    /// Targets whose write waited for this one look again at once.
+    fn wake_those_behind(&self, canary: &TargetName) {
+        let gates = self.sync.gates.iter();
+        for (target, _) in gates.filter(|(_, gate)| gate.canaries.iter().any(|other| other.name == *canary)) {
+            let note = Note::new(Reason::Reconcile, self.clock.timestamp());
+            // A queue that is closing refuses; the reconcile of the next start finds what is left.
+            self.queue.add(target, note).ok();
+        }
     }
 
     /// A host that asked for a pause gets it from every target behind the same limit.

@@ -75,6 +75,7 @@ mod tests {
             environment: environment.to_owned(),
             application_manager_rate: 12.0,
             max_rolling: 1,
+            roll_window: None,
             timeout: Duration::from_secs(1),
             extra_root: None,
         }

@@ -13,6 +13,7 @@ use crate::credential::Credentials;
 use crate::ingress;
 use crate::model::{SecretRef, TargetName};
 use crate::queue::{self, Policy, Queue, WorkQueue};
+use crate::sync::gate::{Canary, Gate};
 use crate::sync::memory::Memory;
 use crate::sync::ports::TargetSpec;
 use crate::worker::Station;
@@ -55,6 +56,32 @@ pub(super) fn build_stations(
         stations.insert(name.clone(), station);
     }
     Ok(stations)
+}
+
+/// What holds back the writes of the targets that restart something.
+pub(super) fn gates(config: &Config) -> BTreeMap<TargetName, Gate> {
+    let rolling = config.targets.values().filter(|target| target.kind.rolls());
+    let canaries: Vec<(&config::Target, BTreeSet<SecretRef>)> = rolling
+        .clone()
+        .filter(|target| target.kind.is_canary())
+        .map(|target| (target, target.kind.secrets()))
+        .collect();
+    let gate = |target: &config::Target| {
+        let connection = target.kind.connection();
+        let window = connection.and_then(|name| config.connections.get(name)?.roll_window.clone());
+        let secrets = target.kind.secrets();
+        let before = canaries.iter().filter(|(canary, theirs)| {
+            !target.kind.is_canary()
+                && canary.kind.connection() == connection
+                && !theirs.is_disjoint(&secrets)
+        });
+        let canary = |(canary, secrets): &(&config::Target, BTreeSet<SecretRef>)| Canary {
+            name: canary.name.clone(),
+            secrets: secrets.clone(),
+        };
+        Gate { window, canaries: before.map(canary).collect() }
+    };
+    rolling.map(|target| (target.name.clone(), gate(target))).collect()
 }
 
 /// The queue's group of a target: connection and API, because roll slots are per connection.

@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+
 use super::Connection;
 use super::decode::{Fields, Value, did_you_mean};
 use super::runtime::TICK;
 use super::scalar::{self, duration, uuid, whole};
 use super::source::credential;
-use crate::model::ConnectionName;
+use crate::model::{ConnectionName, RollWindow};
 
 /// The Application Manager's own limit, in requests per second and client address (CloudHub 2.0
 /// limits page).
@@ -95,6 +98,7 @@ fn connection(value: &Value<'_>, name: &ConnectionName) -> Option<Connection> {
         fields.required("environment", "the id of the environment", uuid("the id (UUID) of an environment"));
     let application_manager_rate = fields.or("application_manager_rate", 12.0, rate);
     let max_rolling = fields.or("max_rolling", 10, whole(1..=1000));
+    let roll_window = fields.optional("roll_window", roll_window);
     let timeout = fields.or("timeout", Duration::from_secs(30), duration(TICK, Duration::from_mins(5)));
     let extra_root = fields.optional("extra_root", scalar::path);
     fields.finish();
@@ -107,9 +111,29 @@ fn connection(value: &Value<'_>, name: &ConnectionName) -> Option<Connection> {
         environment: environment?,
         application_manager_rate,
         max_rolling,
+        roll_window,
         timeout,
         extra_root,
     })
+}
+
+fn roll_window(value: &Value<'_>) -> Option<RollWindow> {
+    let mut fields = value.fields("a roll window")?;
+    let from = fields.required("from", "the hour it opens, such as \"22:00\"", time);
+    let to = fields.required("to", "the hour it closes, such as \"05:00\"", time);
+    let zone = fields.or("timezone", TimeZone::UTC, |value| {
+        let what = "the name of a time zone such as Europe/Berlin";
+        TimeZone::get(value.text(what)?).ok().or_else(|| value.expected(what))
+    });
+    fields.finish();
+    Some(RollWindow { from: from?, to: to?, zone })
+}
+
+fn time(value: &Value<'_>) -> Option<Time> {
+    let what = "a time of day such as \"22:00\"";
+    let text = value.text(what)?;
+    let hours_and_minutes = text.len() == 5 && text.as_bytes()[2] == b':';
+    text.parse().ok().filter(|_| hours_and_minutes).or_else(|| value.expected(what))
 }
 
 fn base_url(fields: &mut Fields<'_>) -> Option<String> {

@@ -61,6 +61,11 @@ impl TargetKind {
         matches!(self, TargetKind::Application(_))
     }
 
+    /// Whether others of its connection wait until it runs with a new value.
+    pub fn is_canary(&self) -> bool {
+        matches!(self, TargetKind::Application(target) if target.canary)
+    }
+
     /// Every value source of the target, with the name it is written under.
     pub fn sources(&self) -> Vec<(&str, &ValueSource)> {
         fn named(map: &BTreeMap<String, ValueSource>) -> impl Iterator<Item = (&str, &ValueSource)> {
@@ -126,6 +131,9 @@ pub struct ApplicationTarget {
     pub roll_limit: Duration,
     /// Whether a newer version is written while our own roll is still under way.
     pub supersede: bool,
+    /// Whether the other applications of the connection that use one of its secrets wait until it runs
+    /// with a new value.
+    pub canary: bool,
 }
 
 /// A shared secret.

@@ -77,6 +77,8 @@ failure_codes! {
     RollFailed = "roll_failed",
     /// The roll did not end within its time limit.
     RollOverdue = "roll_overdue",
+    /// The write waits for its hours, or for a canary.
+    Held = "held",
     /// A bug of the relay: a panic in a run.
     Internal = "internal",
 }

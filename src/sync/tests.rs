@@ -165,6 +165,7 @@ impl Bench {
             memory: Arc::new(Memory::volatile()),
             clock: Arc::new(clock.clone()),
             poll: Duration::from_secs(5),
+            gates: BTreeMap::new(),
         };
         Self { secrets, target: FakeTarget { spec, state: Arc::default() }, sync, clock }
     }

@@ -93,6 +93,7 @@ fn workshop(targets: &[(&str, &str, Look)]) -> Workshop {
             memory: Arc::new(Memory::volatile()),
             clock: Arc::clone(&clock),
             poll: Duration::from_secs(5),
+            gates: BTreeMap::new(),
         },
         board: Arc::new(StatusBoard::new(stations.keys().cloned(), [])),
         metrics: Arc::new(Metrics::new(stations.keys().cloned())),

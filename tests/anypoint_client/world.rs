@@ -75,6 +75,7 @@ impl World {
             environment: ENV.to_owned(),
             application_manager_rate: RATE,
             max_rolling: 5,
+            roll_window: None,
             timeout: self.timeout,
             extra_root: None,
         };
@@ -160,6 +161,7 @@ pub(crate) fn application() -> TargetKind {
         receipt_property: "relay.receipt".to_owned(),
         roll_limit: Duration::from_mins(15),
         supersede: false,
+        canary: false,
     })
 }
 

@@ -230,3 +230,14 @@ admin: { listen: 127.0.0.1:8080 }
         "relay.yaml:2:18: admin.listen: 127.0.0.1:8080 is the address of the hooks; give the admin listener its own",
     );
 }
+
+#[test]
+fn a_roll_window_has_two_times_of_day_and_a_zone_that_exists() {
+    assert_printed(
+        &connection_and("    roll_window: { from: 22, to: \"5:00\", timezone: Berlin, days: [] }\n"),
+        r#"relay.yaml:8:26: connections.prod.roll_window.from: expected a time of day such as "22:00", found "22"
+relay.yaml:8:34: connections.prod.roll_window.to: expected a time of day such as "22:00", found "5:00"
+relay.yaml:8:52: connections.prod.roll_window.timezone: expected the name of a time zone such as Europe/Berlin, found "Berlin"
+relay.yaml:8:60: connections.prod.roll_window.days: not a key of a roll window (its keys: from, to, timezone)"#,
+    );
+}

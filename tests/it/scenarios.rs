@@ -5,6 +5,7 @@ mod ambiguous;
 mod coalescing;
 mod failed_rolls;
 mod foreign;
+mod gates;
 mod limits;
 mod mending;
 mod rollback;

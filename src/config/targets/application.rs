@@ -37,6 +37,7 @@ pub(super) fn application(mut fields: Fields<'_>, connections: &Connections) -> 
     let roll_limit =
         fields.or("roll_limit", Duration::from_mins(15), duration(TICK, Duration::from_hours(6)));
     let supersede = fields.or("supersede", false, flag);
+    let canary = fields.or("canary", false, flag);
 
     let clear = Sources::read(properties.as_ref(), "a mapping of property names to sources");
     let secure = Sources::read(secure_properties.as_ref(), "a mapping of secure property names to sources");
@@ -68,6 +69,7 @@ pub(super) fn application(mut fields: Fields<'_>, connections: &Connections) -> 
         receipt_property: receipt_property?,
         roll_limit,
         supersede,
+        canary,
     })
 }
 

@@ -28,6 +28,7 @@ fn config(properties: &Texts, secure: &Texts, forget: &BTreeSet<String>) -> Appl
         receipt_property: "relay.receipt".to_owned(),
         roll_limit: Duration::from_mins(15),
         supersede: false,
+        canary: false,
     }
 }
 
