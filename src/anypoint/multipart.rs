@@ -52,8 +52,7 @@ impl Form {
     }
 
     fn open(&mut self, disposition: &str) {
-        let head =
-            format!("--{}\r\nContent-Disposition: form-data; {disposition}\r\n\r\n", self.boundary);
+        let head = format!("--{}\r\nContent-Disposition: form-data; {disposition}\r\n\r\n", self.boundary);
         self.buffer.push(head.as_bytes());
     }
 
