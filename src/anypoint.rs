@@ -19,7 +19,9 @@ mod multipart;
 pub mod pacing;
 mod token;
 mod transport;
+mod writers;
 
 pub use connection::{Connection, Connections, OpenError};
 pub use kinds::{BuildError, HttpClients, build};
 pub use pacing::Pacers;
+pub use writers::Writers;

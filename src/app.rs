@@ -38,13 +38,15 @@ use crate::sync::versions::VersionLog;
 use crate::telemetry::metrics::Metrics;
 use crate::worker::Workshop;
 use parts::{
-    Certificates, Confirmer, build_queue, build_stations, open_connections, open_memory, replay_limits,
-    secrets_of,
+    Certificates, Confirmer, build_queue, build_stations, open_connections, open_memory, secrets_of,
 };
 
 /// Connections of the hooks at once, or twice the concurrent requests if those are more. Half of the
 /// 1,024 file handles that a process commonly has are left for the way to AWS and Anypoint.
 const MIN_CONNECTIONS: usize = 256;
+/// When a job first says what it waits for; each pause after that is twice as long, up to the next.
+const FIRST_WORD: Duration = Duration::from_secs(1);
+const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 /// Connections of the admin listener at once.
 const ADMIN_CONNECTIONS: usize = 64;
 
@@ -123,7 +125,7 @@ impl App {
             board: Arc::clone(&board),
             metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock),
-            seen: Mutex::new(ReplayMemory::new(replay_limits(&config))),
+            seen: Mutex::new(ReplayMemory::new((&config.ingress).into())),
         };
         let workshop = Arc::new(Workshop {
             sync,
@@ -162,11 +164,13 @@ impl App {
     }
 
     /// Brings the named targets, or all, in sync once, and says how each ended. Failures that pass are
-    /// tried again until `limit` is over.
+    /// tried again until `limit` is over; credentials that are missing or refused are given up before.
+    /// `progress` is told what is being waited for, ever more rarely.
     pub async fn sync_once(
         self,
         targets: &[TargetName],
         limit: Duration,
+        progress: impl Fn(&[(TargetName, Option<Outcome>)]),
     ) -> Vec<(TargetName, Option<Outcome>)> {
         let board = Arc::clone(&self.workshop.board);
         let targets = if targets.is_empty() { board.targets() } else { targets.to_vec() };
@@ -177,14 +181,18 @@ impl App {
             // Only a closed queue or an unknown target refuse; both show as a target without outcome.
             self.workshop.queue.add(target, note).ok();
         }
-        let waits = targets.into_iter().map(|target| {
-            let board = Arc::clone(&board);
-            async move {
-                let outcome = board.wait_final(&target, limit).await;
-                (target, outcome)
+        let waits =
+            targets.iter().map(async |target| (target.clone(), board.wait_final(target, limit).await));
+        let mut waits = std::pin::pin!(futures_util::future::join_all(waits));
+        let mut silence = FIRST_WORD;
+        let outcomes = loop {
+            if let Ok(outcomes) = tokio::time::timeout(silence, &mut waits).await {
+                break outcomes;
             }
-        });
-        let outcomes = futures_util::future::join_all(waits).await;
+            let waiting = targets.iter().filter(|target| board.awaits_final(target));
+            progress(&waiting.map(|target| (target.clone(), board.outcome(target))).collect::<Vec<_>>());
+            silence = (2 * silence).min(LONGEST_SILENCE);
+        };
         lifecycle.drain();
         self.workshop.queue.close();
         lifecycle.abort();

@@ -32,7 +32,7 @@ mod source;
 mod target;
 mod targets;
 
-pub use load::{load, parse};
+pub use load::{load, load_listen, parse};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use scalar::parse_duration;
 pub use target::{

@@ -1,21 +1,21 @@
 //! From a verified hint to keys in the queue: the one place that knows the index, the memory of ids and
 //! the queue together.
 //!
-//! It guarantees: an id is remembered in the same step that enqueues its work, so a hint that was answered
-//! `closed` is new when it comes again; a secret that no target names is never asked for; a hint costs a
+//! It guarantees: an id is remembered in the same step that enqueues its work or gives its alert, so a hint
+//! that was answered `closed` is new when it comes again; a secret that no target names is never asked for; a hint costs a
 //! look-up that does not depend on the number of targets. Memory is bounded: ids by count and age, the rest
 //! by configuration.
 
 mod replay;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::clock::Clock;
 use crate::index::SecretIndex;
-use crate::ingress::ports::{Alert, Answer, Hint, Intake, Subject, TargetReport, Ticket};
+use crate::ingress::ports::{Alert, Answer, DedupId, Hint, Intake, Subject, TargetReport, Ticket};
 use crate::model::{Change, Event, Outcome, SecretMention, SecretRef, TargetName};
 use crate::queue::{Note, Queue, Reason, Refused};
 use crate::status::StatusBoard;
@@ -38,17 +38,23 @@ pub struct Desk {
     pub metrics: Arc<Metrics>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Ids whose work was enqueued.
+    /// Ids that were acted on.
     pub seen: Mutex<ReplayMemory>,
 }
 
 /// What a hint asks for.
 enum Work {
     Keys(Vec<TargetName>),
+    /// It is done: people were told.
+    Told(Answer),
     Nothing(Answer),
 }
 
 impl Desk {
+    fn seen(&self) -> MutexGuard<'_, ReplayMemory> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn work(&self, hint: &Hint) -> Work {
         match &hint.subject {
             Subject::Event(event) => self.work_of_event(event),
@@ -77,7 +83,7 @@ impl Desk {
             }
             Change::RotationFailed | Change::RotationAbandoned => {
                 self.alert_rotation(event, &matches.secrets);
-                Work::Nothing(Answer::NotOfInterest(event.change.as_str()))
+                Work::Told(Answer::NotOfInterest(event.change.as_str()))
             }
             Change::Ignored(why) => Work::Nothing(Answer::NotOfInterest(why.as_str())),
         }
@@ -136,12 +142,16 @@ impl Intake for Desk {
     fn offer(&self, hint: Hint) -> Answer {
         let now = self.clock.now();
         // Held over the enqueueing, so that of two equal hints at once only one counts.
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen();
         if seen.knows(hint.id.as_str(), now) {
             return Answer::Duplicate;
         }
         let targets = match self.work(&hint) {
             Work::Keys(targets) => targets,
+            Work::Told(answer) => {
+                seen.remember(hint.id.as_str(), now);
+                return answer;
+            }
             Work::Nothing(answer) => return answer,
         };
         let answer = self.enqueue(&hint, targets);
@@ -172,6 +182,14 @@ impl Intake for Desk {
             TargetReport { target, outcome }
         });
         futures_util::future::join_all(waits).await
+    }
+
+    fn knows(&self, id: &DedupId) -> bool {
+        self.seen().knows(id.as_str(), self.clock.now())
+    }
+
+    fn remember(&self, id: &DedupId) {
+        self.seen().remember(id.as_str(), self.clock.now());
     }
 
     fn alert(&self, alert: Alert) {

@@ -3,17 +3,22 @@
 //! Nothing here knows HTTP, AWS clients, Anypoint or the queue.
 
 mod arn;
+mod duration;
 mod event;
 mod failure;
 mod names;
+mod next;
 mod outcome;
 mod secret_ref;
+mod sns_host;
 mod state;
 
 pub use arn::{ArnError, SecretArn, TopicArn};
+pub use duration::{parse_duration, show_duration};
 pub use event::{Change, Event, EventError, Ignored, SecretMention, Shape};
 pub use failure::{Failure, FailureCode, Retry};
 pub use names::{ConnectionName, NameError, TargetName, VersionId};
-pub use outcome::{Outcome, Roll};
+pub use next::{Next, Roll};
+pub use outcome::Outcome;
 pub use secret_ref::{SecretIdError, SecretRef, Selector, TemplatePart, ValueSource};
 pub use state::{Mark, Receipt, ReceiptError, Stamp, VersionSeen, Wanted, hex};

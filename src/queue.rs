@@ -27,13 +27,14 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::model::Next;
 
 pub use backoff::{Jitter, Settings, full_jitter};
 pub use entry::Policy;
 pub use note::{Note, Reason, Reasons};
 pub use snapshot::{GroupSnapshot, KeySnapshot, Phase, Snapshot};
 pub use state::WorkQueue;
-pub use turn::{Added, End, Refused, Take, Taken};
+pub use turn::{Added, Refused, Take, Taken};
 
 /// A [`WorkQueue`] that many workers share. Its lock is held for one operation at a time, never over
 /// an await.
@@ -89,8 +90,8 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     }
 
     /// Gives back a key that [`Queue::next`] handed out.
-    pub fn finish(&self, key: &K, end: End) {
-        self.lock().finish(key, end, self.clock.now());
+    pub fn finish(&self, key: &K, next: Next) {
+        self.lock().finish(key, next, self.clock.now());
         self.changed.notify_waiters();
     }
 

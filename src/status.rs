@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::model::{Event, Outcome, SecretRef, TargetName};
+use crate::model::{Event, FailureCode, Outcome, SecretRef, TargetName};
 
 pub use record::{Did, FailureView, RunLine, RunNo, RunRecord, ShortVersions, short_versions};
 pub use secret::{Heard, SecretStatus};
@@ -31,6 +31,11 @@ pub use target::TargetStatus;
 
 use secret::SecretEntry;
 use target::TargetEntry;
+
+/// After so many failed tries, credentials that are missing or refused count as final for a command that
+/// runs once: nobody changes them while it runs. Not after the first, because what hands them out (STS, a
+/// metadata service, a secret that holds them) may have a bad moment.
+const CREDENTIAL_TRIES: u32 = 3;
 
 /// Everything at one moment: the status JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -44,7 +49,25 @@ pub struct Status {
 }
 
 /// The newest run of a target that came to an end other than `confirming`.
-type Ended = Option<(RunNo, Outcome)>;
+type Ended = Option<LastRun>;
+
+struct LastRun {
+    run: RunNo,
+    outcome: Outcome,
+    /// Failed tries since the target was last done, this one included.
+    attempts: u32,
+}
+
+impl LastRun {
+    fn is_final(&self) -> bool {
+        match &self.outcome {
+            Outcome::Retrying(failure) => {
+                failure.code == FailureCode::Unauthenticated && self.attempts >= CREDENTIAL_TRIES
+            }
+            _ => true,
+        }
+    }
+}
 
 struct Line {
     entry: Mutex<TargetEntry>,
@@ -79,11 +102,11 @@ impl StatusBoard {
     /// started, or that it found itself.
     pub fn finished(&self, target: &TargetName, run: RunNo, record: RunRecord) {
         let Some(line) = self.targets.get(target) else { return };
-        let outcome = record.outcome.clone();
-        let goes_on = record.goes_on || outcome == Outcome::Confirming;
+        let ended = LastRun { run, outcome: record.outcome.clone(), attempts: record.attempts };
+        let goes_on = record.goes_on || ended.outcome == Outcome::Confirming;
         lock(&line.entry).finish(run, record);
         if !goes_on {
-            line.ended.send_replace(Some((run, outcome)));
+            line.ended.send_replace(Some(ended));
         }
     }
 
@@ -165,32 +188,38 @@ impl StatusBoard {
         limit: Duration,
     ) -> Option<Outcome> {
         let mut ended = self.targets.get(target)?.ended.subscribe();
-        let newer = |ended: &Ended| ended.as_ref().is_some_and(|(run, _)| *run > after_run);
+        let newer = |ended: &Ended| ended.as_ref().is_some_and(|ended| ended.run > after_run);
         let wait = tokio::time::timeout(limit, ended.wait_for(newer));
         let ended = wait.await.ok()?.ok()?;
-        ended.as_ref().map(|(_, outcome)| outcome.clone())
+        ended.as_ref().map(|ended| ended.outcome.clone())
     }
 
     /// Waits for a run of the target that ended otherwise than by a failure that passes, and gives its
-    /// outcome. After `limit`: `confirming`, or the last such failure. None if nothing is known by then,
-    /// or there is no such target.
+    /// outcome. Credentials that are missing or refused at the third failed try do not pass. After `limit`:
+    /// `confirming`, or the last failure. None if nothing is known by then, or there is no such target.
     pub async fn wait_final(&self, target: &TargetName, limit: Duration) -> Option<Outcome> {
         let mut ended = self.targets.get(target)?.ended.subscribe();
-        let done = |ended: &Ended| {
-            ended.as_ref().is_some_and(|(_, outcome)| !matches!(outcome, Outcome::Retrying(_)))
-        };
         // However the wait ends, what is known then is the answer.
-        tokio::time::timeout(limit, ended.wait_for(done)).await.ok();
-        let last = ended.borrow().as_ref().map(|(_, outcome)| outcome.clone());
+        tokio::time::timeout(limit, ended.wait_for(is_final)).await.ok();
+        let last = ended.borrow().as_ref().map(|ended| ended.outcome.clone());
         match (last, self.outcome(target)) {
             (None | Some(Outcome::Retrying(_)), Some(Outcome::Confirming)) => Some(Outcome::Confirming),
             (last, _) => last,
         }
     }
 
+    /// Whether [`StatusBoard::wait_final`] would wait.
+    pub fn awaits_final(&self, target: &TargetName) -> bool {
+        self.targets.get(target).is_some_and(|line| !is_final(&line.ended.borrow()))
+    }
+
     fn with<T>(&self, target: &TargetName, look: impl FnOnce(&mut TargetEntry) -> T) -> Option<T> {
         Some(look(&mut lock(&self.targets.get(target)?.entry)))
     }
+}
+
+fn is_final(ended: &Ended) -> bool {
+    ended.as_ref().is_some_and(LastRun::is_final)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -28,10 +28,10 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::model::{
-    Failure, FailureCode, Outcome, Receipt, Retry, Roll, SecretRef, Stamp, VersionSeen, Wanted,
+    Failure, FailureCode, Next, Outcome, Receipt, Retry, Roll, SecretRef, Stamp, VersionSeen, Wanted,
 };
 
-pub use ended::{Ended, Next, WriteEnd, Wrote};
+pub use ended::{Ended, WriteEnd, Wrote};
 use ended::{Stop, awaiting_roll, by_retry, doubted};
 use memory::{Memory, TargetMemory};
 use plan::{Leave, Plan, Why, plan};

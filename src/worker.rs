@@ -11,12 +11,12 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use crate::clock::Clock;
-use crate::model::{Failure, FailureCode, Outcome, Retry, TargetName};
-use crate::queue::{End, Queue, Taken};
+use crate::model::{Failure, FailureCode, Next, Outcome, Retry, TargetName};
+use crate::queue::{Queue, Taken};
 use crate::status::{Did, RunRecord, StatusBoard, short_versions};
 use crate::sync::plan::{Leave, Why};
 use crate::sync::ports::Target;
-use crate::sync::{self, Ended, Next, Sync, WriteEnd};
+use crate::sync::{self, Ended, Sync, WriteEnd};
 use crate::telemetry::metrics::{Kind, Metrics, WriteResult};
 
 /// A target as the workers know it.
@@ -60,7 +60,7 @@ impl Workshop {
     async fn run(&self, taken: Taken<TargetName>) {
         let Some(station) = self.stations.get(&taken.key) else {
             // Only configured targets are registered; a key without a station is at least given back.
-            self.queue.finish(&taken.key, End::Done);
+            self.queue.finish(&taken.key, Next::Done);
             return;
         };
         let started = self.clock.now();
@@ -79,7 +79,7 @@ impl Workshop {
         self.board.finished(&taken.key, run, self.record(&taken, &ended, took));
         self.count(station, &taken, &ended, took);
         log(&taken, &ended, took);
-        self.queue.finish(&taken.key, end(&ended.next));
+        self.queue.finish(&taken.key, ended.next);
     }
 
     /// A host that asked for a pause gets it from every target behind the same limit.
@@ -153,16 +153,6 @@ fn leave(taken: &Taken<TargetName>) -> Leave {
         Leave::Look
     } else {
         Leave::Write
-    }
-}
-
-fn end(next: &Next) -> End {
-    match next {
-        Next::Done => End::Done,
-        Next::Again { after, roll } => End::Again { after: *after, roll: *roll },
-        Next::Retry { no_sooner_than, roll } => End::Retry { no_sooner_than: *no_sooner_than, roll: *roll },
-        Next::AwaitRoll => End::AwaitRoll,
-        Next::Park { slowly } => End::Parked { slowly: *slowly },
     }
 }
 

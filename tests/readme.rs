@@ -2,7 +2,7 @@
 //! for, documents are read by the code that reads them in production.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -11,8 +11,9 @@ use std::time::Duration;
 use anypoint_relay::app::App;
 use anypoint_relay::aws::Access;
 use anypoint_relay::config;
+use anypoint_relay::inspect::{Inspection, inspect};
 use anypoint_relay::lifecycle::Lifecycle;
-use anypoint_relay::model::{Change, Shape};
+use anypoint_relay::model::{Change, FailureCode, Outcome, Shape};
 use anypoint_relay::{cli, events};
 use anypoint_sandbox::Sandbox;
 use aws_sdk_secretsmanager::config::Credentials;
@@ -143,25 +144,30 @@ async fn the_shell_block_of_the_readme_brings_its_target_in_sync() {
 }
 
 #[tokio::test]
-async fn the_health_check_of_the_image_needs_no_proxy() {
+async fn the_health_check_of_the_image_asks_at_the_configured_port_and_needs_no_proxy() {
     let relay = Relay::start().await;
+    let port = relay.hooks.rsplit(':').next().unwrap().to_owned();
     let words = exec_form("HEALTHCHECK");
-    let url = relay.hooks.clone();
-    let output = tokio::task::spawn_blocking(move || {
-        let arguments = words.iter().skip(1).map(|word| word.replace("http://127.0.0.1:8080", &url));
-        Command::new(env!("CARGO_BIN_EXE_anypoint-relay"))
-            .args(arguments)
+    assert_eq!(words.last(), exec_form("\nCMD").last(), "it reads the file that the relay runs with");
+    let example = root().join("config/relay.example.yaml");
+    assert!(fs::read_to_string(&example).unwrap().contains("\nlisten: 0.0.0.0:${PORT:-8080}\n"));
+    let check = async || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_anypoint-relay"));
+        command
+            .args(&words[1..words.len() - 1])
+            .arg(&example)
+            .env("PORT", &port)
             .env("HTTP_PROXY", "http://127.0.0.1:9")
             .env("http_proxy", "http://127.0.0.1:9")
             .env_remove("NO_PROXY")
-            .env_remove("no_proxy")
-            .output()
-            .unwrap()
-    })
-    .await
-    .unwrap();
+            .env_remove("no_proxy");
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    };
+    let output = check().await;
     assert!(output.status.success(), "{}", shown(&output));
     relay.stop().await;
+    let output = check().await;
+    assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
 }
 
 #[test]
@@ -182,7 +188,7 @@ fn every_command_line_of_the_documents_is_one() {
             tried.insert(matches.subcommand_name().unwrap().to_owned());
         }
     }
-    let all = ["check", "inspect", "serve", "sync", "trigger"].map(str::to_owned);
+    let all = ["check", "health", "inspect", "plan", "serve", "sync", "trigger"].map(str::to_owned);
     assert_eq!(tried, BTreeSet::from(all), "the documents show these commands");
 }
 
@@ -282,6 +288,109 @@ fn every_promise_has_a_test_of_its_name() {
     assert_eq!(promises, 8);
 }
 
+/// The first cell of each row of the table behind a heading, without its backticks.
+fn first_column(document: &str, heading: &str) -> Vec<String> {
+    let text = read(document);
+    let (_, section) = text.split_once(heading).unwrap_or_else(|| panic!("{document} has no {heading}"));
+    let rows =
+        section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    let cell = |row: &str| row.split('|').nth(1).unwrap().trim().trim_matches('`').to_owned();
+    rows.skip(2).map(cell).collect()
+}
+
+#[test]
+fn the_runbook_has_every_outcome_and_every_failure_code() {
+    assert_eq!(first_column("docs/RUNBOOK.md", "## What the outcome means"), Outcome::LABELS);
+    let codes: Vec<&str> = FailureCode::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(first_column("docs/RUNBOOK.md", "## What the failure means"), codes);
+}
+
+#[test]
+fn the_checks_of_an_sns_message_are_those_that_inspect_makes_in_its_order() {
+    let inspection =
+        Inspection { at: jiff::Timestamp::UNIX_EPOCH, certificate: None, rules: None, index: None };
+    let report = inspect(br#"{"Type":"SubscriptionConfirmation"}"#, &inspection);
+    let made: Vec<&str> = report.checks.iter().map(|check| check.check).collect();
+    assert_eq!(first_column("docs/ARCHITECTURE.md", "## What an SNS message must pass"), made);
+}
+
+#[test]
+fn every_metric_that_the_documents_name_is_one() {
+    let names = read("src/telemetry/metrics/names.rs");
+    let mut found = 0;
+    for (document, text) in documents() {
+        for span in spans(&text).iter().filter(|span| span.starts_with("relay_")) {
+            let name = span.split([' ', '{']).next().unwrap();
+            assert!(names.contains(&format!("\"{name}\"")), "{document} names the metric {name}");
+            found += 1;
+        }
+    }
+    assert!(found >= 5, "{found}");
+}
+
+#[test]
+fn the_environment_of_the_readme_has_every_credential_of_its_configuration() {
+    let wanted: BTreeSet<String> = configuration()
+        .split("{ env: ")
+        .skip(1)
+        .map(|rest| rest.split(' ').next().unwrap().to_owned())
+        .collect();
+    let script = format!("{}env\n", marked(&read("README.md"), "environment"));
+    let mut shell = Command::new("sh");
+    let output =
+        wanted.iter().fold(shell.args(["-eu", "-c", &script]), Command::env_remove).output().unwrap();
+    assert!(output.status.success(), "{}", shown(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let set: BTreeMap<&str, &str> = text.lines().filter_map(|line| line.split_once('=')).collect();
+    for name in wanted {
+        assert!(set.get(name.as_str()).is_some_and(|value| !value.is_empty()), "{name} is not exported");
+    }
+    assert!(set["TRIGGER_KEY"].len() >= 24, "the shortest trigger key has 24 bytes");
+}
+
+#[test]
+fn the_policy_of_the_readme_allows_what_the_relay_asks_of_aws() {
+    let policy: serde_json::Value = serde_json::from_str(&marked(&read("README.md"), "policy")).unwrap();
+    let mut allowed = BTreeSet::new();
+    for statement in policy["Statement"].as_array().unwrap() {
+        assert_eq!(statement["Effect"], "Allow");
+        assert!(!statement["Resource"].as_str().unwrap().starts_with('*'), "{statement}");
+        let one = std::slice::from_ref(&statement["Action"]);
+        let actions = statement["Action"].as_array().map_or(one, Vec::as_slice);
+        allowed.extend(actions.iter().map(|action| action.as_str().unwrap().to_owned()));
+    }
+    // The actions that a denied call asks for by name.
+    let mut asked = BTreeSet::new();
+    for file in ["src/aws/secrets.rs", "src/aws/sns.rs", "src/aws/error.rs"] {
+        let source = read(file);
+        let source = source.split("#[cfg(test)]").next().unwrap();
+        for service in ["secretsmanager:", "sns:", "sts:", "kms:"] {
+            for rest in source.split(service).skip(1) {
+                let action: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+                if action.starts_with(|first: char| first.is_ascii_uppercase()) {
+                    asked.insert(format!("{service}{action}"));
+                }
+            }
+        }
+    }
+    assert_eq!(allowed, asked);
+}
+
+#[test]
+fn the_scopes_that_a_denied_call_asks_for_are_in_the_readme() {
+    let readme = read("README.md");
+    for kind in ["application", "shared_secret"] {
+        let row =
+            readme.lines().map(str::trim).find(|line| line.starts_with(&format!("| `{kind}` |"))).unwrap();
+        let source = read(&format!("src/anypoint/kinds/{kind}.rs"));
+        let scopes = source.lines().filter(|line| line.contains("_SCOPE: &str"));
+        let named: Vec<&str> =
+            scopes.filter_map(|line| Some(line.split_once('(')?.1.split_once(')')?.0)).collect();
+        assert_eq!(named.len(), 2, "{kind}: {named:?}");
+        assert!(named.iter().all(|scope| row.contains(&format!("(`{scope}`)"))), "{named:?}: {row}");
+    }
+}
+
 #[test]
 fn what_the_image_copies_and_runs_exists() {
     let dockerfile = read("Dockerfile");
@@ -298,6 +407,10 @@ fn what_the_image_copies_and_runs_exists() {
         }
     }
     assert!(copied >= 4, "{copied}");
+
+    let user = dockerfile.lines().filter_map(|line| line.strip_prefix("USER ")).next_back();
+    let numeric = |id: &str| id.parse::<u32>().is_ok_and(|id| id != 0);
+    assert!(user.is_some_and(|user| user.split(':').all(numeric)), "Kubernetes needs a number: {user:?}");
 
     let (entry, command, health) = (exec_form("ENTRYPOINT"), exec_form("\nCMD"), exec_form("HEALTHCHECK"));
     assert_eq!(health[0], entry[0]);

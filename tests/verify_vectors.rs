@@ -249,6 +249,12 @@ fn the_certificate_of_another_message_does_not_verify() {
         let other = Case { certificate: own[0].certificate.clone(), ..case };
         assert!(other.check(&other.body).is_err(), "{}", other.name);
     }
+    let other = Certificate::parse(include_bytes!("fixtures/sns/certificate-other-key.pem")).unwrap();
+    for case in own {
+        // Good in all but its key.
+        let other = Case { certificate: other.clone(), ..case };
+        assert_eq!(other.check(&other.body).unwrap_err(), SnsRefusal::Signature, "{}", other.name);
+    }
     let small = include_bytes!("fixtures/sns/certificate-rsa-1024.pem");
     assert_eq!(Certificate::parse(small).unwrap_err(), SnsRefusal::CertificateKey);
 }

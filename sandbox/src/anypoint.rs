@@ -66,6 +66,7 @@ mod secret_types;
 mod secret_value;
 mod shared_secrets;
 mod token;
+mod visit;
 mod world;
 
 use std::sync::Arc;

@@ -12,14 +12,15 @@ use reqwest::{StatusCode, Url};
 use super::body::Body;
 use super::call::{Call, Family};
 use super::error::{CallError, Place, broken, refused};
-use super::lookup::Directory;
+use super::lookup::{Directory, Named};
 use super::pacing::Pacers;
 use super::token::{Token, Tokens};
 use super::transport::{Outgoing, Reply as RawReply, Transport};
+use super::writers::Writers;
 use crate::clock::Clock;
 use crate::config;
 use crate::credential::Credentials;
-use crate::model::{ConnectionName, Failure, FailureCode, Retry};
+use crate::model::{ConnectionName, Failure, FailureCode, Retry, show_duration};
 use crate::outbound;
 use crate::secret::SecretValue;
 
@@ -60,14 +61,17 @@ pub struct Connection {
     transport: Transport,
     tokens: Tokens,
     directory: Directory,
+    writers: Writers,
 }
 
 impl Connection {
-    /// Sets it up; nothing is sent yet. `pacers` is shared by all connections of the process.
+    /// Sets it up; nothing is sent yet. `pacers` and `writers` are shared by all connections of the
+    /// process.
     pub fn open(
         config: &config::Connection,
         credentials: Arc<dyn Credentials>,
         pacers: &Pacers,
+        writers: &Writers,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
         let name = || config.name.clone();
@@ -96,6 +100,7 @@ impl Connection {
             transport: Transport::new(config, base, http, pacers, clock),
             tokens: Tokens::new(config.clone(), credentials),
             directory: Directory::new(),
+            writers: writers.clone(),
             config: config.clone(),
         })
     }
@@ -118,10 +123,10 @@ impl Connection {
                 FailureCode::RateLimited,
                 Retry::Turn(wait),
                 format!(
-                    "connection {}: requests to the {} wait {} ms for their turn",
+                    "connection {}: requests to the {} wait {} for their turn",
                     self.config.name,
                     family.as_str(),
-                    wait.as_millis()
+                    show_duration(wait)
                 ),
                 "none: the target's turn comes",
             )
@@ -131,6 +136,11 @@ impl Connection {
     /// The names that lists of this connection showed.
     pub(super) fn directory(&self) -> &Directory {
         &self.directory
+    }
+
+    /// Refuses a thing that another target writes.
+    pub(super) fn sole_writer(&self, named: &Named, id: &str) -> Result<(), Failure> {
+        self.writers.claim(&self.config, named, id)
     }
 
     /// Makes a call. An answer other than 2xx is an error.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::body::Parsed;
 use super::call::{Family, Purpose};
 use super::transport::{Reply, Trouble};
-use crate::model::{Failure, FailureCode, Retry};
+use crate::model::{Failure, FailureCode, Retry, show_duration};
 use crate::sync::ports::ApplyError;
 
 /// A call that brought no usable answer.
@@ -143,7 +143,7 @@ pub(super) fn broken(trouble: Trouble, place: Place<'_>) -> CallError {
             place.failure(
                 FailureCode::RateLimited,
                 Retry::Turn(wait),
-                &format!("the request would have to wait {} ms for its turn", wait.as_millis()),
+                &format!("the request would have to wait {} for its turn", show_duration(wait)),
                 slow_down(place.family),
             ),
             false,

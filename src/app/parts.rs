@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::BuildError;
 use crate::anypoint::{self, Connections};
@@ -12,28 +11,27 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::credential::Credentials;
 use crate::ingress;
-use crate::intake::ReplayLimits;
 use crate::model::{SecretRef, TargetName};
 use crate::queue::{self, Policy, Queue, WorkQueue};
 use crate::sync::memory::Memory;
 use crate::sync::ports::TargetSpec;
 use crate::worker::Station;
 
-/// Ids of notifications that are remembered at most.
-const REPLAY_IDS: usize = 20_000;
-/// Beyond the oldest SNS message that is accepted.
-const REPLAY_SLACK: Duration = Duration::from_mins(10);
-
 pub(super) fn open_connections(
     config: &Config,
     credentials: &Arc<dyn Credentials>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Connections, BuildError> {
-    let pacers = anypoint::Pacers::default();
+    let (pacers, writers) = (anypoint::Pacers::default(), anypoint::Writers::default());
     let mut connections = Connections::new();
     for (name, settings) in &config.connections {
-        let connection =
-            anypoint::Connection::open(settings, Arc::clone(credentials), &pacers, Arc::clone(clock))?;
+        let connection = anypoint::Connection::open(
+            settings,
+            Arc::clone(credentials),
+            &pacers,
+            &writers,
+            Arc::clone(clock),
+        )?;
         connections.insert(name.clone(), Arc::new(connection));
     }
     Ok(connections)
@@ -103,11 +101,6 @@ pub(super) fn open_memory(config: &Config) -> Result<Memory, BuildError> {
         }
         None => Ok(Memory::volatile()),
     }
-}
-
-pub(super) fn replay_limits(config: &Config) -> ReplayLimits {
-    let window = config.ingress.sns.as_ref().map_or(Duration::ZERO, |sns| sns.max_age);
-    ReplayLimits { ids: REPLAY_IDS, age: window + REPLAY_SLACK }
 }
 
 pub(super) fn secrets_of(specs: &[TargetSpec]) -> BTreeSet<SecretRef> {

@@ -7,6 +7,10 @@
 //! fetched before do not draw on that budget and are evicted last, so invented names cannot push out
 //! the real one.
 //!
+//! What is held serves until something better is had: it is fetched anew once a day, in the background,
+//! and given up only when AWS says that there is no such file any more. A certificate that has had its
+//! day is refused by the check of its own validity.
+//!
 //! Does not guarantee that the bytes are a certificate, or a valid one: `crate::verify` decides, and
 //! what it cannot read is given back ([`CertificateStore::reject`]) and fetched anew after a while.
 //!
@@ -26,7 +30,8 @@ use crate::clock::Clock;
 const MAX_ENTRIES: usize = 16;
 /// Of these, names that were never fetched with success: the rest is left to the real ones.
 const MAX_STRANGERS: usize = 8;
-/// The file under a name never changes; AWS may take it away, though.
+/// How long a file is held before it is asked for again: under its name it never changes, but AWS may
+/// take it away.
 const HOLD: Duration = Duration::from_hours(24);
 /// Below the 20 s after which SNS tries again by default, so that its next try gets a fetch.
 const RETRY_AFTER: Duration = Duration::from_secs(15);
@@ -40,7 +45,17 @@ const MAX_BYTES: usize = 64 * 1024;
 #[error("the signing certificate could not be fetched: {0}")]
 pub struct CertificateError(pub String);
 
-type Answer = Result<Arc<[u8]>, CertificateError>;
+type Pem = Arc<[u8]>;
+type Answer = Result<Pem, CertificateError>;
+type Landing = watch::Receiver<Option<Answer>>;
+
+/// What came of a fetch.
+enum Got {
+    File(Pem),
+    /// There is no such file.
+    Gone(CertificateError),
+    Failed(CertificateError),
+}
 
 /// Fetches certificates and holds them. Cheap to clone.
 #[derive(Clone)]
@@ -67,14 +82,31 @@ struct Entry {
 }
 
 enum Content {
-    Flight(watch::Receiver<Option<Answer>>),
-    Landed { answer: Answer, until: Instant },
+    /// What was held before serves meanwhile.
+    Flight { landing: Landing, held: Option<Pem> },
+    Landed {
+        answer: Answer,
+        until: Instant,
+        /// What the answer replaced, should it turn out to be no certificate.
+        before: Option<Pem>,
+    },
 }
 
+impl Content {
+    fn held(&self) -> Option<&Pem> {
+        match self {
+            Content::Flight { held, .. } => held.as_ref(),
+            Content::Landed { answer, .. } => answer.as_ref().ok(),
+        }
+    }
+}
+
+/// What a caller does.
 enum Next {
     Now(Answer),
-    Wait(watch::Receiver<Option<Answer>>),
-    Fetch(watch::Sender<Option<Answer>>, watch::Receiver<Option<Answer>>),
+    Wait(Landing),
+    /// Starts the fetch, and waits for it unless something is held.
+    Fetch(watch::Sender<Option<Answer>>, Result<Pem, Landing>),
 }
 
 impl CertificateStore {
@@ -89,9 +121,12 @@ impl CertificateStore {
         let mut landing = match next {
             Next::Now(answer) => return answer,
             Next::Wait(landing) => landing,
-            Next::Fetch(sender, landing) => {
+            Next::Fetch(sender, held_or_landing) => {
                 tokio::spawn(Arc::clone(&self.0).fly(url.to_owned(), sender));
-                landing
+                match held_or_landing {
+                    Ok(held) => return Ok(held),
+                    Err(landing) => landing,
+                }
             }
         };
         match landing.wait_for(Option::is_some).await.map(|answer| answer.clone()) {
@@ -101,25 +136,30 @@ impl CertificateStore {
     }
 
     /// The bytes that [`Self::fetch`] gave for `url` are no certificate: an error page, half a file.
-    /// They are forgotten, and fetched anew no sooner than after a failed fetch.
-    pub fn reject(&self, url: &str, bytes: &Arc<[u8]>) {
+    /// They are forgotten for those that they replaced, and fetched anew no sooner than after a failed
+    /// fetch.
+    pub fn reject(&self, url: &str, bytes: &Pem) {
         self.0.state().reject(url, bytes, self.0.clock.now());
     }
 }
 
 impl Inner {
     async fn fly(self: Arc<Self>, url: String, sender: watch::Sender<Option<Answer>>) {
-        let answer = self.get(&url).await;
-        self.state().land(&url, answer.clone(), self.clock.now());
+        let got = self.get(&url).await;
+        let answer = self.state().land(&url, got, self.clock.now());
         sender.send_replace(Some(answer));
     }
 
-    async fn get(&self, url: &str) -> Answer {
+    async fn get(&self, url: &str) -> Got {
         match self.http.get(url, MAX_BYTES).await {
-            Ok((status, body)) if status.as_u16() == 200 => Ok(Arc::from(&body[..])),
-            // 403 and 404 too: a new certificate may take a moment to appear, a proxy may be at fault.
-            Ok((status, _)) => Err(CertificateError(format!("HTTP {}", status.as_u16()))),
-            Err(error) => Err(CertificateError(error.to_string())),
+            Ok((status, body)) if status.as_u16() == 200 => Got::File(Arc::from(&body[..])),
+            Ok((status, _)) => {
+                let error = CertificateError(format!("HTTP {}", status.as_u16()));
+                // What is not there is asked for again all the same: a new file may take a moment to
+                // appear. A 403 may be a proxy's.
+                if matches!(status.as_u16(), 404 | 410) { Got::Gone(error) } else { Got::Failed(error) }
+            }
+            Err(error) => Got::Failed(CertificateError(error.to_string())),
         }
     }
 
@@ -131,17 +171,18 @@ impl Inner {
 impl State {
     /// What to do for a caller who wants `url`.
     fn next(&mut self, url: &str, now: Instant) -> Next {
-        let mut known = false;
+        let (mut known, mut held) = (false, None);
         if let Some(entry) = self.entries.get_mut(url) {
             entry.used = now;
             known = entry.known;
+            held = entry.content.held().cloned();
             match &entry.content {
                 // An error means that the fetch died without landing.
-                Content::Flight(landing) if landing.has_changed().is_ok() => {
-                    return Next::Wait(landing.clone());
+                Content::Flight { landing, .. } if landing.has_changed().is_ok() => {
+                    return held.map_or_else(|| Next::Wait(landing.clone()), |held| Next::Now(Ok(held)));
                 }
-                Content::Landed { answer, until } if now < *until => return Next::Now(answer.clone()),
-                Content::Flight(_) | Content::Landed { .. } => {}
+                Content::Landed { answer, until, .. } if now < *until => return Next::Now(answer.clone()),
+                Content::Flight { .. } | Content::Landed { .. } => {}
             }
         }
         if !known && !self.may_fetch_new(now) {
@@ -151,27 +192,40 @@ impl State {
             return Next::Now(Err(CertificateError("too many fetches at once".to_owned())));
         }
         let (sender, landing) = watch::channel(None);
-        let content = Content::Flight(landing.clone());
+        let content = Content::Flight { landing: landing.clone(), held: held.clone() };
         self.entries.insert(url.to_owned(), Entry { known, used: now, content });
-        Next::Fetch(sender, landing)
+        Next::Fetch(sender, held.ok_or(landing))
     }
 
-    fn land(&mut self, url: &str, answer: Answer, now: Instant) {
+    /// Notes what came of a fetch, and says what those who wait for it are told.
+    fn land(&mut self, url: &str, got: Got, now: Instant) -> Answer {
+        let held = self.entries.get(url).and_then(|entry| entry.content.held()).cloned();
+        let (answer, hold, before) = match (got, held) {
+            // The same memory for the same bytes: by that they are known to be parsed already.
+            (Got::File(file), Some(held)) if file == held => (Ok(held), HOLD, None),
+            (Got::File(file), held) => (Ok(file), HOLD, held),
+            (Got::Failed(_), Some(held)) => (Ok(held), RETRY_AFTER, None),
+            (Got::Failed(error) | Got::Gone(error), _) => (Err(error), RETRY_AFTER, None),
+        };
         if let Some(entry) = self.entries.get_mut(url) {
             entry.known |= answer.is_ok();
-            let hold = if answer.is_ok() { HOLD } else { RETRY_AFTER };
-            entry.content = Content::Landed { answer, until: now + hold };
+            entry.content = Content::Landed { answer: answer.clone(), until: now + hold, before };
         }
+        answer
     }
 
     /// Only if they are still the ones that are held: others may have been fetched since.
-    fn reject(&mut self, url: &str, bytes: &Arc<[u8]>, now: Instant) {
-        if let Some(entry) = self.entries.get_mut(url)
-            && let Content::Landed { answer: Ok(held), .. } = &entry.content
-            && Arc::ptr_eq(held, bytes)
-        {
-            let answer = Err(CertificateError("what was fetched is no certificate".to_owned()));
-            entry.content = Content::Landed { answer, until: now + RETRY_AFTER };
+    fn reject(&mut self, url: &str, bytes: &Pem, now: Instant) {
+        let Some(entry) = self.entries.get_mut(url) else { return };
+        if !entry.content.held().is_some_and(|held| Arc::ptr_eq(held, bytes)) {
+            return;
+        }
+        match &mut entry.content {
+            Content::Flight { held, .. } => *held = None,
+            Content::Landed { answer, until, before } => {
+                let none = || CertificateError("what was fetched is no certificate".to_owned());
+                (*answer, *until) = (before.take().ok_or_else(none), now + RETRY_AFTER);
+            }
         }
     }
 

@@ -89,7 +89,7 @@ impl SnsConfirmer {
     }
 
     async fn by_url(&self, topic: &TopicArn, token: &str) -> Result<(), Failure> {
-        let url = confirm_url(topic, token).ok_or_else(|| refused(topic, "its partition is not known"))?;
+        let url = topic.confirm_url(token).ok_or_else(|| refused(topic, "its partition is not known"))?;
         let failed = |code, what: String| {
             let next = "check the way to SNS (DNS, NAT, proxy); SNS sends the confirmation again, or use \
                         `aws sns subscribe` once more";
@@ -120,28 +120,6 @@ fn refused(topic: &TopicArn, what: &str) -> Failure {
         format!("topic {topic}: {what}"),
         "tokens are valid for two days: subscribe again (`aws sns subscribe`) to get a new one",
     )
-}
-
-/// The address that SNS itself puts into its confirmations, byte for byte. Topic and token are made
-/// of characters that need no escaping.
-fn confirm_url(topic: &TopicArn, token: &str) -> Option<String> {
-    let suffix = dns_suffix(topic.partition())?;
-    let region = topic.region();
-    Some(format!("https://sns.{region}.{suffix}/?Action=ConfirmSubscription&TopicArn={topic}&Token={token}"))
-}
-
-/// Source: the endpoints file of the AWS SDKs (botocore's `partitions`).
-fn dns_suffix(partition: &str) -> Option<&'static str> {
-    Some(match partition {
-        "aws" | "aws-us-gov" => "amazonaws.com",
-        "aws-cn" => "amazonaws.com.cn",
-        "aws-iso" => "c2s.ic.gov",
-        "aws-iso-b" => "sc2s.sgov.gov",
-        "aws-iso-e" => "cloud.adc-e.uk",
-        "aws-iso-f" => "csp.hci.ic.gov",
-        "aws-eusc" => "amazonaws.eu",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

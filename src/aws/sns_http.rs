@@ -16,6 +16,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use crate::config::SnsEmulator;
+use crate::model::show_duration;
 use crate::outbound;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -41,7 +42,7 @@ pub enum SetupError {
 /// Why a GET brought no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum GetError {
-    #[error("no answer within {} s", TIMEOUT.as_secs())]
+    #[error("no answer within {}", show_duration(TIMEOUT))]
     Timeout,
     #[error("the answer is longer than {0} bytes")]
     TooLarge(usize),

@@ -2,11 +2,14 @@
 //! no curl.
 
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::bail;
 use url::{Host, Url};
 
+use crate::config;
 use crate::outbound::{self, Options};
 
 /// Ask a relay whether it is alive or ready (for container health checks)
@@ -14,6 +17,9 @@ use crate::outbound::{self, Options};
 /// Exit codes: 0 it answered with a 2xx, 1 it did not.
 #[derive(Clone, Debug, clap::Args)]
 pub struct HealthArgs {
+    /// The configuration of a relay on this machine: is it alive where `listen` says?
+    #[arg(conflicts_with = "url")]
+    file: Option<PathBuf>,
     /// The probe: /healthz for alive, /readyz for ready
     #[arg(long, default_value = "http://127.0.0.1:8080/healthz")]
     url: String,
@@ -24,15 +30,19 @@ pub struct HealthArgs {
 
 /// Runs the command; gives whether the relay answered well.
 pub async fn health(args: &HealthArgs, out: &mut dyn Write) -> anyhow::Result<bool> {
+    let (url, connect) = match &args.file {
+        Some(file) => configured(file).map(|(url, place)| (url, Some(place)))?,
+        None => (args.url.clone(), this_machine(&args.url)),
+    };
     let client = outbound::client(&Options {
         connect_timeout: args.timeout,
         timeout: args.timeout,
         idle: None,
         extra_root: None,
-        connect: this_machine(&args.url),
+        connect,
         https_only: false,
     })?;
-    match client.get(&args.url).send().await {
+    match client.get(url).send().await {
         Ok(answer) => {
             writeln!(out, "{}", answer.status())?;
             Ok(answer.status().is_success())
@@ -42,6 +52,23 @@ pub async fn health(args: &HealthArgs, out: &mut dyn Write) -> anyhow::Result<bo
             Ok(false)
         }
     }
+}
+
+/// The probe of the relay that `file` configures, and where to connect for it.
+fn configured(file: &Path) -> anyhow::Result<(String, (String, SocketAddr))> {
+    let mut address = config::load_listen(file)?;
+    if address.port() == 0 {
+        bail!("{}: the system chooses the port of `listen`; give the probe with --url", file.display());
+    }
+    // A wildcard is no address to connect to.
+    match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    let url = Url::parse(&format!("http://{address}/healthz"))?;
+    let host = url.host_str().unwrap_or_default().to_owned();
+    Ok((url.into(), (host, address)))
 }
 
 /// The address of a probe of this machine. It is connected to directly: a container often has a proxy in
@@ -69,5 +96,39 @@ mod tests {
         assert_eq!(address("http://127.0.0.1/readyz").as_deref(), Some("127.0.0.1:80"));
         assert_eq!(address("http://10.0.0.7:8080/healthz"), None);
         assert_eq!(address("https://relay.example.com/healthz"), None);
+    }
+
+    #[test]
+    fn a_relay_is_asked_where_its_file_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("relay.yaml");
+        let asked = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            configured(&file).map(|(url, (_, address))| (url, address.to_string()))
+        };
+        for (text, address) in [
+            ("listen: 0.0.0.0:8081", "127.0.0.1:8081"),
+            ("listen: '[::]:8081'", "[::1]:8081"),
+            ("listen: 10.0.0.7:8081", "10.0.0.7:8081"),
+            ("listen: 0.0.0.0:${NOT_SET_FOR_HEALTH:-8082}", "127.0.0.1:8082"),
+            ("log: { format: pretty }", "127.0.0.1:8080"),
+            // Edits that the relay which runs has not read.
+            (
+                "listen: 0.0.0.0:8081\nlog: { format: \"${NOT_SET_FOR_HEALTH}\", fromat: json }",
+                "127.0.0.1:8081",
+            ),
+        ] {
+            let expected = (format!("http://{address}/healthz"), address.to_owned());
+            assert_eq!(asked(text).unwrap(), expected, "{text}");
+        }
+        for (text, part) in [
+            ("listen: 0.0.0.0:0", "give the probe with --url"),
+            ("listen: here", "relay.yaml:1:9: listen: expected an IP address and a port"),
+            ("listen: 0.0.0.0:${NOT_SET_FOR_HEALTH}", "NOT_SET_FOR_HEALTH is not set"),
+            ("listen: [", "relay.yaml:"),
+        ] {
+            let error = asked(text).unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
     }
 }

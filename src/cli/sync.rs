@@ -1,6 +1,6 @@
 //! `anypoint-relay sync`: bring targets in sync once, for CI/CD jobs.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,11 +13,15 @@ use crate::config::{self, Config};
 use crate::model::{Outcome, TargetName};
 use crate::telemetry::logging;
 
+/// Targets that are named in one word about what is being waited for.
+const MAX_TOLD: usize = 20;
+
 /// Bring all or named targets in sync once, without listeners, and say how each ended
 ///
 /// For CI/CD jobs and for the first time. Don't run it beside a relay that serves the same targets.
-/// Failures that pass are tried again until the time is over. Exit codes: 0 all in sync or accepted, 1 at
-/// least one failed, 3 at least one not settled in time.
+/// Failures that pass are tried again until the time is over; credentials that are missing or refused get
+/// three tries. Meanwhile, standard error says what each target waits for. Exit codes: 0 all in sync or
+/// accepted, 1 at least one failed, 3 at least one not settled in time.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SyncArgs {
     /// The configuration file
@@ -60,10 +64,28 @@ pub async fn sync(args: &SyncArgs, out: &mut dyn Write) -> anyhow::Result<Ended>
     let targets = known(&config, &args.targets)?;
     let access = Access::new(config.aws.clone());
     let app = App::build(config, access).await.context("the relay cannot start")?;
-    let outcomes = app.sync_once(&targets, args.timeout).await;
+    let outcomes = app.sync_once(&targets, args.timeout, tell).await;
     let print = if args.json { print_json } else { print_table };
     print(&outcomes, out)?;
     Ok(outcomes.iter().map(|(_, outcome)| ended(outcome.as_ref())).max().unwrap_or(Ended::Done))
+}
+
+/// Says on standard error what is being waited for. A log that nobody can read is no reason to stop.
+fn tell(waiting: &[(TargetName, Option<Outcome>)]) {
+    let mut err = io::stderr();
+    for (target, outcome) in waiting.iter().take(MAX_TOLD) {
+        let state = match outcome {
+            None => "its first look has not ended".to_owned(),
+            Some(outcome) => match outcome.failure() {
+                Some(failure) => format!("{outcome}: {failure}"),
+                None => outcome.to_string(),
+            },
+        };
+        writeln!(err, "waiting for {target}: {state}").ok();
+    }
+    if let more @ 1.. = waiting.len().saturating_sub(MAX_TOLD) {
+        writeln!(err, "waiting for {more} more").ok();
+    }
 }
 
 /// The targets of these names; none where there are no names.

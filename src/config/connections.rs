@@ -20,14 +20,16 @@ const APPLICATION_MANAGER_LIMIT: f64 = 15.0;
 pub(super) struct Connections {
     pub(super) checked: BTreeMap<ConnectionName, Connection>,
     names: BTreeSet<String>,
+    /// Whether the names are not known.
+    unreadable: bool,
 }
 
 impl Connections {
     /// Reads a reference to one of them.
     pub(super) fn reference(&self, value: &Value<'_>) -> Option<ConnectionName> {
         let text = value.text("the name of a connection")?;
-        if self.names.contains(text) {
-            // A name that is no name was reported where it is defined.
+        if self.unreadable || self.names.contains(text) {
+            // What is wrong with it, or with all of them, was reported where they are defined.
             return ConnectionName::parse(text).ok();
         }
         if self.names.is_empty() {
@@ -54,9 +56,11 @@ impl Connections {
     }
 }
 
-pub(super) fn connections(value: &Value<'_>) -> Option<Connections> {
+pub(super) fn connections(value: &Value<'_>) -> Connections {
     let mut connections = Connections::default();
-    for (key, value) in value.entries("a mapping of names to connections")? {
+    let entries = value.entries("a mapping of names to connections");
+    connections.unreadable = entries.is_none();
+    for (key, value) in entries.unwrap_or_default() {
         connections.names.insert(key.to_owned());
         let name = match ConnectionName::parse(key) {
             Ok(name) => name,
@@ -69,7 +73,7 @@ pub(super) fn connections(value: &Value<'_>) -> Option<Connections> {
             connections.checked.insert(name, connection);
         }
     }
-    Some(connections)
+    connections
 }
 
 fn connection(value: &Value<'_>, name: &ConnectionName) -> Option<Connection> {

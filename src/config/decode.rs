@@ -276,6 +276,17 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// As [`Fields::or`], for a setting that another is checked against: none if it could not be read, so
+    /// that nothing is said about a default that nobody gets.
+    pub(super) fn known_or<T>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        read: impl FnOnce(&Value<'a>) -> Option<T>,
+    ) -> Option<T> {
+        self.get(key).map_or(Some(default), |value| read(&value))
+    }
+
     /// Reads `key`; it is a problem if it is not given. `what` says what it would be.
     pub(super) fn required<T>(
         &mut self,

@@ -1,6 +1,7 @@
 //! `ingress`: who may notify, and how each sender proves itself.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::HeaderName;
@@ -67,14 +68,15 @@ fn topic(value: &Value<'_>) -> Option<TopicArn> {
 
 fn emulator(value: &Value<'_>) -> Option<SnsEmulator> {
     let mut fields = value.fields("`emulator`")?;
-    let connect = fields.optional("connect", scalar::address);
+    let connect = fields.known_or("connect", None, |value| scalar::address(value).map(Some));
     let extra_root = fields.optional("extra_root", scalar::path);
     let certificate_path = fields.optional("certificate_path", |value| {
         let path = line("a path such as /_aws/sns/")(value)?;
         if !path.starts_with('/') {
             return value.expected("a path such as /_aws/sns/, beginning with a `/`");
         }
-        if !connect.is_some_and(|address| address.ip().is_loopback()) {
+        let leads_here = |connect: Option<SocketAddr>| connect.is_some_and(|to| to.ip().is_loopback());
+        if !connect.is_none_or(leads_here) {
             return value.refuse(
                 "a further certificate path is for emulators on this machine only: set `connect` to a loopback \
                  address such as 127.0.0.1:4566, or leave the path out",
@@ -83,7 +85,7 @@ fn emulator(value: &Value<'_>) -> Option<SnsEmulator> {
         Some(path)
     });
     fields.finish();
-    let emulator = SnsEmulator { connect, extra_root, certificate_path };
+    let emulator = SnsEmulator { connect: connect?, extra_root, certificate_path };
     let shown = [
         emulator.connect.map(|address| format!("connect {address}")),
         emulator.extra_root.as_ref().map(|file| format!("extra_root {}", file.display())),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use super::decode::{Findings, Value};
@@ -13,10 +14,31 @@ use super::{Config, ConfigErrors, connections, ingress, runtime, scalar, targets
 /// Reads the file at `path`, with the environment of this process.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
     let name = path.display().to_string();
-    let text = read(path).map_err(|message| ConfigErrors::unreadable(&name, message))?;
-    #[expect(clippy::disallowed_methods, reason = "`${NAME}` in the configuration is filled in here only")]
-    let environment = |name: &str| std::env::var(name).ok();
-    parse(&text, &name, &environment)
+    parse(&read(path, &name)?, &name, &environment)
+}
+
+/// Where the relay of the file at `path` listens for hooks, whatever else is wrong with the file: a relay
+/// that runs is not to be called dead for an edit that it has not read.
+pub fn load_listen(path: &Path) -> Result<SocketAddr, ConfigErrors> {
+    let name = path.display().to_string();
+    let text = read(path, &name)?;
+    let findings = Findings::default();
+    let listen = document::read(&text, &findings).and_then(|mut root| {
+        let unfilled = interpolate::fill(&mut root, &environment);
+        let mut fields = Value::root(&root, &findings).fields("the configuration")?;
+        let listen = fields.get("listen").map_or(Some(runtime::LISTEN), |value| scalar::address(&value));
+        if listen.is_none() {
+            interpolate::report(unfilled, &findings);
+        }
+        listen
+    });
+    let (problems, unlisted, _) = findings.into_parts();
+    listen.ok_or_else(|| ConfigErrors::new(&name, problems, unlisted))
+}
+
+#[expect(clippy::disallowed_methods, reason = "`${NAME}` in the configuration is filled in here only")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Reads `text`. `name` stands for the file in messages; `environment` looks a variable up.
@@ -56,7 +78,7 @@ pub(super) fn read_document(
 
 fn config(root: &Value<'_>) -> Option<Config> {
     let mut fields = root.fields("the configuration")?;
-    let listen = fields.or("listen", runtime::LISTEN, scalar::address);
+    let listen = fields.known_or("listen", runtime::LISTEN, scalar::address);
     let limits = fields.or("limits", runtime::default_limits(), runtime::limits);
     let admin = fields.or("admin", Some(runtime::default_admin()), |value| runtime::admin(value, listen));
     let ingress = fields.or("ingress", super::Ingress::default(), ingress::ingress);
@@ -65,14 +87,15 @@ fn config(root: &Value<'_>) -> Option<Config> {
     let receipts = fields.optional("receipts", scalar::path);
     let queue = fields.or("queue", runtime::default_queue(), runtime::queue);
     let log = fields.or("log", runtime::default_log(), runtime::log);
-    let connections = fields.optional("connections", connections::connections).unwrap_or_default();
+    let connections =
+        fields.get("connections").map(|value| connections::connections(&value)).unwrap_or_default();
     let targets = fields.optional("targets", |value| targets::targets(value, &connections));
     fields.finish();
     if targets.as_ref().is_none_or(BTreeMap::is_empty) {
         root.warn("no targets: the relay has nothing to do");
     }
     Some(Config {
-        listen,
+        listen: listen?,
         limits,
         admin,
         ingress,
@@ -88,7 +111,11 @@ fn config(root: &Value<'_>) -> Option<Config> {
 }
 
 /// The file's text, or why there is none and what to do.
-fn read(path: &Path) -> Result<String, String> {
+fn read(path: &Path, name: &str) -> Result<String, ConfigErrors> {
+    text(path).map_err(|message| ConfigErrors::unreadable(name, message))
+}
+
+fn text(path: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
     let limit = MAX_BYTES as u64 + 1;
     File::open(path)

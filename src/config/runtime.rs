@@ -46,9 +46,9 @@ pub(super) fn default_admin() -> Admin {
     Admin { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090) }
 }
 
-/// `off`, or the listener's settings. `hooks` is the address that it must leave alone.
+/// `off`, or the listener's settings. `hooks` is the address that it must leave alone, if it is known.
 #[expect(clippy::option_option, reason = "outside: could it be read; inside: is there a listener")]
-pub(super) fn admin(value: &Value<'_>, hooks: SocketAddr) -> Option<Option<Admin>> {
+pub(super) fn admin(value: &Value<'_>, hooks: Option<SocketAddr>) -> Option<Option<Admin>> {
     if value.written().is_some() {
         return match value.text("`off` or a mapping such as { listen: 127.0.0.1:9090 }")? {
             "off" => Some(None),
@@ -58,7 +58,7 @@ pub(super) fn admin(value: &Value<'_>, hooks: SocketAddr) -> Option<Option<Admin
     let mut fields = value.fields("`admin`")?;
     let listen = fields.or("listen", default_admin().listen, |value| {
         let listen = address(value)?;
-        if listen == hooks && listen.port() != 0 {
+        if hooks == Some(listen) && listen.port() != 0 {
             return value
                 .refuse(format!("{listen} is the address of the hooks; give the admin listener its own"));
         }
@@ -130,17 +130,17 @@ pub(super) fn queue(value: &Value<'_>) -> Option<Queue> {
     let default = default_queue();
     let mut fields = value.fields("`queue`")?;
     let workers = fields.or("workers", default.workers, whole(1..=1024));
-    let retry_base = fields.or("retry_base", default.retry_base, duration(TICK, HOUR));
-    let retry_cap = fields.or("retry_cap", default.retry_cap, duration(TICK, DAY));
+    let retry_base = fields.known_or("retry_base", default.retry_base, duration(TICK, HOUR));
+    let retry_cap = fields.known_or("retry_cap", default.retry_cap, duration(TICK, DAY));
     let slow_retry = fields.or("slow_retry", default.slow_retry, duration(TICK, DAY));
     let confirm_poll = fields.or("confirm_poll", default.confirm_poll, duration(TICK, 10 * MINUTE));
-    if retry_cap < retry_base {
+    if retry_base.zip(retry_cap).is_some_and(|(base, cap)| cap < base) {
         fields.whole().refuse::<()>(
             "`retry_cap` is shorter than `retry_base`; the backoff grows from the base to the cap",
         );
     }
     fields.finish();
-    Some(Queue { workers, retry_base, retry_cap, slow_retry, confirm_poll })
+    Some(Queue { workers, retry_base: retry_base?, retry_cap: retry_cap?, slow_retry, confirm_poll })
 }
 
 pub(super) fn default_log() -> Log {

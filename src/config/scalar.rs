@@ -2,7 +2,6 @@
 //!
 //! Each takes its bounds from the setting and says, when it refuses, what would be right.
 
-use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -12,53 +11,24 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::decode::{Value, did_you_mean};
-
-const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+use crate::model;
 
 /// A duration between two bounds, both allowed.
 pub(super) fn duration(min: Duration, max: Duration) -> impl Fn(&Value<'_>) -> Option<Duration> {
     move |value| {
         let what = "a duration such as 500ms, 30s, 5m or 1h15m";
-        let Some(duration) = duration_of(value.text(what)?) else { return value.expected(what) };
+        let Some(duration) = model::parse_duration(value.text(what)?) else { return value.expected(what) };
         if (min..=max).contains(&duration) {
             return Some(duration);
         }
-        let (min, max) = (show_duration(min), show_duration(max));
+        let (min, max) = (model::show_duration(min), model::show_duration(max));
         value.expected(&format!("a duration between {min} and {max}"))
     }
 }
 
 /// A duration on the command line, written as in the file.
 pub fn parse_duration(text: &str) -> Result<Duration, &'static str> {
-    duration_of(text).ok_or("a duration reads 500ms, 30s, 5m or 1h15m")
-}
-
-/// Numbers with units, the larger unit first, each unit once.
-fn duration_of(text: &str) -> Option<Duration> {
-    let mut millis: u64 = 0;
-    let mut units = UNITS.iter();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (number, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
-        let (unit, after) = after.split_at(after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len()));
-        let (_, scale) = units.find(|(name, _)| *name == unit)?;
-        millis = number.parse::<u64>().ok()?.checked_mul(*scale)?.checked_add(millis)?;
-        rest = after;
-    }
-    (!text.is_empty()).then(|| Duration::from_millis(millis))
-}
-
-fn show_duration(duration: Duration) -> String {
-    let mut millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let mut text = String::new();
-    for (unit, scale) in UNITS {
-        if millis >= scale {
-            // Writing to a String does not fail.
-            write!(text, "{}{unit}", millis / scale).ok();
-            millis %= scale;
-        }
-    }
-    if text.is_empty() { "0s".to_owned() } else { text }
+    model::parse_duration(text).ok_or("a duration reads 500ms, 30s, 5m or 1h15m")
 }
 
 /// A number of bytes between two bounds, both allowed.
@@ -253,35 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_have_units_in_falling_order() {
-        for (text, millis) in
-            [("500ms", 500), ("30s", 30_000), ("1h15m", 4_500_000), ("0s", 0), ("1m1ms", 60_001)]
-        {
-            assert_eq!(duration_of(text), Some(Duration::from_millis(millis)), "{text}");
-        }
-        for text in [
-            "",
-            "30",
-            "s",
-            "5m1h",
-            "1s1s",
-            "1.5s",
-            "-1s",
-            "1 s",
-            "1d",
-            "99999999999999999999h",
-            "5124095576030432h",
-        ] {
-            assert_eq!(duration_of(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_shown_duration_or_size_reads_back() {
-        for millis in [0, 10, 4_900, 60_000, 86_400_000, 5_430_000] {
-            let duration = Duration::from_millis(millis);
-            assert_eq!(duration_of(&show_duration(duration)), Some(duration));
-        }
+    fn a_shown_size_reads_back() {
         for size in [1000, 1024, 1024 * 1024, 3 * 1024 * 512] {
             assert_eq!(parse_size(&show_size(size)), Some(size));
         }

@@ -85,11 +85,17 @@ fn secret(fields: &mut Fields<'_>) -> Option<SecretRef> {
     let id = fields.required("secret", "the name or ARN of a secret", |value| {
         Some((value.clone(), value.text("the name or ARN of a secret")?.to_owned()))
     });
-    let region = fields.optional("region", scalar::region);
-    let role = fields.optional("role", scalar::role);
+    let region = fields.known_or("region", None, |value| scalar::region(value).map(Some));
+    let role = fields.known_or("role", None, |value| scalar::role(value).map(Some));
     let (place, id) = id?;
-    SecretRef::new(&id, region.as_deref(), role.as_deref())
-        .map_or_else(|error| place.refuse(error.to_string()), Some)
+    let secret = SecretRef::new(
+        &id,
+        region.as_ref().and_then(Option::as_deref),
+        role.as_ref().and_then(Option::as_deref),
+    )
+    .map_or_else(|error| place.refuse(error.to_string()), Some);
+    // Without its region it would be taken for another secret.
+    region.and(role).and(secret)
 }
 
 /// A secret and the part of it that is meant; the whole string if nothing is said.

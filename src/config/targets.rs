@@ -91,7 +91,8 @@ fn target(value: &Value<'_>, name: &TargetName, connections: &Connections) -> Op
     Some(Target { name: name.clone(), coalesce, kind })
 }
 
-/// Refuses a second target for one thing in Anypoint: each would undo what the other wrote.
+/// Refuses a second target for one thing in Anypoint: each would undo what the other wrote. That a name
+/// and an id mean one thing is found out when the name is looked up.
 fn one_writer(
     value: &Value<'_>,
     kind: &TargetKind,

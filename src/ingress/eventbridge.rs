@@ -7,6 +7,8 @@
 //! EventBridge sends `Range: bytes=0-1048575` with every request. Nothing here looks at it, so there
 //! is never a 206 or 416.
 
+use std::collections::BTreeSet;
+
 use axum::extract::{Extension, FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::Response;
@@ -18,7 +20,7 @@ use super::{IngressState, Parts, body, offer};
 use crate::config::{EventBridgeAuth, EventBridgeIngress};
 use crate::credential::{CredentialError, CredentialRef};
 use crate::http::{ErrorCode, Problem, RequestId};
-use crate::model::Event;
+use crate::model::{Event, SecretArn, SecretMention};
 use crate::telemetry::metrics::Route;
 use crate::verify::shared::{AcceptedCredentials, CredentialRefusal};
 
@@ -70,15 +72,23 @@ impl EventBridgeHook {
         })
     }
 
-    /// Account and region are the event's own statement, good against a rule that is too wide.
+    /// Account and region are the event's own statement, or its ARN's where it makes none (the small
+    /// form): good against a rule that is too wide.
     fn allowed(&self, event: &Event) -> Result<(), &'static str> {
-        let listed = |list: &std::collections::BTreeSet<String>, word: Option<&str>| {
+        let EventBridgeIngress { accounts, regions, .. } = &self.config;
+        if accounts.is_empty() && regions.is_empty() {
+            return Ok(());
+        }
+        let SecretMention { text, account, region } = &event.secret;
+        let arn = SecretArn::parse(text).ok();
+        let listed = |list: &BTreeSet<String>, own: &Option<String>, of_arn: fn(&SecretArn) -> &str| {
+            let word = own.as_deref().or(arn.as_ref().map(of_arn));
             list.is_empty() || word.is_some_and(|word| list.contains(word))
         };
-        if !listed(&self.config.accounts, event.secret.account.as_deref()) {
+        if !listed(accounts, account, SecretArn::account) {
             return Err("account_not_allowed");
         }
-        if !listed(&self.config.regions, event.secret.region.as_deref()) {
+        if !listed(regions, region, SecretArn::region) {
             return Err("region_not_allowed");
         }
         Ok(())

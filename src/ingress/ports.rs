@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::model::{Event, Failure, Outcome, TargetName, TopicArn};
 use crate::status::RunNo;
@@ -28,6 +29,11 @@ impl DedupId {
     /// The `webhook-id` of a trigger. A space of its own: a trigger can't use up an event's id.
     pub fn trigger(id: &str) -> Self {
         Self::bounded("trigger:", id)
+    }
+
+    /// The id of an SNS message that is about a subscription and holds no event.
+    pub fn message(id: Uuid) -> Self {
+        Self(format!("message:{id}"))
     }
 
     /// Long ids are remembered as their digest, so that one id costs a bounded amount of memory.
@@ -85,7 +91,7 @@ pub enum Subject {
 pub enum Answer {
     /// Enqueued and its id remembered.
     Accepted(Ticket),
-    /// The id was seen before and its work enqueued then.
+    /// The id was seen before, and its work enqueued or its alert given then.
     Duplicate,
     /// No target uses the secret, or there is no such target.
     NotConfigured,
@@ -150,6 +156,10 @@ pub trait Intake: Send + Sync {
     /// Waits until every target of the ticket is settled or failing, or `limit` is over, or the relay
     /// drains. One report per target of the ticket.
     async fn settle(&self, ticket: Ticket, limit: Duration) -> Vec<TargetReport>;
+    /// Whether the notification with this id was acted on.
+    fn knows(&self, id: &DedupId) -> bool;
+    /// Remembers a notification that was acted on and is no hint.
+    fn remember(&self, id: &DedupId);
     /// Passes an alert on.
     fn alert(&self, alert: Alert);
 }

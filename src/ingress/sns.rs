@@ -2,7 +2,8 @@
 //!
 //! Guarantees: the topic list, the time window and the rules of the certificate's address are applied
 //! before any network use; a certificate that can't be had now is a 503, because SNS never repeats a
-//! 403; no address out of a message is ever followed.
+//! 403; no address out of a message is ever followed; a message about a subscription that was acted on
+//! is acted on once.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +13,7 @@ use axum::response::Response;
 use bytes::Bytes;
 
 use super::answer::{Acknowledgement, Verdict};
-use super::ports::{Alert, CertificateFault};
+use super::ports::{Alert, CertificateFault, DedupId};
 use super::{IngressState, body, offer};
 use crate::config::{Confirm, SnsIngress};
 use crate::http::{ErrorCode, Problem, RequestId};
@@ -91,25 +92,27 @@ pub(super) async fn receive(
     Extension(id): Extension<RequestId>,
     Message(message): Message,
 ) -> Result<Response, Problem> {
-    match message.content() {
+    let seen = DedupId::message(message.message_id());
+    let (verdict, detail) = match message.content() {
         Content::Notification { message: text } => {
-            let (verdict, detail) = offer::events(&state, Route::Sns, &id, text.as_bytes(), |_| Ok(()))?;
-            Ok(Acknowledgement::respond(StatusCode::OK, verdict, detail, &id))
+            offer::events(&state, Route::Sns, &id, text.as_bytes(), |_| Ok(()))?
         }
-        Content::SubscriptionConfirmation { token } => confirm(&state, message.topic(), token, &id).await,
+        _ if state.intake().knows(&seen) => (Verdict::Duplicate, None),
+        Content::SubscriptionConfirmation { token } => {
+            let verdict = confirm(&state, message.topic(), token).await?;
+            state.intake().remember(&seen);
+            (verdict, None)
+        }
         Content::UnsubscribeConfirmation => {
             state.intake().alert(Alert::Unsubscribed { topic: message.topic().clone() });
-            Ok(Acknowledgement::respond(StatusCode::OK, Verdict::Unsubscribed, None, &id))
+            state.intake().remember(&seen);
+            (Verdict::Unsubscribed, None)
         }
-    }
+    };
+    Ok(Acknowledgement::respond(StatusCode::OK, verdict, detail, &id))
 }
 
-async fn confirm(
-    state: &IngressState,
-    topic: &TopicArn,
-    token: &str,
-    id: &RequestId,
-) -> Result<Response, Problem> {
+async fn confirm(state: &IngressState, topic: &TopicArn, token: &str) -> Result<Verdict, Problem> {
     let mode = state.sns().ok_or_else(body::disabled)?.config.confirm;
     match mode {
         Confirm::Off => {
@@ -121,10 +124,10 @@ async fn confirm(
                  --token <token> --authenticate-on-unsubscribe true"
             );
             state.intake().alert(Alert::ConfirmByHand { topic: topic.clone() });
-            Ok(Acknowledgement::respond(StatusCode::OK, Verdict::NotConfirmed, None, id))
+            Ok(Verdict::NotConfirmed)
         }
         Confirm::Auto | Confirm::Api | Confirm::Url => match state.confirmer().confirm(topic, token).await {
-            Ok(()) => Ok(Acknowledgement::respond(StatusCode::OK, Verdict::Confirmed, None, id)),
+            Ok(()) => Ok(Verdict::Confirmed),
             Err(failure) => {
                 let problem = Problem::new(
                     ErrorCode::ConfirmationFailed,

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::ports::{
-    Alert, Answer, CertificateFault, Certificates, Confirmer, Hint, Intake, Subject, TargetReport, Ticket,
+    Alert, Answer, CertificateFault, Certificates, Confirmer, DedupId, Hint, Intake, Subject, TargetReport,
+    Ticket,
 };
 use super::{IngressState, Parts, router};
 use crate::clock::TestClock;
@@ -85,6 +86,14 @@ impl Intake for FakeIntake {
         }
         let outcome = self.outcome.lock().unwrap().clone();
         ticket.due().into_iter().map(|report| TargetReport { outcome: outcome.clone(), ..report }).collect()
+    }
+
+    fn knows(&self, id: &DedupId) -> bool {
+        self.seen.lock().unwrap().contains(id.as_str())
+    }
+
+    fn remember(&self, id: &DedupId) {
+        self.seen.lock().unwrap().insert(id.as_str().to_owned());
     }
 
     fn alert(&self, alert: Alert) {

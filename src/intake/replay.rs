@@ -5,6 +5,13 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::config::Ingress;
+
+/// A day of one notification every four seconds.
+const IDS: usize = 20_000;
+/// Beyond the moment at which a notification is too old to be taken again.
+const SLACK: Duration = Duration::from_mins(10);
+
 /// Bounds of the memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -12,6 +19,16 @@ pub struct Limits {
     pub ids: usize,
     /// How long an id is kept: longer than the time window of the senders' signatures.
     pub age: Duration,
+}
+
+impl From<&Ingress> for Limits {
+    /// What came as early as it is taken is taken from as far ahead of our clock to as far behind it as
+    /// the configuration allows.
+    fn from(ingress: &Ingress) -> Self {
+        let sns = ingress.sns.as_ref().map_or(Duration::ZERO, |sns| sns.max_age + sns.max_ahead);
+        let trigger = ingress.trigger.as_ref().map_or(Duration::ZERO, |trigger| 2 * trigger.tolerance);
+        Self { ids: IDS, age: sns.max(trigger) + SLACK }
+    }
 }
 
 /// Ids by age.

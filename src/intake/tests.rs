@@ -1,12 +1,17 @@
 use std::time::Instant;
 
+use axum::extract::Request;
+
 use super::*;
 use crate::clock::SystemClock;
 use crate::ingress::ports::DedupId;
+use crate::ingress::testing::{TRIGGER_KEY, sns_post, trigger_signed};
+use crate::ingress::{self, IngressState, Parts};
 use crate::model::{Shape, VersionId, VersionSeen};
 use crate::queue::{Policy, WorkQueue, full_jitter};
 use crate::status::{Did, RunRecord};
 use crate::sync::versions::Verdict;
+use crate::verify::sns::testing::Draft;
 
 const ARN: &str = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/db-a1B2c3";
 
@@ -24,7 +29,10 @@ fn version(number: u8) -> VersionId {
 
 /// `orders` and `billing` use `prod/db`; `thin` uses another secret.
 fn desk() -> Desk {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    desk_with(Arc::new(SystemClock), ReplayLimits { ids: 10, age: Duration::from_mins(1) })
+}
+
+fn desk_with(clock: Arc<dyn Clock>, limits: ReplayLimits) -> Desk {
     let settings = crate::queue::Settings {
         retry_base: Duration::from_secs(1),
         retry_cap: Duration::from_secs(1),
@@ -47,7 +55,7 @@ fn desk() -> Desk {
         board: Arc::new(StatusBoard::new(targets.clone(), [secret(), other])),
         metrics: Arc::new(Metrics::new(targets)),
         clock,
-        seen: Mutex::new(ReplayMemory::new(ReplayLimits { ids: 10, age: Duration::from_mins(1) })),
+        seen: Mutex::new(ReplayMemory::new(limits)),
     }
 }
 
@@ -104,6 +112,41 @@ fn an_id_counts_once() {
     assert_eq!(targets(&desk.offer(hint("2", Subject::All))).len(), 3);
 }
 
+/// Sends one notification again every minute until it is refused for its time; how many minutes that
+/// took.
+async fn replayed(app: &ingress::testing::App, request: impl Fn() -> Request) -> (Vec<(u16, String)>, usize) {
+    let limits = (&app.config).into();
+    let parts = Parts { intake: Arc::new(desk_with(Arc::new(app.clock.clone()), limits)), ..app.parts() };
+    let router = ingress::router(IngressState::open(&app.config, app.limits.clone(), parts).await.unwrap());
+    let mut answers: Vec<(u16, String)> = Vec::new();
+    for minute in 0.. {
+        let reply = ingress::testing::ask(&router, request()).await;
+        let (status, word) = reply.cell();
+        if word.ends_with("outside_window") {
+            return (answers, minute);
+        }
+        if answers.last().is_none_or(|(_, last)| last != word) {
+            answers.push((status, word.to_owned()));
+        }
+        app.clock.advance(Duration::from_mins(1));
+    }
+    unreachable!("the window ends")
+}
+
+#[tokio::test]
+async fn a_captured_trigger_is_refused_for_as_long_as_its_timestamp_is_accepted() {
+    let mut app = ingress::testing::App::new();
+    let tolerance = Duration::from_hours(1);
+    app.config.trigger.as_mut().unwrap().tolerance = tolerance;
+    // Signed by a clock that is as far ahead as is taken.
+    let at = ingress::testing::now() + tolerance;
+    let body = r#"{"all": true}"#;
+    let trigger = || trigger_signed("/hooks/trigger", "msg_1", body, at, TRIGGER_KEY);
+    let (answers, minutes) = replayed(&app, trigger).await;
+    assert_eq!(answers, [(202, "accepted".to_owned()), (409, "duplicate".to_owned())]);
+    assert_eq!(minutes, 121);
+}
+
 #[test]
 fn what_was_told_to_come_again_is_new_when_it_does() {
     let desk = desk();
@@ -130,6 +173,30 @@ fn a_rotation_that_failed_is_shown_and_enqueues_nothing() {
     let status = desk.board.snapshot(desk.clock.timestamp());
     let line = status.secrets.iter().find(|line| line.secret == "prod/db").unwrap();
     assert!(line.rotation_failed.is_some());
+}
+
+#[test]
+fn a_rotation_that_failed_alerts_once_however_often_it_is_told() {
+    let desk = desk();
+    for change in [Change::RotationFailed, Change::RotationAbandoned] {
+        let first = desk.offer(hint(change.as_str(), event(change.clone())));
+        assert_eq!(first, Answer::NotOfInterest(change.as_str()));
+        assert_eq!(desk.offer(hint(change.as_str(), event(change.clone()))), Answer::Duplicate);
+        let sample = format!("relay_rotation_alerts_total{{alert=\"{}\"}} 1", change.as_str());
+        assert!(desk.metrics.encode().lines().any(|line| line == sample), "{sample}");
+    }
+}
+
+#[tokio::test]
+async fn a_captured_confirmation_does_nothing_for_as_long_as_it_is_accepted() {
+    let mut app = ingress::testing::App::new();
+    let sns = app.config.sns.as_mut().unwrap();
+    (sns.max_age, sns.max_ahead) = (Duration::from_mins(10), Duration::from_hours(1));
+    app.clock.jump_to(ingress::testing::now() - Duration::from_hours(1));
+    let draft = Draft::confirmation("SubscriptionConfirmation").signed();
+    let (answers, minutes) = replayed(&app, || sns_post(&draft)).await;
+    assert_eq!(answers, [(200, "confirmed".to_owned()), (200, "duplicate".to_owned())]);
+    assert_eq!((minutes, app.confirmer.confirmed.lock().unwrap().len()), (71, 1));
 }
 
 #[tokio::test]

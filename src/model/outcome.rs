@@ -52,19 +52,6 @@ impl Outcome {
     }
 }
 
-/// What a run knows of a roll at its target when it ends: whether the target counts against the
-/// connection's limit of rolls at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Roll {
-    /// None is under way.
-    Over,
-    /// The run ended before it could look: what was known before still counts.
-    Unknown,
-    /// One is under way, or may be. It counts even if nobody asked for leave: one from before a
-    /// restart, say.
-    UnderWay,
-}
-
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.label().replace('_', " "))

@@ -30,7 +30,7 @@ pub(super) struct Agenda {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum Due {
     /// It is this slot's turn; it left the agenda.
     Now(Slot),
     /// Nothing is due before then.
@@ -64,7 +64,7 @@ impl Agenda {
     }
 
     /// Takes out the slot whose turn it is at `now`. `held` tells until when a slot may not run.
-    pub(super) fn pop(&mut self, now: Instant, held: impl Fn(Slot) -> Option<Instant>) -> Next {
+    pub(super) fn pop(&mut self, now: Instant, held: impl Fn(Slot) -> Option<Instant>) -> Due {
         while let Some(&(at, slot)) = self.timers.first()
             && at <= now
         {
@@ -74,7 +74,7 @@ impl Agenda {
             self.remove(slot);
             match held(slot) {
                 Some(until) if until > now => self.sleep(slot, turn, until),
-                _ => return Next::Now(slot),
+                _ => return Due::Now(slot),
             }
         }
         while let Some(&(at, slot)) = self.timers.first() {
@@ -84,10 +84,10 @@ impl Agenda {
                     self.remove(slot);
                     self.sleep(slot, place.turn, until);
                 }
-                _ => return Next::At(at),
+                _ => return Due::At(at),
             }
         }
-        Next::Never
+        Due::Never
     }
 
     fn place(&self, slot: Slot) -> Option<Place> {
@@ -137,9 +137,9 @@ mod tests {
         for (slot, due) in [(0, 30), (1, 10), (2, 10), (3, 20)] {
             agenda.put(slot, at(due));
         }
-        assert_eq!(agenda.pop(start, free), Next::At(at(10)));
-        let order: Vec<Next> = (0..5).map(|_| agenda.pop(at(30), free)).collect();
-        assert_eq!(order, [Next::Now(1), Next::Now(2), Next::Now(3), Next::Now(0), Next::Never]);
+        assert_eq!(agenda.pop(start, free), Due::At(at(10)));
+        let order: Vec<Due> = (0..5).map(|_| agenda.pop(at(30), free)).collect();
+        assert_eq!(order, [Due::Now(1), Due::Now(2), Due::Now(3), Due::Now(0), Due::Never]);
     }
 
     #[test]
@@ -151,10 +151,10 @@ mod tests {
         agenda.put(0, at(10));
         agenda.put(1, at(20));
         agenda.put(2, at(40));
-        assert_eq!(agenda.pop(at(20), held), Next::Now(1));
-        assert_eq!(agenda.pop(at(20), held), Next::At(at(40)));
-        assert_eq!(agenda.pop(at(50), held), Next::Now(0));
-        assert_eq!(agenda.pop(at(50), held), Next::Now(2));
+        assert_eq!(agenda.pop(at(20), held), Due::Now(1));
+        assert_eq!(agenda.pop(at(20), held), Due::At(at(40)));
+        assert_eq!(agenda.pop(at(50), held), Due::Now(0));
+        assert_eq!(agenda.pop(at(50), held), Due::Now(2));
     }
 
     #[test]
@@ -163,7 +163,7 @@ mod tests {
         let at = |ms| start + Duration::from_millis(ms);
         let mut agenda = Agenda::default();
         agenda.put(0, at(10));
-        assert_eq!(agenda.pop(start, |_| Some(at(50))), Next::At(at(50)));
+        assert_eq!(agenda.pop(start, |_| Some(at(50))), Due::At(at(50)));
         assert_eq!(agenda.due(0), Some(at(10)));
     }
 
@@ -173,8 +173,8 @@ mod tests {
         let mut agenda = Agenda::default();
         agenda.put(0, start);
         agenda.put(0, start + Duration::from_secs(1));
-        assert_eq!(agenda.pop(start, free), Next::At(start + Duration::from_secs(1)));
-        assert_eq!(agenda.pop(start + Duration::from_secs(1), free), Next::Now(0));
-        assert_eq!(agenda.pop(start + Duration::from_secs(1), free), Next::Never);
+        assert_eq!(agenda.pop(start, free), Due::At(start + Duration::from_secs(1)));
+        assert_eq!(agenda.pop(start + Duration::from_secs(1), free), Due::Now(0));
+        assert_eq!(agenda.pop(start + Duration::from_secs(1), free), Due::Never);
     }
 }

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::groups::GroupId;
 use super::note::{Note, Reason};
-use super::turn::End;
-use crate::model::Roll;
+use crate::model::{Next, Roll};
 
 /// How the queue treats a key.
 #[derive(Clone, Debug, Default)]
@@ -135,13 +134,13 @@ impl<K> Entry<K> {
     }
 
     /// The state in which a run leaves the key, before what was added during it.
-    pub(super) fn rest(&mut self, end: End, delay: Duration, now: Instant) {
+    pub(super) fn rest(&mut self, next: Next, delay: Duration, now: Instant) {
         self.planned = None;
-        if matches!(end, End::Done | End::Parked { .. } | End::Again { roll: Roll::UnderWay, .. }) {
+        if matches!(next, Next::Done | Next::Park { .. } | Next::Again { roll: Roll::UnderWay, .. }) {
             self.insists = false;
         }
-        match end {
-            End::Done => {
+        match next {
+            Next::Done => {
                 self.state = State::Idle;
                 self.attempts = 0;
                 self.observe_only = false;
@@ -149,11 +148,11 @@ impl<K> Entry<K> {
                 self.slow_at = None;
                 self.note = Note::default();
             }
-            End::Again { .. } => {
+            Next::Again { .. } => {
                 self.state = State::Waiting;
                 self.planned = Some(later(now, delay));
             }
-            End::Retry { no_sooner_than, .. } => {
+            Next::Retry { no_sooner_than, .. } => {
                 let asked = no_sooner_than.map(|wait| later(now, wait));
                 self.state = State::Backoff;
                 self.attempts = self.attempts.saturating_add(1);
@@ -161,8 +160,8 @@ impl<K> Entry<K> {
                 // An early run that failed does not shorten the period that it was taken out of.
                 self.planned = self.early_from.max(Some(later(now, delay)));
             }
-            End::AwaitRoll => self.state = State::AwaitRoll,
-            End::Parked { slowly } => {
+            Next::AwaitRoll => self.state = State::AwaitRoll,
+            Next::Park { slowly } => {
                 self.state = State::Parked;
                 self.observe_only = true;
                 self.early_from = None;

@@ -214,24 +214,24 @@ impl Model {
         free
     }
 
-    fn finish(&mut self, index: usize, end: End, now: Instant) {
+    fn finish(&mut self, index: usize, end: Next, now: Instant) {
         self.counter += 1;
         let counter = self.counter;
         let key = &mut self.keys[index];
         let during: Vec<(Instant, bool)> = key.adds.clone();
         key.rolling = match end {
-            End::Again { roll: Roll::UnderWay, .. } | End::Retry { roll: Roll::UnderWay, .. } => index <= 4,
-            End::Again { roll: Roll::Unknown, .. } | End::Retry { roll: Roll::Unknown, .. } => key.rolling,
+            Next::Again { roll: Roll::UnderWay, .. } | Next::Retry { roll: Roll::UnderWay, .. } => index <= 4,
+            Next::Again { roll: Roll::Unknown, .. } | Next::Retry { roll: Roll::Unknown, .. } => key.rolling,
             _ => false,
         };
         let unanswered = match end {
-            End::Retry { .. } | End::AwaitRoll => true,
-            End::Again { roll, .. } => roll != Roll::UnderWay,
-            End::Done | End::Parked { .. } => false,
+            Next::Retry { .. } | Next::AwaitRoll => true,
+            Next::Again { roll, .. } => roll != Roll::UnderWay,
+            Next::Done | Next::Park { .. } => false,
         };
         key.insists = (key.insists && unanswered) || during.iter().any(|(_, person)| *person);
         match end {
-            End::Done => {
+            Next::Done => {
                 key.place = Where::Nothing;
                 key.attempts = 0;
                 key.observe_only = false;
@@ -239,11 +239,11 @@ impl Model {
                 key.slow_at = None;
                 key.count = during.len() as u64;
             }
-            End::Again { after, .. } => {
+            Next::Again { after, .. } => {
                 key.place = Where::Waiting;
                 key.by_itself = Some(now + after);
             }
-            End::Retry { no_sooner_than, .. } => {
+            Next::Retry { no_sooner_than, .. } => {
                 let mut delay = SETTINGS.retry_base;
                 for _ in 0..key.attempts {
                     delay = (delay * 2).min(SETTINGS.retry_cap);
@@ -254,11 +254,11 @@ impl Model {
                 key.no_early_before = key.no_early_before.max(asked);
                 key.by_itself = key.no_early_before.max(Some(now + delay / 2));
             }
-            End::AwaitRoll => {
+            Next::AwaitRoll => {
                 key.place = Where::AwaitRoll;
                 key.asked_for_roll = Some(counter);
             }
-            End::Parked { slowly } => {
+            Next::Park { slowly } => {
                 key.place = Where::Parked;
                 key.observe_only = true;
                 key.no_early_before = None;
@@ -318,7 +318,7 @@ enum Op {
     Add { key: usize, reason: Reason },
     Take,
     Claim { nth: usize },
-    Finish { nth: usize, end: End },
+    Finish { nth: usize, end: Next },
     CoolDown { group: usize, millis: u64 },
     Advance { millis: u64 },
     Close,
@@ -331,13 +331,13 @@ fn roll() -> impl Strategy<Value = Roll> + Clone {
 fn op() -> impl Strategy<Value = Op> {
     let reason = prop_oneof![3 => Just(Reason::Notification), 1 => Just(Reason::Manual)];
     let end = prop_oneof![
-        4 => Just(End::Done),
+        4 => Just(Next::Done),
         3 => (1..400_u64, roll())
-            .prop_map(|(ms, roll)| End::Again { after: Duration::from_millis(ms), roll }),
-        4 => roll().prop_map(|roll| End::Retry { no_sooner_than: None, roll }),
+            .prop_map(|(ms, roll)| Next::Again { after: Duration::from_millis(ms), roll }),
+        4 => roll().prop_map(|roll| Next::Retry { no_sooner_than: None, roll }),
         1 => (1..400_u64, roll())
-            .prop_map(|(ms, roll)| End::Retry { no_sooner_than: Some(Duration::from_millis(ms)), roll }),
-        2 => any::<bool>().prop_map(|slowly| End::Parked { slowly }),
+            .prop_map(|(ms, roll)| Next::Retry { no_sooner_than: Some(Duration::from_millis(ms)), roll }),
+        2 => any::<bool>().prop_map(|slowly| Next::Park { slowly }),
     ];
     prop_oneof![
         60 => (0..KEYS, reason).prop_map(|(key, reason)| Op::Add { key, reason }),
@@ -409,7 +409,7 @@ fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
             Op::Finish { nth, end } if !running.is_empty() => {
                 let (key, refused) = running.remove(nth % running.len());
                 // A run whose claim was refused ends as it was told to.
-                let end = if refused { End::AwaitRoll } else { end };
+                let end = if refused { Next::AwaitRoll } else { end };
                 queue.finish(&key, end, now);
                 model.finish(key, end, now);
             }

@@ -19,7 +19,7 @@ async fn a_worker_that_waits_is_woken_by_an_add() {
     assert_eq!(taken.map(|taken| taken.key), Some("a"));
     assert_eq!(added, Ok(Added::Queued));
     assert!(!queue.is_idle());
-    queue.finish(&"a", End::Done);
+    queue.finish(&"a", Next::Done);
     assert!(queue.is_idle());
 }
 
@@ -80,7 +80,7 @@ async fn many_workers_run_every_key_once_and_never_two_runs_of_one() {
                     tokio::task::yield_now().await;
                     running.lock().unwrap().remove(taken.key);
                     runs += 1;
-                    queue.finish(&taken.key, if taken.attempts == 0 { RETRY } else { End::Done });
+                    queue.finish(&taken.key, if taken.attempts == 0 { RETRY } else { Next::Done });
                 }
                 runs
             })
@@ -108,7 +108,7 @@ async fn closing_ends_waiting_workers_when_the_last_run_is_over() {
     queue.close();
     assert!(futures_util::poll!(&mut waiting).is_pending(), "a run is still under way");
     assert!(futures_util::poll!(&mut over).is_pending(), "a run is still under way");
-    queue.finish(&"a", End::Done);
+    queue.finish(&"a", Next::Done);
     assert_eq!(waiting.await, None);
     over.await;
 }

@@ -20,14 +20,14 @@ use std::mem::take;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::agenda::{Agenda, Next, Slot};
+use super::agenda::{Agenda, Due, Slot};
 use super::backoff::{Jitter, Settings};
 use super::entry::{Entry, Policy, State};
 use super::groups::{GroupId, Groups};
 use super::note::Note;
 use super::snapshot::{GroupSnapshot, KeySnapshot, Phase, Snapshot};
-use super::turn::{Added, End, Refused, Take, Taken};
-use crate::model::Roll;
+use super::turn::{Added, Refused, Take, Taken};
+use crate::model::{Next, Roll};
 
 /// See the head of this file.
 pub struct WorkQueue<K> {
@@ -100,14 +100,14 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         }
         let (groups, entries) = (&self.groups, &self.entries);
         match self.agenda.pop(now, |slot| groups.cool_until(entries[slot].group)) {
-            Next::Never => Take::Empty,
-            Next::At(at) => Take::WaitUntil(at),
-            Next::Now(slot) => Take::Run(self.start(slot, now)),
+            Due::Never => Take::Empty,
+            Due::At(at) => Take::WaitUntil(at),
+            Due::Now(slot) => Take::Run(self.start(slot, now)),
         }
     }
 
     /// Takes a roll slot of the key's group for a run that is under way; call it before a write that
-    /// rolls. `false` means that the run has to end with [`End::AwaitRoll`]. The slot is kept until
+    /// rolls. `false` means that the run has to end with [`Next::AwaitRoll`]. The slot is kept until
     /// the run ends, and after it for as long as runs end with a roll that is not [`Roll::Over`].
     pub fn claim_roll(&mut self, key: &K) -> bool {
         let Some(entry) = self.slots.get(key).map(|slot| &mut self.entries[*slot]) else {
@@ -125,21 +125,21 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
     }
 
     /// Ends the run of a key that was taken. Of a key that is not running it changes nothing.
-    pub fn finish(&mut self, key: &K, end: End, now: Instant) {
+    pub fn finish(&mut self, key: &K, next: Next, now: Instant) {
         let Some(&slot) = self.slots.get(key) else { return };
         if self.entries[slot].state != State::Running {
             return;
         }
         self.running -= 1;
-        self.settle_roll(slot, end, now);
-        let delay = match end {
-            End::Retry { .. } => self.backoff(self.entries[slot].attempts),
-            End::Again { after, .. } => after,
-            End::Parked { .. } => self.settings.slow_retry,
-            End::Done | End::AwaitRoll => Duration::ZERO,
+        self.settle_roll(slot, next, now);
+        let delay = match next {
+            Next::Retry { .. } => self.backoff(self.entries[slot].attempts),
+            Next::Again { after, .. } => after,
+            Next::Park { .. } => self.settings.slow_retry,
+            Next::Done | Next::AwaitRoll => Duration::ZERO,
         };
         let entry = &mut self.entries[slot];
-        entry.rest(end, delay, now);
+        entry.rest(next, delay, now);
         let fresh = take(&mut entry.fresh);
         let unparks = fresh.unparks();
         entry.take_in(fresh);
@@ -151,7 +151,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         } else if let Some(due) = self.entries[slot].planned {
             self.agenda.put(slot, due);
         }
-        if end == End::AwaitRoll {
+        if next == Next::AwaitRoll {
             self.await_roll(slot, now);
         }
     }
@@ -252,11 +252,11 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
     }
 
     /// Keeps or frees the roll slot of a run that ended.
-    fn settle_roll(&mut self, slot: Slot, end: End, now: Instant) {
+    fn settle_roll(&mut self, slot: Slot, next: Next, now: Instant) {
         let entry = &mut self.entries[slot];
-        let roll = match end {
-            End::Again { roll, .. } | End::Retry { roll, .. } => roll,
-            End::Done | End::AwaitRoll | End::Parked { .. } => Roll::Over,
+        let roll = match next {
+            Next::Again { roll, .. } | Next::Retry { roll, .. } => roll,
+            Next::Done | Next::AwaitRoll | Next::Park { .. } => Roll::Over,
         };
         match (roll, entry.roll, entry.group) {
             (Roll::UnderWay, None, Some(group)) => {

@@ -1,10 +1,8 @@
-//! The words between the queue and those who use it: what an add did, what there is to run, how a
-//! run ended.
+//! The words between the queue and those who use it: what an add did, what there is to run.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::note::Note;
-use crate::model::Roll;
 
 /// What an add did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,32 +57,4 @@ pub enum Take<K> {
     Empty,
     /// The queue was closed and the last run is over.
     Closed,
-}
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Nothing more is due.
-    Done,
-    /// It goes on after this time: a confirmation, or a wait that ends by itself.
-    Again {
-        /// Until the next pass.
-        after: Duration,
-        /// Whether it takes, keeps or frees a roll slot.
-        roll: Roll,
-    },
-    /// It failed in a way that passes.
-    Retry {
-        /// The earliest next try that the other side allows, already clamped.
-        no_sooner_than: Option<Duration>,
-        /// Whether it takes, keeps or frees a roll slot.
-        roll: Roll,
-    },
-    /// It needs a roll slot: [`super::WorkQueue::claim_roll`] said no.
-    AwaitRoll,
-    /// It failed in a way that does not pass by itself.
-    Parked {
-        /// Try again on the slow timer: somebody may mend it elsewhere.
-        slowly: bool,
-    },
 }

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::model::{Failure, FailureCode, Receipt, Retry, Roll, Stamp, VersionId, VersionSeen};
-use crate::queue::{End, Policy, WorkQueue, full_jitter};
+use crate::model::{Failure, FailureCode, Next, Receipt, Retry, Roll, Stamp, VersionId, VersionSeen};
+use crate::queue::{Policy, WorkQueue, full_jitter};
 use crate::sync::memory::{Delivered, Pending, TargetMemory};
 use crate::sync::ports::{FetchedSecret, Proof};
 
@@ -150,7 +150,7 @@ async fn a_target_that_is_being_retried_is_left_to_its_backoff() {
     bench
         .reconcile
         .queue
-        .finish(&taken.key, End::Retry { no_sooner_than: Some(Duration::from_mins(1)), roll: Roll::Over });
+        .finish(&taken.key, Next::Retry { no_sooner_than: Some(Duration::from_mins(1)), roll: Roll::Over });
     assert_eq!(bench.reconcile.enqueue_different().await.unwrap().enqueued, 0);
     assert_eq!(bench.reconcile.enqueue_all().unwrap().enqueued, 0);
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::plan::Why;
 use super::versions::Doubt;
-use crate::model::{Failure, FailureCode, Outcome, Retry, Roll, SecretRef, VersionSeen, Wanted};
+use crate::model::{Failure, FailureCode, Next, Outcome, Retry, Roll, SecretRef, VersionSeen, Wanted};
 
 /// How a run ended.
 #[derive(Debug)]
@@ -65,35 +65,6 @@ pub enum WriteEnd {
     Ambiguous,
     /// It certainly did not happen.
     Failed,
-}
-
-/// What the queue does after a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Nothing until something happens.
-    Done,
-    /// Look again.
-    Again {
-        /// After this long.
-        after: Duration,
-        /// What is known of a roll, for its slot.
-        roll: Roll,
-    },
-    /// Try again with backoff.
-    Retry {
-        /// No sooner than the other side asked.
-        no_sooner_than: Option<Duration>,
-        /// What is known of a roll, for its slot.
-        roll: Roll,
-    },
-    /// Try again when a roll slot is free.
-    AwaitRoll,
-    /// Nothing until the wanted state, the configuration or a person changes something; `slowly`: or the
-    /// slow timer.
-    Park {
-        /// Whether the slow timer looks again.
-        slowly: bool,
-    },
 }
 
 /// A run's way to stop early, with what is to be told about it.

@@ -61,6 +61,8 @@ pub struct TargetMemory {
     pub given_up: Option<GivenUp>,
     /// Since when it has been seen rolling, or down, with no write of ours under way.
     pub restless: Option<Timestamp>,
+    /// Since when every look has shown a failed roll.
+    pub failure_shown: Option<Timestamp>,
 }
 
 impl TargetMemory {
@@ -114,13 +116,19 @@ impl TargetMemory {
         false
     }
 
-    /// Remembers since when it has not been at rest for another reason than a write of ours.
+    /// Remembers since when it has not been at rest for another reason than a write of ours, and since when
+    /// it has shown a failure.
     pub fn note_rest(&mut self, seen: &Observation, now: Timestamp) {
         let at_rest = !matches!(seen.stage, Stage::Rolling | Stage::Down);
         if at_rest || self.under_way(seen).is_some() {
             self.restless = None;
         } else {
             self.restless.get_or_insert(now);
+        }
+        if matches!(seen.stage, Stage::Failed(_)) {
+            self.failure_shown.get_or_insert(now);
+        } else {
+            self.failure_shown = None;
         }
     }
 

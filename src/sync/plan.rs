@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{Failure, FailureCode, Outcome, Receipt, Retry, Wanted};
+use crate::model::{Failure, FailureCode, Outcome, Receipt, Retry, Wanted, show_duration};
 use crate::sync::memory::{Pending, TargetMemory};
 use crate::sync::ports::{Observation, Proof, Stage, TargetSpec};
 
@@ -16,6 +16,10 @@ use crate::sync::ports::{Observation, Proof, Stage, TargetSpec};
 /// that was not answered and then seen could be somebody's copy of it, so it is repeated once; more
 /// would roll an application without end behind a network that swallows every answer.
 const UNANSWERED_TRIES: u32 = 2;
+
+/// How long after a write the target may still show the failure of the roll before it. No source says how
+/// far its status lags; polls of public clients are seconds apart, and a roll takes minutes.
+const STATUS_LAG: Duration = Duration::from_mins(1);
 
 /// Why a write is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +85,9 @@ pub fn plan(
         Stage::Settled if shows_the_mark_from_before(seen) => {
             while_rolling(spec, wanted, seen, memory, now, leave)
         }
+        Stage::Failed(_) if leave != Leave::Insist && failed_before_the_write(spec, seen, memory, now) => {
+            while_rolling(spec, wanted, seen, memory, now, leave)
+        }
         Stage::Rolling | Stage::Down => while_rolling(spec, wanted, seen, memory, now, leave),
         Stage::Failed(reason) => {
             if failed_with_wanted(wanted, seen, memory) && leave != Leave::Insist {
@@ -102,6 +109,21 @@ fn failed_with_wanted(wanted: &Wanted, seen: &Observation, memory: &TargetMemory
     let landed = |pending: &Pending| pending.answered || pending.tries >= UNANSWERED_TRIES;
     seen.receipt.as_ref().is_some_and(|receipt| receipt.is_of(wanted))
         || memory.pending.as_ref().is_some_and(|pending| pending.receipt.is_of(wanted) && landed(pending))
+}
+
+/// Whether the failure was there before our write and nothing else has been shown since: then it may be
+/// that of the roll before, and ours is under way behind it. Not for a write that may never have landed.
+fn failed_before_the_write(
+    spec: &TargetSpec,
+    seen: &Observation,
+    memory: &TargetMemory,
+    now: Timestamp,
+) -> bool {
+    let landed = |pending: &Pending| pending.answered || memory.under_way(seen).is_some();
+    memory.pending.as_ref().filter(|pending| landed(pending)).is_some_and(|pending| {
+        memory.failure_shown.is_some_and(|since| since <= pending.since)
+            && lasted(pending.since, now) <= STATUS_LAG.min(spec.confirm_limit)
+    })
 }
 
 /// A receipt beside the mark from before its own write: the answer mixes two states, so it proves nothing.
@@ -249,7 +271,7 @@ fn roll_overdue(stage: &Stage, limit: Duration) -> Failure {
     Failure::new(
         FailureCode::RollOverdue,
         Retry::Never,
-        format!("{what} within {} s", limit.as_secs()),
+        format!("{what} within {}", show_duration(limit)),
         "look at the replicas in Runtime Manager; raise `roll_limit` if the application starts slowly",
     )
 }

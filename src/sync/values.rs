@@ -1,12 +1,14 @@
 //! The values of one run, and how a source picks its part of them.
 //!
-//! Guarantees: every field that one write takes from a secret comes from one version of it; a part
-//! that is missing, null or an object is a failure that names the field and never shows the content.
+//! Guarantees: every field that one write takes from a secret comes from one version of it; a number is
+//! written digit by digit as AWS holds it; a part that is missing, null or an object is a failure that
+//! names the field and never shows the content.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::value::RawValue;
 
 use crate::model::{Failure, FailureCode, Retry, SecretRef, Selector, TemplatePart, ValueSource};
 use crate::secret::SecretValue;
@@ -61,11 +63,11 @@ pub fn select(
         }
         (Selector::Field(name), SecretContent::Text(text)) => {
             let json = Json::parse(secret, text)?;
-            scalar(secret, json.0.get(name), &format!("field {name:?}"))
+            scalar(secret, json.field(name), &format!("field {name:?}"))
         }
         (Selector::Pointer(pointer), SecretContent::Text(text)) => {
             let json = Json::parse(secret, text)?;
-            scalar(secret, json.0.pointer(pointer), &format!("pointer {pointer:?}"))
+            scalar(secret, json.pointer(pointer), &format!("pointer {pointer:?}"))
         }
         (Selector::Template(parts), SecretContent::Text(text)) => {
             let json = Json::parse(secret, text)?;
@@ -75,7 +77,7 @@ pub fn select(
                     TemplatePart::Text(text) => whole.extend_from_slice(text.as_bytes()),
                     TemplatePart::Field(name) => {
                         let place = format!("field {name:?}");
-                        let value = scalar(secret, json.0.get(name), &place)?;
+                        let value = scalar(secret, json.field(name), &place)?;
                         whole.extend_from_slice(value.expose_bytes());
                     }
                 }
@@ -85,54 +87,147 @@ pub fn select(
     }
 }
 
-/// A parsed secret; its strings are wiped when it goes.
-struct Json(serde_json::Value);
+/// A JSON value as the very text that AWS holds: a number that is read as one loses its last digits or
+/// its trailing zeros. Borrowed, so there is no copy to wipe.
+#[derive(Clone, Copy)]
+struct Json<'t>(&'t RawValue);
 
-impl Json {
-    fn parse(secret: &SecretRef, text: &SecretValue) -> Result<Self, Failure> {
+impl<'t> Json<'t> {
+    fn parse(secret: &SecretRef, text: &'t SecretValue) -> Result<Self, Failure> {
         // serde_json's own message may quote the content, so it is not passed on.
         serde_json::from_slice(text.expose_bytes())
             .map(Self)
             .map_err(|_| bad(secret, "is not JSON", "store JSON, or use the whole string (no `field`)"))
     }
+
+    fn field(self, name: &str) -> Option<Self> {
+        let fields: HashMap<String, &'t RawValue> = serde_json::from_str(self.0.get()).ok()?;
+        fields.get(name).copied().map(Self)
+    }
+
+    fn item(self, place: &str) -> Option<Self> {
+        let leads = place.starts_with('+') || (place.starts_with('0') && place != "0");
+        let place: usize = place.parse().ok().filter(|_| !leads)?;
+        let items: Vec<&'t RawValue> = serde_json::from_str(self.0.get()).ok()?;
+        items.get(place).copied().map(Self)
+    }
+
+    /// RFC 6901.
+    fn pointer(self, pointer: &str) -> Option<Self> {
+        let Some(path) = pointer.strip_prefix('/') else { return pointer.is_empty().then_some(self) };
+        path.split('/').try_fold(self, |value, step| {
+            let step = step.replace("~1", "/").replace("~0", "~");
+            value.field(&step).or_else(|| value.item(&step))
+        })
+    }
 }
 
-fn scalar(
-    secret: &SecretRef,
-    value: Option<&serde_json::Value>,
-    place: &str,
-) -> Result<SecretValue, Failure> {
+fn scalar(secret: &SecretRef, value: Option<Json<'_>>, place: &str) -> Result<SecretValue, Failure> {
     let wrong = |what: &str| {
         Err(bad(secret, &format!("{place} {what}"), "correct the secret or the source's `field`"))
     };
-    match value {
-        None => wrong("is missing"),
-        Some(serde_json::Value::Null) => wrong("is null"),
-        Some(serde_json::Value::Object(_)) => wrong("is an object, not a text"),
-        Some(serde_json::Value::Array(_)) => wrong("is a list, not a text"),
-        Some(serde_json::Value::String(text)) => Ok(SecretValue::from(text.clone())),
+    let Some(Json(value)) = value else { return wrong("is missing") };
+    match value.get().as_bytes() {
+        [b'n', ..] => wrong("is null"),
+        [b'{', ..] => wrong("is an object, not a text"),
+        [b'[', ..] => wrong("is a list, not a text"),
+        [b'"', ..] => match serde_json::from_str::<String>(value.get()) {
+            Ok(text) => Ok(SecretValue::from(text)),
+            Err(_) => wrong("is not a valid text"),
+        },
         // A port may be a number or a text (AWS's rotation templates accept both).
-        Some(serde_json::Value::Number(number)) => Ok(SecretValue::from(number.to_string())),
-        Some(serde_json::Value::Bool(flag)) => Ok(SecretValue::from(flag.to_string())),
-    }
-}
-
-impl Drop for Json {
-    fn drop(&mut self) {
-        wipe(&mut self.0);
-    }
-}
-
-fn wipe(value: &mut serde_json::Value) {
-    use zeroize::Zeroize;
-    match value {
-        serde_json::Value::String(text) => text.zeroize(),
-        serde_json::Value::Array(items) => items.iter_mut().for_each(wipe),
-        serde_json::Value::Object(fields) => fields.values_mut().for_each(wipe),
-        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
+        number_or_flag => Ok(SecretValue::new(number_or_flag.to_vec())),
     }
 }
 
 fn bad(secret: &SecretRef, what: &str, next_step: &str) -> Failure {
     Failure::new(FailureCode::BadValue, Retry::Never, format!("secret {secret} {what}"), next_step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = r#"{
+        "digits": 1234567890123456789012345, "amount": 1.50, "less": -0.0, "tiny": 1E-07, "huge": 2e+999,
+        "port": 5432, "tls": true, "gone": null, "name": "o\u0027neill \u20ac", "broken": "\ud800",
+        "hosts": ["a", {"port": 1.0}], "nested": {"a/b": {"m~n": 10}, "": "empty"}, "twice": 1, "twice": 2
+    }"#;
+
+    fn pick(selector: &Selector) -> Result<String, String> {
+        let secret = SecretRef::new("prod/db", None, None).unwrap();
+        let content = SecretContent::Text(SecretValue::from(SECRET.to_owned()));
+        select(&secret, &content, selector)
+            .map(|value| value.expose_str().unwrap().to_owned())
+            .map_err(|failure| failure.message)
+    }
+
+    fn field(name: &str) -> Result<String, String> {
+        pick(&Selector::Field(name.to_owned()))
+    }
+
+    fn pointer(pointer: &str) -> Result<String, String> {
+        pick(&Selector::Pointer(pointer.to_owned()))
+    }
+
+    #[test]
+    fn a_number_is_written_as_aws_holds_it() {
+        for (name, text) in [
+            ("digits", "1234567890123456789012345"),
+            ("amount", "1.50"),
+            ("less", "-0.0"),
+            ("tiny", "1E-07"),
+            ("huge", "2e+999"),
+            ("port", "5432"),
+        ] {
+            assert_eq!(field(name).as_deref(), Ok(text), "{name}");
+        }
+        assert_eq!(pointer("/hosts/1/port").as_deref(), Ok("1.0"));
+        let parts = ["digits", "amount"].map(|name| TemplatePart::Field(name.to_owned()));
+        let template = Selector::Template(parts.into());
+        assert_eq!(pick(&template).as_deref(), Ok("12345678901234567890123451.50"));
+    }
+
+    #[test]
+    fn texts_and_flags_are_taken_as_they_read_and_the_last_of_two_fields_counts() {
+        assert_eq!(field("name").as_deref(), Ok("o'neill \u{20ac}"));
+        assert_eq!((field("tls").as_deref(), field("twice").as_deref()), (Ok("true"), Ok("2")));
+    }
+
+    #[test]
+    fn pointers_are_those_of_rfc_6901() {
+        for (path, text) in [("/nested/a~1b/m~0n", "10"), ("/nested/", "empty"), ("/hosts/0", "a")] {
+            assert_eq!(pointer(path).as_deref(), Ok(text), "{path}");
+        }
+        for path in ["/hosts/00", "/hosts/+0", "/hosts/2", "/hosts/-", "/name/0", "nested"] {
+            assert_eq!(pointer(path), Err(format!("secret prod/db pointer {path:?} is missing")));
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_named_and_not_shown() {
+        for (name, what) in [
+            ("absent", "is missing"),
+            ("gone", "is null"),
+            ("nested", "is an object, not a text"),
+            ("hosts", "is a list, not a text"),
+            ("broken", "is not a valid text"),
+        ] {
+            assert_eq!(field(name), Err(format!("secret prod/db field {name:?} {what}")));
+        }
+    }
+
+    #[test]
+    fn what_is_not_one_json_document_is_refused() {
+        let secret = SecretRef::new("prod/db", None, None).unwrap();
+        for text in ["", "plain", "{\"a\": 1} x", "{\"a\": 01}", "{\"a\": \"\n\"}"] {
+            let content = SecretContent::Text(SecretValue::from(text.to_owned()));
+            let refusal = select(&secret, &content, &Selector::Field("a".to_owned())).err();
+            assert_eq!(
+                refusal.map(|failure| failure.message).as_deref(),
+                Some("secret prod/db is not JSON"),
+                "{text}"
+            );
+        }
+    }
 }

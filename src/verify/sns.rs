@@ -10,13 +10,13 @@
 //! published flaws of other verifiers; each flaw has a test of its own in `flaws`.
 //!
 //! Does not guarantee: freshness beyond the window. A replay inside it shows by
-//! [`Verified::message_id`], which the caller remembers.
+//! [`Verified::message_id`] or by the id of the event in the message: the caller remembers which of them
+//! it acted on.
 
 mod admit;
 mod canonical;
 mod certificate;
 mod certificate_url;
-mod confirmation;
 mod envelope;
 mod partition;
 mod refusal;
@@ -30,12 +30,10 @@ pub(crate) mod testing;
 pub use admit::{Admitted, Content, Rules, Verified, Window};
 pub use certificate::{Certificate, MAX_CERTIFICATE_BYTES};
 pub use certificate_url::CertificateUrl;
-pub use confirmation::confirm_url;
 pub use envelope::{Envelope, EnvelopeHeaders, Kind, SignatureVersion};
 pub use refusal::{RefusalClass, SnsRefusal};
 
-pub(crate) use admit::{check_topic, check_version, check_window};
+pub(crate) use admit::{check_subscribe_url, check_topic, check_version, check_window};
 pub(crate) use canonical::canonical;
 pub(crate) use certificate::CertificateFacts;
-pub(crate) use confirmation::check_subscribe_url;
 pub(crate) use unverified::{Field, Unverified};

@@ -1,8 +1,6 @@
 //! A control plane of a few lines: it keeps what it is asked, answers from a small state, and can be
 //! told to misbehave. Plain sockets, so that an answer can break off where a test wants it to.
 
-#![expect(clippy::unwrap_used, reason = "a fake that cannot go on fails its test")]
-
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

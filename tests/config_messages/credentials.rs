@@ -2,18 +2,24 @@
 
 use crate::{assert_printed, changed, connection_and, connection_with};
 
+/// Asserts what is said of a connection with this as its `client_secret`.
+#[track_caller]
+fn assert_client_secret(text: &str, lines: &str) {
+    assert_printed(&connection_with("{ env: SECRET }", text), lines);
+}
+
 #[test]
 fn a_credential_in_the_file_is_refused_and_not_shown() {
-    assert_printed(
-        &connection_with("{ env: SECRET }", "hunter2-hunter2"),
+    assert_client_secret(
+        "hunter2-hunter2",
         "relay.yaml:5:20: connections.prod.client_secret: a credential is given by reference, never in this file; write { env: NAME }, { file: /path } or { aws_secret: { secret: name, field: name } } (what stands here is not shown)",
     );
-    assert_printed(
-        &connection_with("{ env: SECRET }", "{ hunter2-hunter2 }"),
+    assert_client_secret(
+        "{ hunter2-hunter2 }",
         "relay.yaml:5:22: connections.prod.client_secret: a key that a credential reference does not have, not shown here (its keys: env, file, aws_secret)",
     );
-    assert_printed(
-        &connection_with("{ env: SECRET }", "{ env: hunter2-hunter2 }"),
+    assert_client_secret(
+        "{ env: hunter2-hunter2 }",
         "relay.yaml:5:27: connections.prod.client_secret.env: expected the name of an environment variable: letters, digits and `_` (what stands here is not shown)",
     );
     assert_printed(
@@ -32,40 +38,40 @@ fn a_credential_in_the_file_is_refused_and_not_shown() {
 
 #[test]
 fn a_credential_from_a_variable_is_to_be_a_reference() {
-    assert_printed(
-        &connection_with("{ env: SECRET }", "${SECRET}"),
+    assert_client_secret(
+        "${SECRET}",
         "relay.yaml:5:20: connections.prod.client_secret: a credential is given by reference; write { env: SECRET }",
     );
-    assert_printed(
-        &connection_with("{ env: SECRET }", "${HIDDEN}"),
+    assert_client_secret(
+        "${HIDDEN}",
         "relay.yaml:5:20: connections.prod.client_secret: a credential is given by reference; write { env: HIDDEN }",
     );
-    assert_printed(
-        &connection_with("{ env: SECRET }", "${SECRET:-hunter2}"),
+    assert_client_secret(
+        "${SECRET:-hunter2}",
         "relay.yaml:5:20: connections.prod.client_secret: a credential is given by reference, never in this file; write { env: NAME }, { file: /path } or { aws_secret: { secret: name, field: name } } (what stands here is not shown)",
     );
 }
 
 #[test]
 fn a_reference_has_one_of_its_three_forms() {
-    assert_printed(
-        &connection_with("{ env: SECRET }", "[a]"),
+    assert_client_secret(
+        "[a]",
         "relay.yaml:5:5: connections.prod.client_secret: expected a reference to a credential: { env: NAME }, { file: /path } or { aws_secret: { secret: name, field: name } }, found a list",
     );
-    assert_printed(
-        &connection_with("{ env: SECRET }", ""),
+    assert_client_secret(
+        "",
         "relay.yaml:5:5: connections.prod.client_secret: expected a reference to a credential: { env: NAME }, { file: /path } or { aws_secret: { secret: name, field: name } }, found nothing",
     );
-    assert_printed(
-        &connection_with("{ env: SECRET }", "{ evn: SECRET }"),
+    assert_client_secret(
+        "{ evn: SECRET }",
         r#"relay.yaml:5:22: connections.prod.client_secret.evn: not a key of a credential reference; did you mean "env"? (its keys: env, file, aws_secret)"#,
     );
-    assert_printed(
-        &connection_with("{ env: SECRET }", "{ env: A, file: /b }"),
+    assert_client_secret(
+        "{ env: A, file: /b }",
         "relay.yaml:5:5: connections.prod.client_secret: give only one of `env`, `file` and `aws_secret`",
     );
-    assert_printed(
-        &connection_with("{ env: SECRET }", "{ aws_secret: { field: x } }"),
+    assert_client_secret(
+        "{ aws_secret: { field: x } }",
         "relay.yaml:5:22: connections.prod.client_secret.aws_secret: `secret` is missing: the name or ARN of a secret",
     );
 }

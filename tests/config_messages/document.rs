@@ -1,6 +1,6 @@
 //! The YAML itself, and the environment filled into it.
 
-use crate::{application_and, assert_printed};
+use crate::{APPLICATION, again, application_and, assert_printed};
 
 #[test]
 fn malformed_yaml_says_where_it_breaks() {
@@ -84,16 +84,7 @@ listen: 0.0.0.0:8081
 #[test]
 fn a_duplicate_target_names_the_first_one() {
     assert_printed(
-        &application_and(
-            "  orders:
-    kind: application
-    connection: prod
-    platform: cloudhub2
-    deployment: orders
-    secure_properties:
-      db.password: { secret: prod/db, field: password }
-",
-        ),
+        &application_and(&again(APPLICATION).replace("again:", "orders:")),
         "relay.yaml:16:3: targets.orders: given twice, first on line 9; keep one of them",
     );
 }

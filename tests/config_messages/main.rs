@@ -86,6 +86,13 @@ fn shared_and(more: &str) -> String {
     [CONNECTION, SHARED, more].concat()
 }
 
+/// A second target, `again`, of the same kind and for the same thing.
+#[expect(clippy::expect_used, reason = "a helper of tests")]
+fn again(targets: &str) -> String {
+    let (_, target) = targets.split_once(":\n    ").expect("a name, then the settings");
+    ["  again:\n    ", target].concat()
+}
+
 #[test]
 fn the_texts_that_the_tests_change_are_right() {
     for text in [CONNECTION.to_owned(), application_and(""), shared_and("")] {

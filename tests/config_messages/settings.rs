@@ -122,6 +122,52 @@ relay.yaml:1:19: queue.workers: expected a whole number between 1 and 1024, foun
 }
 
 #[test]
+fn what_could_not_be_read_is_not_compared_with_anything() {
+    assert_printed(
+        "queue: { retry_base: 2x, retry_cap: 10ms }\n",
+        r#"relay.yaml:1:22: queue.retry_base: expected a duration such as 500ms, 30s, 5m or 1h15m, found "2x""#,
+    );
+    assert_printed(
+        "queue: { retry_base: 1h, retry_cap: 2x }\n",
+        r#"relay.yaml:1:37: queue.retry_cap: expected a duration such as 500ms, 30s, 5m or 1h15m, found "2x""#,
+    );
+    assert_printed(
+        "listen: 8081\nadmin: { listen: 0.0.0.0:8080 }\n",
+        r#"relay.yaml:1:9: listen: expected an IP address and a port such as 0.0.0.0:8080, found "8081""#,
+    );
+    assert_printed(
+        "ingress:
+  sns:
+    topics: [arn:aws:sns:eu-west-1:123456789012:rotations]
+    emulator: { connect: 4566, certificate_path: /certs/ }
+",
+        r#"relay.yaml:4:26: ingress.sns.emulator.connect: expected an IP address and a port such as 0.0.0.0:8080, found "4566""#,
+    );
+}
+
+#[test]
+fn connections_that_could_not_be_read_are_not_missed_by_targets() {
+    assert_printed(
+        &format!("connections: [prod]\n{APPLICATION}"),
+        "relay.yaml:1:1: connections: expected a mapping of names to connections, found a list",
+    );
+}
+
+#[test]
+fn a_secret_whose_region_could_not_be_read_is_not_taken_for_another() {
+    assert_printed(
+        "targets:
+  facade:
+    kind: http
+    url: https://facade.example.com/refresh
+    key: { env: FACADE_KEY }
+    watch: [{ secret: prod/db, region: eu_west }, prod/db]
+",
+        r#"relay.yaml:6:40: targets.facade.watch[0].region: expected an AWS region such as eu-west-1, found "eu_west""#,
+    );
+}
+
+#[test]
 fn a_flag_is_true_or_false_only() {
     assert_printed(
         "ingress:

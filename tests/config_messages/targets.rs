@@ -1,71 +1,60 @@
 //! Sources, targets, and all problems at once.
 
 use crate::{
-    application_and, application_with, assert_printed, changed, connection_and, shared_and, shared_with,
+    APPLICATION, CONNECTION, SHARED, again, application_and, application_with, assert_printed, changed,
+    connection_and, shared_and, shared_with,
 };
+
+/// Asserts what is said of an application with this as the source of its one property.
+#[track_caller]
+fn assert_source(text: &str, lines: &str) {
+    assert_printed(&application_with("{ secret: prod/db, field: password }", text), lines);
+}
 
 #[test]
 fn a_source_names_a_secret_and_one_part_of_it() {
-    assert_printed(
-        &application_with("{ secret: prod/db, field: password }", "{ field: password }"),
+    assert_source(
+        "{ field: password }",
         "relay.yaml:15:7: targets.orders.secure_properties.db.password: `secret` is missing: the name or ARN of a secret",
     );
-    assert_printed(
-        &application_with(
-            "{ secret: prod/db, field: password }",
-            "{ secret: prod/db, field: a, pointer: /b }",
-        ),
+    assert_source(
+        "{ secret: prod/db, field: a, pointer: /b }",
         "relay.yaml:15:58: targets.orders.secure_properties.db.password.pointer: give only one of `field`, `pointer`, `binary` and `template`",
     );
-    assert_printed(
-        &application_with(
-            "{ secret: prod/db, field: password }",
-            "{ secret: prod/db, pointer: db/password }",
-        ),
+    assert_source(
+        "{ secret: prod/db, pointer: db/password }",
         r#"relay.yaml:15:48: targets.orders.secure_properties.db.password.pointer: expected a JSON pointer such as /database/password, found "db/password""#,
     );
-    assert_printed(
-        &application_with(
-            "{ secret: prod/db, field: password }",
-            "{ secret: prod/db, template: 'jdbc:{host' }",
-        ),
+    assert_source(
+        "{ secret: prod/db, template: 'jdbc:{host' }",
         "relay.yaml:15:49: targets.orders.secure_properties.db.password.template: a `{` without its `}`; write `{{` for a literal brace",
     );
-    assert_printed(
-        &application_with("{ secret: prod/db, field: password }", "[a]"),
+    assert_source(
+        "[a]",
         "relay.yaml:15:7: targets.orders.secure_properties.db.password: expected a source such as { secret: prod/db, field: password }, or a text, found a list",
     );
-    assert_printed(
-        &application_with("{ secret: prod/db, field: password }", ""),
+    assert_source(
+        "",
         "relay.yaml:15:7: targets.orders.secure_properties.db.password: expected a source such as { secret: prod/db, field: password }, or a text, found nothing",
     );
 }
 
 #[test]
 fn a_secret_is_named_as_aws_names_it() {
-    assert_printed(
-        &application_with("{ secret: prod/db, field: password }", "{ secret: 'prod db' }"),
+    assert_source(
+        "{ secret: 'prod db' }",
         "relay.yaml:15:30: targets.orders.secure_properties.db.password.secret: a secret name has letters, digits and /_+=.@-! only",
     );
-    assert_printed(
-        &application_with(
-            "{ secret: prod/db, field: password }",
-            "{ secret: 'arn:aws:secretsmanager:eu-west-1:1:secret:x' }",
-        ),
+    assert_source(
+        "{ secret: 'arn:aws:secretsmanager:eu-west-1:1:secret:x' }",
         "relay.yaml:15:30: targets.orders.secure_properties.db.password.secret: an ARN of a secret reads arn:<partition>:secretsmanager:<region>:<account>:secret:<name>",
     );
-    assert_printed(
-        &application_with(
-            "{ secret: prod/db, field: password }",
-            "{ secret: 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:x', region: eu-west-2 }",
-        ),
+    assert_source(
+        "{ secret: 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:x', region: eu-west-2 }",
         "relay.yaml:15:30: targets.orders.secure_properties.db.password.secret: the ARN names region eu-west-1, the configuration eu-west-2",
     );
-    assert_printed(
-        &application_with(
-            "{ secret: prod/db, field: password }",
-            "{ secret: x, region: europe, role: reader }",
-        ),
+    assert_source(
+        "{ secret: x, region: europe, role: reader }",
         r#"relay.yaml:15:41: targets.orders.secure_properties.db.password.region: expected an AWS region such as eu-west-1, found "europe"
 relay.yaml:15:55: targets.orders.secure_properties.db.password.role: expected the ARN of a role such as arn:aws:iam::123456789012:role/relay-reader, found "reader""#,
     );
@@ -73,8 +62,8 @@ relay.yaml:15:55: targets.orders.secure_properties.db.password.role: expected th
 
 #[test]
 fn an_application_takes_at_least_one_secret() {
-    assert_printed(
-        &application_with("{ secret: prod/db, field: password }", "fixed"),
+    assert_source(
+        "fixed",
         "relay.yaml:9:3: targets.orders: takes no secret; give at least one value as { secret: name, field: name }, or delete the target",
     );
 }
@@ -107,8 +96,8 @@ relay.yaml:16:32: targets.orders.forget[2]: listed twice; keep one of them");
 
 #[test]
 fn a_literal_value_fits_its_property() {
-    assert_printed(
-        &application_with("{ secret: prod/db, field: password }", "'******'"),
+    assert_source(
+        "'******'",
         "relay.yaml:15:20: targets.orders.secure_properties.db.password: only asterisks: that is how Anypoint masks a value, not a value; give the real one",
     );
 }
@@ -203,53 +192,18 @@ relay.yaml:7:15: targets.facade.watch[0].name: not a key of a watched secret (it
 #[test]
 fn one_thing_in_anypoint_has_one_target() {
     assert_printed(
-        &application_and(
-            "  again:
-    kind: application
-    connection: prod
-    platform: cloudhub2
-    deployment: orders
-    secure_properties:
-      db.password: { secret: prod/db, field: password }
-",
-        ),
+        &application_and(&again(APPLICATION)),
         r#"relay.yaml:16:3: targets.again: writes deployment "orders" as targets.orders (line 9) does; a thing has one writer, so put all of it into one target"#,
     );
     assert_printed(
-        &shared_and(
-            "  again:
-    kind: shared_secret
-    connection: prod
-    group: orders
-    name: orders-db
-    type: UsernamePassword
-    username: app
-    password: { secret: prod/db, field: password }
-",
-        ),
+        &shared_and(&again(SHARED)),
         r#"relay.yaml:17:3: targets.again: writes shared secret "orders-db" of group "orders" as targets.shared (line 9) does; a thing has one writer, so put all of it into one target"#,
     );
     assert_printed(
         &changed(
-            &application_and(
-                "  again:
-    kind: application
-    connection: same
-    platform: cloudhub2
-    deployment: orders
-    secure_properties:
-      db.password: { secret: prod/db, field: password }
-",
-            ),
+            &application_and(&changed(&again(APPLICATION), "prod", "same")),
             "targets:\n",
-            "  same:
-    host: anypoint.mulesoft.com
-    client_id: { env: ID }
-    client_secret: { env: SECRET }
-    organization: 3f8a6c2e-5b1d-4f70-9c3a-2d4e6f8a0b1c
-    environment: 7c1e9d40-8a2b-4c6d-b5e3-1f2a3b4c5d6e
-targets:
-",
+            &[&changed(CONNECTION, "connections:\n  prod:", "  same:"), "targets:\n"].concat(),
         ),
         r#"relay.yaml:22:3: targets.again: writes deployment "orders" as targets.orders (line 15) does; a thing has one writer, so put all of it into one target"#,
     );

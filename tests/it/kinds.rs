@@ -5,6 +5,7 @@ mod http;
 mod secret_value;
 mod shared_secret;
 mod trouble;
+mod writers;
 
 use anypoint_relay::clock::{Clock, SystemClock};
 use anypoint_relay::status::{FailureView, TargetStatus};

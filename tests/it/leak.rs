@@ -36,6 +36,8 @@ struct World {
     /// Each has limits of its own, so that a fault of one holds nothing up at the others.
     anypoints: Vec<Rc<Anypoint>>,
     targets: String,
+    /// Long where everything fails at once and need not fail often.
+    retry_base: &'static str,
 }
 
 impl World {
@@ -64,7 +66,7 @@ impl World {
             bench.environment_with(&format!("CLIENT_ID_{number}"), &anypoint.client_id());
         }
         values::create_secrets(&bench.aws);
-        Self { bench, anypoints: all, targets: String::new() }
+        Self { bench, anypoints: all, targets: String::new(), retry_base: "1s" }
     }
 
     /// Adds targets, as YAML below `targets:`.
@@ -77,11 +79,8 @@ impl World {
         let connections: String = self.anypoints.iter().enumerate().map(connection).collect();
         let text = self.bench.file(&self.targets);
         let text = text.replace("freshness: 500ms", "timeout: 1s, freshness: 500ms");
-        // Everything fails at once and need not fail often.
-        let text = text.replace(
-            "workers: 8, retry_base: 10ms, retry_cap: 100ms",
-            "workers: 64, retry_base: 1s, retry_cap: 1m",
-        );
+        let queue = format!("workers: 64, retry_base: {}, retry_cap: 1m", self.retry_base);
+        let text = text.replace("workers: 8, retry_base: 10ms, retry_cap: 100ms", &queue);
         let text = text.replace("connections:\n", &format!("connections:\n{connections}"));
         format!("{text}log: {{ filter: trace }}\nreceipts: {}\n", self.bench.path("receipts.json").display())
     }
@@ -190,7 +189,7 @@ async fn no_channel_shows_a_value_that_does_not_fit() {
 
 #[tokio::test]
 async fn no_channel_shows_a_value_that_anypoint_repeats_in_its_failures() {
-    let mut world = World::new(5).await;
+    let mut world = World::new(faults::ANYPOINTS).await;
     let faults = faults::anypoint(&mut world);
     hit_and_gather(&world, faults).await;
 }
@@ -208,6 +207,8 @@ async fn no_channel_shows_a_value_from_an_answer_of_aws_that_is_broken() {
     let mut world = World::new(1).await;
     let _proof = values::good_targets(&mut world).await;
     let faults = faults::aws(&world);
+    // One answer after the other.
+    world.retry_base = "10ms";
     hit_and_gather(&world, faults).await;
 }
 

@@ -1,4 +1,4 @@
-//! One test or more per promise of the design, named after it. The verdict is the sandbox's.
+//! One test or more per promise of `docs/ARCHITECTURE.md`, named after it. The verdict is the sandbox's.
 
 mod hints;
 mod proof;

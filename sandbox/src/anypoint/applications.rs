@@ -7,7 +7,7 @@ use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Family, Problem, error, refuse};
@@ -16,7 +16,8 @@ use super::deployment::{Author, Deployment, DesiredState, UpdateStrategy};
 use super::history::Map;
 use super::lost::{self, Write};
 use super::rules::Rules;
-use super::token::{Place, admit, content_type};
+use super::token::content_type;
+use super::visit::{Id, Visit};
 use super::world::{Shared, World};
 
 const FAMILY: Family = Family::Applications;
@@ -68,25 +69,15 @@ fn over_the_limit(world: &World) -> Answer {
         .header("x-ratelimit-reset", (world.now().as_second() + 1).to_string())
 }
 
-pub(crate) async fn list(
-    State(shared): State<Arc<Shared>>,
-    Path(place): Path<Place>,
-    headers: HeaderMap,
-) -> Result<Answer, Answer> {
-    let world = shared.lock();
-    admit(&world, &headers, place.pair(), READ, FAMILY)?;
+pub(crate) async fn list(visit: Visit) -> Result<Answer, Answer> {
+    let (world, _) = visit.enter(READ, FAMILY)?;
     let present = world.deployments.iter().filter(|deployment| !deployment.removed);
     let items: Vec<Value> = present.map(|deployment| view::item(deployment, &world.rules)).collect();
     Ok(Answer::json(StatusCode::OK, json!({ "total": items.len(), "items": items })))
 }
 
-pub(crate) async fn get(
-    State(shared): State<Arc<Shared>>,
-    Path((org, env, id)): Path<(String, String, String)>,
-    headers: HeaderMap,
-) -> Result<Answer, Answer> {
-    let mut world = shared.lock();
-    admit(&world, &headers, (&org, &env), READ, FAMILY)?;
+pub(crate) async fn get(visit: Visit, Path(Id { id }): Path<Id>) -> Result<Answer, Answer> {
+    let (mut world, _) = visit.enter(READ, FAMILY)?;
     let rules = world.rules.clone();
     let found = world.deployment(&id).ok_or_else(|| not_found(&rules))?;
     let answer = view::detail(found, &rules);
@@ -95,15 +86,13 @@ pub(crate) async fn get(
 }
 
 pub(crate) async fn patch_one(
-    State(shared): State<Arc<Shared>>,
-    Path((org, env, id)): Path<(String, String, String)>,
-    headers: HeaderMap,
+    visit: Visit,
+    Path(Id { id }): Path<Id>,
     body: Bytes,
 ) -> Result<Answer, Answer> {
     let write = {
-        let world = shared.lock();
-        let by = admit(&world, &headers, (&org, &env), WRITE, FAMILY)?;
-        if !content_type(&headers).starts_with("application/json") {
+        let (world, by) = visit.enter(WRITE, FAMILY)?;
+        if !content_type(&visit.headers).starts_with("application/json") {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Err(error(FAMILY, &world.rules, status, "Unsupported media type"));
         }
@@ -111,7 +100,7 @@ pub(crate) async fn patch_one(
         let body = body.map_err(|_| bad(&world.rules, "body", "The body is not valid JSON", ""))?;
         Write::Deployment { id, body, by }
     };
-    Ok(lost::carry_out(&shared, write).await)
+    Ok(lost::carry_out(&visit.shared, write).await)
 }
 
 fn not_found(rules: &Rules) -> Answer {

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Family, Problem, error, refuse};
 use super::rules::Rules;
 use super::shared_secrets::StoredSecret;
-use super::token::{Place, admit, content_type};
+use super::token::content_type;
+use super::visit::{Visit, admit};
 use super::world::{Shared, World};
 
 const FAMILY: Family = Family::Secrets;
@@ -123,44 +124,32 @@ pub(crate) fn over_the_limit(rules: &Rules, what: &str) -> Answer {
 }
 
 #[derive(Deserialize)]
+pub(crate) struct GroupPath {
+    pub(crate) group: String,
+}
+
+#[derive(Deserialize)]
 pub(crate) struct Filter {
     downloadable: Option<String>,
 }
 
-pub(crate) async fn list(
-    State(shared): State<Arc<Shared>>,
-    Path(place): Path<Place>,
-    Query(filter): Query<Filter>,
-    headers: HeaderMap,
-) -> Result<Answer, Answer> {
-    let world = shared.lock();
-    admit(&world, &headers, place.pair(), READ, FAMILY)?;
+pub(crate) async fn list(visit: Visit, Query(filter): Query<Filter>) -> Result<Answer, Answer> {
+    let (world, _) = visit.enter(READ, FAMILY)?;
     let wanted = filter.downloadable.map(|text| text == "true");
     let groups = world.groups.iter().filter(|group| wanted.is_none_or(|wanted| group.downloadable == wanted));
     Ok(Answer::json(StatusCode::OK, groups.map(|group| group.view(&world.rules)).collect()))
 }
 
-pub(crate) async fn get(
-    State(shared): State<Arc<Shared>>,
-    Path((org, env, group)): Path<(String, String, String)>,
-    headers: HeaderMap,
-) -> Result<Answer, Answer> {
-    let world = shared.lock();
-    admit(&world, &headers, (&org, &env), READ, FAMILY)?;
+pub(crate) async fn get(visit: Visit, Path(GroupPath { group }): Path<GroupPath>) -> Result<Answer, Answer> {
+    let (world, _) = visit.enter(READ, FAMILY)?;
     let found = world.groups.iter().find(|candidate| candidate.id == group);
     let found = found.ok_or_else(|| not_found(&world.rules, "Secret group"))?;
     Ok(Answer::json(StatusCode::OK, found.view(&world.rules)))
 }
 
-pub(crate) async fn post(
-    State(shared): State<Arc<Shared>>,
-    Path(place): Path<Place>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Answer, Answer> {
-    let mut world = shared.lock();
-    let by = admit(&world, &headers, place.pair(), MANAGE, FAMILY)?;
-    let body = json_body(&world.rules, &headers, &body)?;
+pub(crate) async fn post(visit: Visit, body: Bytes) -> Result<Answer, Answer> {
+    let (mut world, by) = visit.enter(MANAGE, FAMILY)?;
+    let body = json_body(&world.rules, &visit.headers, &body)?;
     let name = body["name"].as_str().filter(|name| !name.is_empty()).ok_or_else(|| {
         bad_request(&world.rules, &[Problem::new("RB-1004", "name", "name is missing or empty")])
     })?;

@@ -2,11 +2,9 @@
 //!
 //! A value goes in and never comes out again over HTTP; tests read it from the history.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -16,14 +14,14 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Family, Problem, error, refuse};
 use super::deployment::Author;
 use super::groups::{
-    self, GroupState, READ, WRITE, bad_request, json_body, not_found, over_the_limit, stamp,
+    self, GroupPath, GroupState, READ, WRITE, bad_request, json_body, not_found, over_the_limit, stamp,
 };
 use super::history::SecretWrite;
 use super::lost::{self, Write};
 use super::rules::Rules;
 use super::secret_types::{Checked, Kind, check, default_expiry, expiry, valid_name};
-use super::token::admit;
-use super::world::{Shared, World};
+use super::visit::Visit;
+use super::world::World;
 
 const FAMILY: Family = Family::Secrets;
 /// Secrets per group; 402 beyond.
@@ -131,8 +129,11 @@ fn settled(state: GroupState, rules: &Rules) -> Result<(), Answer> {
     Err(error(FAMILY, rules, StatusCode::CONFLICT, message))
 }
 
-type GroupPath = Path<(String, String, String)>;
-type SecretPath = Path<(String, String, String, String)>;
+#[derive(Deserialize)]
+pub(crate) struct SecretPath {
+    group: String,
+    id: String,
+}
 
 #[derive(Deserialize)]
 pub(crate) struct Filter {
@@ -141,13 +142,11 @@ pub(crate) struct Filter {
 }
 
 pub(crate) async fn list(
-    State(shared): State<Arc<Shared>>,
-    Path((org, env, group)): GroupPath,
+    visit: Visit,
+    Path(GroupPath { group }): Path<GroupPath>,
     Query(filter): Query<Filter>,
-    headers: HeaderMap,
 ) -> Result<Answer, Answer> {
-    let world = shared.lock();
-    admit(&world, &headers, (&org, &env), READ, FAMILY)?;
+    let (world, _) = visit.enter(READ, FAMILY)?;
     let found = world.groups.iter().find(|candidate| candidate.id == group);
     let found = found.ok_or_else(|| not_found(&world.rules, "Secret group"))?;
     let wanted =
@@ -157,44 +156,38 @@ pub(crate) async fn list(
 }
 
 pub(crate) async fn get(
-    State(shared): State<Arc<Shared>>,
-    Path((org, env, group, id)): SecretPath,
-    headers: HeaderMap,
+    visit: Visit,
+    Path(SecretPath { group, id }): Path<SecretPath>,
 ) -> Result<Answer, Answer> {
-    let mut world = shared.lock();
-    admit(&world, &headers, (&org, &env), READ, FAMILY)?;
+    let (mut world, _) = visit.enter(READ, FAMILY)?;
     let rules = world.rules.clone();
     let secret = find(&mut world, &group, &id, &rules)?;
     Ok(Answer::json(StatusCode::OK, secret.detail(&rules)))
 }
 
 pub(crate) async fn post_one(
-    State(shared): State<Arc<Shared>>,
-    Path((org, env, group)): GroupPath,
-    headers: HeaderMap,
+    visit: Visit,
+    Path(GroupPath { group }): Path<GroupPath>,
     body: Bytes,
 ) -> Result<Answer, Answer> {
-    let mut world = shared.lock();
-    let by = admit(&world, &headers, (&org, &env), WRITE, FAMILY)?;
-    let body = json_body(&world.rules, &headers, &body)?;
+    let (mut world, by) = visit.enter(WRITE, FAMILY)?;
+    let body = json_body(&world.rules, &visit.headers, &body)?;
     let id = create(&mut world, &group, &body, &by.client)?;
     let status = if world.rules.post_answers_200 { StatusCode::OK } else { StatusCode::CREATED };
     Ok(Answer::json(status, json!({ "id": id, "message": "Shared secret created" })))
 }
 
 pub(crate) async fn put_one(
-    State(shared): State<Arc<Shared>>,
-    Path((org, env, group, id)): SecretPath,
-    headers: HeaderMap,
+    visit: Visit,
+    Path(SecretPath { group, id }): Path<SecretPath>,
     body: Bytes,
 ) -> Result<Answer, Answer> {
     let write = {
-        let world = shared.lock();
-        let by = admit(&world, &headers, (&org, &env), WRITE, FAMILY)?;
-        let body = json_body(&world.rules, &headers, &body)?;
+        let (world, by) = visit.enter(WRITE, FAMILY)?;
+        let body = json_body(&world.rules, &visit.headers, &body)?;
         Write::SharedSecret { group, id, body, by }
     };
-    Ok(lost::carry_out(&shared, write).await)
+    Ok(lost::carry_out(&visit.shared, write).await)
 }
 
 /// Replaces a secret.
@@ -236,15 +229,13 @@ fn try_put(
 
 /// Renames or re-dates; refuses anything else, because it cannot change a value.
 pub(crate) async fn patch_one(
-    State(shared): State<Arc<Shared>>,
-    Path((org, env, group, id)): SecretPath,
-    headers: HeaderMap,
+    visit: Visit,
+    Path(SecretPath { group, id }): Path<SecretPath>,
     body: Bytes,
 ) -> Result<Answer, Answer> {
-    let mut world = shared.lock();
-    admit(&world, &headers, (&org, &env), WRITE, FAMILY)?;
+    let (mut world, _) = visit.enter(WRITE, FAMILY)?;
     let rules = world.rules.clone();
-    let body = json_body(&rules, &headers, &body)?;
+    let body = json_body(&rules, &visit.headers, &body)?;
     let (name, expires) = patch_body(&body).map_err(|problem| bad_request(&rules, &[problem]))?;
     let modified = world.stamp();
     writable(&mut world, &group, &rules)?;

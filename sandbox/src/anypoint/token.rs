@@ -1,4 +1,4 @@
-//! `POST /accounts/api/v2/oauth2/token`, and who may do what (contract 2).
+//! `POST /accounts/api/v2/oauth2/token`, and the tokens that it gives (contract 2).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::answer::{Answer, Family, error};
+use super::answer::Answer;
 use super::deployment::Author;
 use super::world::{Shared, World};
 
@@ -55,7 +55,7 @@ impl Accounts {
         token
     }
 
-    fn owner(&self, token: &str, now: Timestamp) -> Option<Author> {
+    pub(super) fn owner(&self, token: &str, now: Timestamp) -> Option<Author> {
         let expires = self.tokens.get(token)?;
         (*expires > now).then(|| Author { client: self.client_id.clone(), token: token.to_owned() })
     }
@@ -120,54 +120,4 @@ fn over_the_login_limit(world: &World) -> Answer {
         .header("x-ratelimit-limit", world.logins.limit.unwrap_or_default().to_string())
         .header("x-ratelimit-remaining", "0".to_owned())
         .header("x-ratelimit-reset", world.logins.reset().to_string())
-}
-
-/// The organization and environment of a path.
-#[derive(Deserialize)]
-pub(crate) struct Place {
-    pub(crate) org: String,
-    pub(crate) env: String,
-}
-
-impl Place {
-    pub(crate) fn pair(&self) -> (&str, &str) {
-        (&self.org, &self.env)
-    }
-}
-
-/// Token, place and scope, in this order unless the rules turn the first two around.
-pub(crate) fn admit(
-    world: &World,
-    headers: &HeaderMap,
-    place: (&str, &str),
-    scope: &str,
-    family: Family,
-) -> Result<Author, Answer> {
-    let rules = &world.rules;
-    let author = bearer(headers)
-        .and_then(|token| world.accounts.owner(token, world.now()))
-        .ok_or_else(|| error(family, rules, StatusCode::UNAUTHORIZED, "Invalid bearer token"));
-    let exists = place == (world.organization.as_str(), world.environment.as_str());
-    let exists = exists
-        .then_some(())
-        .ok_or_else(|| error(family, rules, StatusCode::NOT_FOUND, "Organization or environment not found"));
-    let author = if rules.not_found_before_unauthorized {
-        exists?;
-        author?
-    } else {
-        let author = author?;
-        exists?;
-        author
-    };
-    if world.denied.contains(scope) {
-        let message = format!("Not authorized: {scope} is missing");
-        return Err(error(family, rules, StatusCode::FORBIDDEN, &message));
-    }
-    Ok(author)
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = text.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }

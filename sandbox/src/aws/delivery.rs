@@ -1,5 +1,6 @@
-//! One attempt to deliver something by HTTP, and the record of it.
+//! A delivery by HTTP: its attempts one after another, and the record of each.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use reqwest::Client;
 use reqwest::redirect::Policy;
 use tokio::time::{Instant, timeout};
 
+use super::Core;
 use crate::pki::Authority;
 use crate::time;
 
@@ -63,6 +65,45 @@ pub(crate) struct Answered {
 pub(crate) enum Next {
     Done,
     Again(Duration),
+    GiveUp,
+}
+
+/// Something on its way, by the rules of the service that sends it.
+pub(crate) trait Delivery: Send + Sync + Sized + 'static {
+    fn core(&self) -> &Arc<Core>;
+
+    /// Attempts after the first one.
+    fn retries(&self) -> u32;
+
+    /// One attempt, and what the rules say to what came of it.
+    fn attempt(&self, number: u32) -> impl Future<Output = Next> + Send;
+
+    fn give_up(&self);
+}
+
+/// Makes the first attempt; those that have to follow go on by themselves, so that a caller can begin
+/// several deliveries in order.
+pub(crate) async fn begin(delivery: impl Delivery) {
+    match delivery.attempt(1).await {
+        Next::Done => {}
+        Next::GiveUp => delivery.give_up(),
+        Next::Again(after) => {
+            let core = Arc::clone(delivery.core());
+            core.spawn(async move { go_on(&delivery, after).await });
+        }
+    }
+}
+
+async fn go_on(delivery: &impl Delivery, mut after: Duration) {
+    for number in 2..=delivery.retries() + 1 {
+        time::pause(after).await;
+        match delivery.attempt(number).await {
+            Next::Done => return,
+            Next::Again(longer) => after = longer,
+            Next::GiveUp => break,
+        }
+    }
+    delivery.give_up();
 }
 
 /// What is sent in an attempt.

@@ -13,12 +13,11 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value as Json;
 
 use super::Core;
-use super::delivery::{Attempt, Next, Outcome, Parcel};
+use super::delivery::{Attempt, Delivery, Next, Outcome, Parcel, begin};
 use super::events::{self, Source};
 use super::outbox::{Order, Outbox};
 use super::secrets::Change;
 use super::sns::Topic;
-use crate::time;
 
 /// How a connection authorises itself.
 #[derive(Clone)]
@@ -198,8 +197,7 @@ impl ApiDestination {
 
     /// Sends several events in one request, as a JSON array.
     pub fn send_together(&self, events: Vec<Json>) {
-        let delivery = self.prepare(events.into());
-        self.core.spawn(async move { delivery.run().await });
+        self.core.spawn(begin(self.prepare(events.into())));
     }
 
     /// The connection's credentials from the next attempt on, so that retries see a new key.
@@ -247,19 +245,16 @@ impl ApiDestination {
         self.core.spawn(async move {
             for event in events {
                 let array = handle.with(|destination| destination.array);
-                let delivery = handle.prepare(if array { vec![event].into() } else { event });
-                if let Next::Again(after) = delivery.attempt(1).await {
-                    handle.core.spawn(async move { delivery.retry(after).await });
-                }
+                begin(handle.prepare(if array { vec![event].into() } else { event })).await;
             }
         });
     }
 
-    fn prepare(&self, body: Json) -> Delivery {
+    fn prepare(&self, body: Json) -> Posting {
         let first = body.get(0).unwrap_or(&body);
         let id = first["id"].as_str().unwrap_or_default().to_owned();
         let policy = self.with(|destination| destination.policy);
-        Delivery { destination: self.clone(), id, body, policy }
+        Posting { destination: self.clone(), id, body, policy }
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Destination) -> T) -> T {
@@ -268,29 +263,21 @@ impl ApiDestination {
     }
 }
 
-struct Delivery {
+/// An event, or several in one request, on its way to one destination.
+struct Posting {
     destination: ApiDestination,
     id: String,
     body: Json,
     policy: BusPolicy,
 }
 
-impl Delivery {
-    async fn run(&self) {
-        if let Next::Again(after) = self.attempt(1).await {
-            self.retry(after).await;
-        }
+impl Delivery for Posting {
+    fn core(&self) -> &Arc<Core> {
+        &self.destination.core
     }
 
-    async fn retry(&self, mut after: Duration) {
-        for number in 2..=self.policy.retries + 1 {
-            time::pause(after).await;
-            match self.attempt(number).await {
-                Next::Done => return,
-                Next::Again(longer) => after = longer,
-            }
-        }
-        self.give_up();
+    fn retries(&self) -> u32 {
+        self.policy.retries
     }
 
     async fn attempt(&self, number: u32) -> Next {
@@ -303,28 +290,27 @@ impl Delivery {
         let answered = parcel.post(&self.destination.core.client, number, self.policy.timeout).await;
         let outcome = answered.attempt.outcome.clone();
         self.destination.with(|destination| destination.attempts.push(answered.attempt));
-        let retried = match outcome {
-            Outcome::Status(200..300) => return Next::Done,
-            Outcome::Status(401 | 407 | 409 | 429 | 500..) | Outcome::NoAnswer(_) => true,
-            Outcome::Status(_) => false,
-        };
-        if let Some(delay) = self.delay(number, answered.retry_after).filter(|_| retried) {
-            return Next::Again(delay);
+        match outcome {
+            Outcome::Status(200..300) => Next::Done,
+            Outcome::Status(401 | 407 | 409 | 429 | 500..) | Outcome::NoAnswer(_) => {
+                self.delay(number, answered.retry_after).map_or(Next::GiveUp, Next::Again)
+            }
+            Outcome::Status(_) => Next::GiveUp,
         }
-        self.give_up();
-        Next::Done
     }
 
+    fn give_up(&self) {
+        self.destination.with(|destination| destination.dead.push(self.body.clone()));
+    }
+}
+
+impl Posting {
     /// The longer of the own delay and Retry-After; none if that is negative, which means stop.
     fn delay(&self, number: u32, retry_after: Option<i64>) -> Option<Duration> {
         let doubled = self.policy.delay.saturating_mul(2_u32.saturating_pow(number - 1));
         let own = doubled.min(self.policy.max_delay).mul_f64(0.5 + fastrand::f64() / 2.0);
         let asked = u32::try_from(retry_after.unwrap_or(0)).ok()?;
         Some(own.max(self.policy.retry_after_second.saturating_mul(asked)))
-    }
-
-    fn give_up(&self) {
-        self.destination.with(|destination| destination.dead.push(self.body.clone()));
     }
 }
 

@@ -140,7 +140,9 @@ impl Inner {
     }
 
     async fn id(&self) -> Result<String, Failure> {
-        self.deployment.id(&self.connection, &*self.base.clock, || self.list()).await
+        let id = self.deployment.id(&self.connection, &*self.base.clock, || self.list()).await?;
+        self.connection.sole_writer(&self.deployment, &id)?;
+        Ok(id)
     }
 
     fn list(&self) -> Call {

@@ -27,7 +27,7 @@ use crate::anypoint::error::{CallError, bad_answer};
 use crate::anypoint::fingerprint::Fingerprint;
 use crate::anypoint::lookup::Named;
 use crate::config::{Expiry, TargetKind};
-use crate::model::{Failure, FailureCode, Receipt, Retry};
+use crate::model::{Failure, FailureCode, Receipt, Retry, show_duration};
 use crate::sync::ports::{
     Applied, ApplyError, Observation, Observed, Proof, Stage, Target, TargetSpec, Write,
 };
@@ -221,6 +221,7 @@ impl Inner {
         }
         let list = || self.read_call(self.path([ids.group.as_str(), self.content.list()]), &self.entry);
         let entry = self.entry.id(&self.connection, clock, list).await?;
+        self.connection.sole_writer(&self.entry, &entry)?;
         ids.entry = Some(entry.clone());
         let stored = self.get(&ids.group, &entry).await.map_err(Look::along(&ids))?;
         Ok((ids, stored))
@@ -304,9 +305,9 @@ impl Inner {
                 FailureCode::Conflict,
                 Retry::Turn(left),
                 format!(
-                    "{} was written less than {} s ago, and its `modifiedAt` shows seconds",
+                    "{} was written less than {} ago, and its `modifiedAt` shows seconds",
                     self.named(),
-                    SPACING.as_secs()
+                    show_duration(SPACING)
                 ),
                 "none: it is written in a moment",
             )),

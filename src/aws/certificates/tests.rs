@@ -44,6 +44,15 @@ impl Fixture {
         self.server.seen().len()
     }
 
+    /// Waits until so many requests were made and no fetch is under way.
+    async fn landed(&self, asked: usize) {
+        let flies = |entry: &Entry| matches!(entry.content, Content::Flight { .. });
+        while self.asked() < asked || self.store.0.state().entries.values().any(flies) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(self.asked(), asked);
+    }
+
     fn entries(&self) -> usize {
         self.store.0.state().entries.len()
     }
@@ -78,7 +87,80 @@ async fn a_certificate_is_held_for_a_day() {
     assert_eq!(fixture.asked(), 1);
     fixture.clock.advance(Duration::from_secs(1));
     fixture.store.fetch(&url(1)).await.unwrap();
-    assert_eq!(fixture.asked(), 2);
+    fixture.landed(2).await;
+}
+
+/// A server that gives a certificate to the first request and `then` to all others.
+async fn first_fine_then(then: fn() -> Response) -> Fixture {
+    let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    Fixture::new(move |_| {
+        let first = asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+        async move { if first { reply(200, "pem") } else { then() } }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_held_certificate_outlives_a_fetch_that_fails() {
+    for then in [|| reply(503, ""), || reply(403, ""), || reply(200, "x".repeat(65_537))] {
+        let fixture = first_fine_then(then).await;
+        let held = fixture.store.fetch(&url(1)).await.unwrap();
+        for asked in 2..4 {
+            fixture.clock.advance(HOLD);
+            let answers = [fixture.store.fetch(&url(1)).await, fixture.store.fetch(&url(1)).await];
+            assert_eq!(answers, [Ok(Arc::clone(&held)), Ok(Arc::clone(&held))]);
+            fixture.landed(asked).await;
+            assert!(Arc::ptr_eq(&fixture.store.fetch(&url(1)).await.unwrap(), &held));
+            assert_eq!(fixture.asked(), asked, "no sooner than after a failed fetch");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_came_in_place_of_a_held_certificate_does_not_stick() {
+    let fixture = first_fine_then(|| reply(200, "page")).await;
+    let held = fixture.store.fetch(&url(1)).await.unwrap();
+    for asked in 2..4 {
+        fixture.clock.advance(HOLD);
+        assert_eq!(fixture.store.fetch(&url(1)).await.as_ref(), Ok(&held));
+        fixture.landed(asked).await;
+        let page = fixture.store.fetch(&url(1)).await.unwrap();
+        assert_eq!(&*page, b"page");
+        fixture.store.reject(&url(1), &page);
+        assert_eq!(fixture.store.fetch(&url(1)).await.as_ref(), Ok(&held));
+    }
+}
+
+#[tokio::test]
+async fn a_held_certificate_serves_while_a_fetch_hangs() {
+    let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let fixture = Fixture::new(move |_| {
+        let first = asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+        async move { if first { reply(200, "pem") } else { std::future::pending().await } }
+    })
+    .await;
+    let held = fixture.store.fetch(&url(1)).await.unwrap();
+    fixture.clock.advance(HOLD);
+    for _ in 0..2 {
+        assert!(Arc::ptr_eq(&fixture.store.fetch(&url(1)).await.unwrap(), &held));
+    }
+}
+
+#[tokio::test]
+async fn the_same_bytes_stay_the_same_certificate_and_what_aws_took_away_is_given_up() {
+    let fixture = Fixture::new(|_| async { reply(200, "pem") }).await;
+    let held = fixture.store.fetch(&url(1)).await.unwrap();
+    fixture.clock.advance(HOLD);
+    fixture.store.fetch(&url(1)).await.unwrap();
+    fixture.landed(2).await;
+    assert!(Arc::ptr_eq(&fixture.store.fetch(&url(1)).await.unwrap(), &held));
+
+    let fixture = first_fine_then(|| reply(404, "")).await;
+    fixture.store.fetch(&url(1)).await.unwrap();
+    fixture.clock.advance(HOLD);
+    fixture.store.fetch(&url(1)).await.unwrap();
+    fixture.landed(2).await;
+    assert_eq!(unavailable(&fixture.store.fetch(&url(1)).await), "HTTP 404");
 }
 
 #[tokio::test]
@@ -166,7 +248,7 @@ async fn a_server_that_does_not_answer_or_does_not_end_is_a_timeout() {
     })
     .await;
     for name in [1, 2] {
-        assert_eq!(unavailable(&fixture.store.fetch(&url(name)).await), "no answer within 5 s");
+        assert_eq!(unavailable(&fixture.store.fetch(&url(name)).await), "no answer within 5s");
     }
 }
 
@@ -216,7 +298,7 @@ async fn invented_names_neither_push_out_the_real_one_nor_keep_it_from_being_ren
     }
     let before = fixture.asked();
     fixture.store.fetch(&real).await.unwrap();
-    assert_eq!(fixture.asked(), before + 1);
+    fixture.landed(before + 1).await;
 }
 
 #[test]
@@ -234,7 +316,7 @@ fn fetches_under_way_are_not_pushed_out() {
     let flights: Vec<_> = (0..MAX_STRANGERS).map(|name| state.next(&url(name), now)).collect();
     assert!(flights.iter().all(|next| matches!(next, Next::Fetch(..))));
     assert!(matches!(state.next(&url(99), now), Next::Now(Err(_))));
-    state.land(&url(3), Err(CertificateError("gone".to_owned())), now);
+    state.land(&url(3), Got::Failed(CertificateError("gone".to_owned())), now).ok();
     assert!(matches!(state.next(&url(99), now), Next::Fetch(..)));
     assert!(!state.entries.contains_key(&url(3)));
 }
@@ -242,9 +324,9 @@ fn fetches_under_way_are_not_pushed_out() {
 #[test]
 fn a_flood_of_fetches_under_way_does_not_push_out_the_real_one() {
     let (mut state, now) = (State::default(), Instant::now());
-    let pem = || Ok(Arc::from(&b"pem"[..]));
+    let pem = || Got::File(Arc::from(&b"pem"[..]));
     let real = state.next("real", now);
-    state.land("real", pem(), now);
+    state.land("real", pem(), now).ok();
     let flights: Vec<_> = (0..100).map(|name| state.next(&url(name), now)).collect();
     assert_eq!(flights.iter().filter(|next| matches!(next, Next::Fetch(..))).count(), MAX_STRANGERS);
     assert!(matches!(state.next("real", now), Next::Now(Ok(_))));
@@ -258,7 +340,7 @@ fn of_many_real_ones_the_one_that_was_not_used_for_longest_goes() {
         now += Duration::from_mins(1);
         let flight = state.next(&url(name), now);
         assert!(matches!(flight, Next::Fetch(..)));
-        state.land(&url(name), Ok(Arc::from(&b"pem"[..])), now);
+        state.land(&url(name), Got::File(Arc::from(&b"pem"[..])), now).ok();
     }
     assert_eq!(state.entries.len(), MAX_ENTRIES);
     assert!(!state.entries.contains_key(&url(0)) && state.entries.contains_key(&url(1)));

@@ -144,19 +144,3 @@ async fn switched_off_nothing_is_asked() {
     assert_eq!(route, Route::Off);
     assert!(server.seen().is_empty());
 }
-
-#[test]
-fn the_url_has_the_suffix_of_the_partition() {
-    for (partition, region, host) in [
-        ("aws", "eu-west-1", "sns.eu-west-1.amazonaws.com"),
-        ("aws-us-gov", "us-gov-west-1", "sns.us-gov-west-1.amazonaws.com"),
-        ("aws-cn", "cn-north-1", "sns.cn-north-1.amazonaws.com.cn"),
-        ("aws-eusc", "eusc-de-east-1", "sns.eusc-de-east-1.amazonaws.eu"),
-    ] {
-        let topic = TopicArn::parse(&format!("arn:{partition}:sns:{region}:123456789012:t")).unwrap();
-        let url = confirm_url(&topic, "ab").unwrap();
-        assert_eq!(url, format!("https://{host}/?Action=ConfirmSubscription&TopicArn={topic}&Token=ab"));
-    }
-    let unknown = TopicArn::parse("arn:aws-moon:sns:moon-1:123456789012:t").unwrap();
-    assert_eq!(confirm_url(&unknown, "ab"), None);
-}

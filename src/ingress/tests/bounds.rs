@@ -22,39 +22,34 @@ fn all_hooks(id: &str) -> [Request; 3] {
 }
 
 const HOOKS: [&str; 3] = ["/hooks/sns", "/hooks/eventbridge", "/hooks/trigger"];
+/// What each hook asks for before it reads a body.
+const HEADERS: [(&str, &str); 4] = [
+    ("x-api-key", API_KEY),
+    ("webhook-id", "msg_1"),
+    ("webhook-timestamp", "1803891600"),
+    ("webhook-signature", "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="),
+];
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_413_announced_or_not() {
     let app = App::new();
-    let headers = [
-        ("x-api-key", API_KEY),
-        ("webhook-id", "msg_1"),
-        ("webhook-timestamp", "1803891600"),
-        ("webhook-signature", "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="),
-    ];
     for path in HOOKS {
         let announced = vec![b'x'; BODY_LIMIT + 1];
-        assert_eq!(app.ask(post(path, &headers, announced)).await.cell(), (413, "too_large"), "{path}");
+        assert_eq!(app.ask(post(path, &HEADERS, announced)).await.cell(), (413, "too_large"), "{path}");
         let chunks =
             stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b'x'; 1024])).take(BODY_LIMIT / 1024 + 1);
         let chunked = Body::from_stream(chunks);
-        assert_eq!(app.ask(post(path, &headers, chunked)).await.cell(), (413, "too_large"), "{path}");
+        assert_eq!(app.ask(post(path, &HEADERS, chunked)).await.cell(), (413, "too_large"), "{path}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_never_ends_is_503_after_the_time_limit() {
     let app = App::new();
-    let headers = [
-        ("x-api-key", API_KEY),
-        ("webhook-id", "msg_1"),
-        ("webhook-timestamp", "1803891600"),
-        ("webhook-signature", "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="),
-    ];
     for path in HOOKS.into_iter().chain(["/hooks/trigger?wait=60s"]) {
         let start = tokio::time::Instant::now();
         let endless = Body::from_stream(stream::pending::<Result<Vec<u8>, std::io::Error>>());
-        assert_eq!(app.ask(post(path, &headers, endless)).await.cell(), (503, "timeout"), "{path}");
+        assert_eq!(app.ask(post(path, &HEADERS, endless)).await.cell(), (503, "timeout"), "{path}");
         assert_eq!(start.elapsed(), Duration::from_secs(4), "{path}");
     }
 }

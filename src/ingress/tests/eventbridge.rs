@@ -130,6 +130,26 @@ async fn other_accounts_and_regions_than_the_listed_ones_are_200_and_reach_nobod
 }
 
 #[tokio::test]
+async fn the_small_form_is_judged_by_the_account_and_the_region_of_its_arn() {
+    let mut app = App::new();
+    if let Some(eventbridge) = &mut app.config.eventbridge {
+        eventbridge.accounts.insert("123456789012".to_owned());
+        eventbridge.regions.insert("eu-west-1".to_owned());
+    }
+    let small = |id: &str, secret: &str| json!({"secretArn": secret, "eventId": id, "label": "AWSCURRENT"});
+    assert_eq!(app.ask(eventbridge_post(&small("one", SECRET))).await.cell(), (202, "accepted"));
+    for (secret, objection) in [
+        ("arn:aws:secretsmanager:eu-west-1:210987654321:secret:prod/orders/db-a1B2c3", "account_not_allowed"),
+        ("arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/orders/db-a1B2c3", "region_not_allowed"),
+        ("prod/orders/db", "account_not_allowed"),
+    ] {
+        let reply = app.ask(eventbridge_post(&small("two", secret))).await;
+        let found = (reply.cell(), &reply.body["detail"]);
+        assert_eq!(found, ((200, "not_of_interest"), &json!(objection)), "{secret}");
+    }
+}
+
+#[tokio::test]
 async fn a_closed_intake_is_503_and_the_event_is_new_when_it_comes_again() {
     let app = App::new();
     *app.intake.closed_after.lock().unwrap() = Some(0);

@@ -240,6 +240,42 @@ async fn a_confirmation_that_is_left_to_a_person_is_200_and_alerts() {
 }
 
 #[tokio::test]
+async fn a_confirmation_that_comes_again_is_200_and_calls_nobody() {
+    let app = App::new();
+    let draft = Draft::confirmation("SubscriptionConfirmation").signed();
+    let cells = [app.ask(sns_post(&draft)).await, app.ask(sns_post(&draft)).await];
+    assert_eq!(cells.each_ref().map(Reply::cell), [(200, "confirmed"), (200, "duplicate")]);
+    assert_eq!(app.confirmer.confirmed.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_confirmation_that_failed_is_new_when_it_comes_again() {
+    let app = App::new();
+    let draft = Draft::confirmation("SubscriptionConfirmation").signed();
+    *app.confirmer.fails.lock().unwrap() = true;
+    assert_eq!(app.ask(sns_post(&draft)).await.cell(), (503, "confirmation_failed"));
+    *app.confirmer.fails.lock().unwrap() = false;
+    assert_eq!(app.ask(sns_post(&draft)).await.cell(), (200, "confirmed"));
+}
+
+#[tokio::test]
+async fn what_is_for_a_person_is_told_once() {
+    let mut app = App::new();
+    if let Some(sns) = &mut app.config.sns {
+        sns.confirm = Confirm::Off;
+    }
+    for (kind, verdict) in
+        [("SubscriptionConfirmation", "not_confirmed"), ("UnsubscribeConfirmation", "unsubscribed")]
+    {
+        let id = uuid::Uuid::new_v4().to_string();
+        let draft = Draft::confirmation(kind).with("MessageId", &id).signed();
+        assert_eq!(app.ask(sns_post(&draft)).await.cell(), (200, verdict));
+        assert_eq!(app.ask(sns_post(&draft)).await.cell(), (200, "duplicate"));
+        assert_eq!(std::mem::take(&mut *app.intake.alerts.lock().unwrap()).len(), 1, "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn an_unsigned_confirmation_confirms_nothing() {
     let app = App::new();
     let draft = Draft::confirmation("SubscriptionConfirmation").signed().with("Message", "x");

@@ -174,6 +174,38 @@ fn a_failed_roll_whose_spec_was_taken_back_is_not_repeated() {
 }
 
 #[test]
+fn the_failure_of_the_roll_before_is_not_taken_for_that_of_the_new_one() {
+    let receipt = receipt(1);
+    let failed = seen(Some(&receipt), "v3", Stage::Failed("FAILED".to_owned()));
+    let mut memory = pending(&receipt, Some("v3"), 1);
+    memory.note_rest(&failed, at(-5));
+    let decide = |number, second, memory: &TargetMemory, leave| {
+        plan(&spec(Proof::Receipt), &wanted(number), &failed, memory, at(second), leave)
+    };
+    assert_eq!(decide(1, 10, &memory, Leave::Write), Plan::Wait(Outcome::Confirming));
+    let newer = decide(2, 10, &memory, Leave::Look);
+    assert!(matches!(newer, Plan::Wait(Outcome::Retrying(_))), "it rolls: {newer:?}");
+    assert_eq!(decide(1, 10, &memory, Leave::Insist), Plan::Write(Why::WantedChanged));
+    let parks = |plan: Plan| matches!(plan, Plan::Park(failure) if failure.code == FailureCode::RollFailed);
+    assert!(parks(decide(1, 61, &memory, Leave::Write)), "it has been shown for too long");
+
+    memory.note_rest(&seen(Some(&receipt), "v3", Stage::Rolling), at(20));
+    memory.note_rest(&failed, at(25));
+    assert!(parks(decide(1, 30, &memory, Leave::Write)), "the new roll was seen, and then its failure");
+}
+
+#[test]
+fn a_lost_write_over_a_failed_roll_is_not_waited_for() {
+    let (old, new) = (receipt(1), receipt(2));
+    let failed = seen(Some(&old), "v2", Stage::Failed("FAILED".to_owned()));
+    let mut memory = pending(&new, None, 1);
+    memory.note_rest(&failed, at(-5));
+    assert_eq!(decide(Proof::Receipt, 2, &failed, &memory), Plan::Write(Why::WantedChanged));
+    let landed = Observation { receipt: Some(new), ..failed };
+    assert_eq!(decide(Proof::Receipt, 2, &landed, &memory), Plan::Wait(Outcome::Confirming));
+}
+
+#[test]
 fn a_redeploy_without_our_receipt_is_a_foreign_write() {
     let (ours, older) = (receipt(1), receipt(2));
     let memory = delivered(&ours, "v2");
@@ -192,6 +224,7 @@ fn a_roll_of_ours_is_waited_for_until_its_limit() {
     assert_eq!(decide(600), Plan::Wait(Outcome::Confirming));
     let Plan::Park(failure) = decide(601) else { panic!("an overdue roll parks") };
     assert_eq!(failure.code, FailureCode::RollOverdue);
+    assert_eq!(failure.message, "the roll did not end within 10m");
 }
 
 #[test]

@@ -6,10 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::{
-    Certificate, CertificateUrl, Envelope, Field, Kind, SignatureVersion, SnsRefusal, canonical,
-    check_subscribe_url,
-};
+use super::{Certificate, CertificateUrl, Envelope, Field, Kind, SignatureVersion, SnsRefusal, canonical};
 use crate::model::TopicArn;
 
 /// How far `Timestamp` may be from the present.
@@ -81,6 +78,13 @@ pub(crate) fn check_window(sent: Timestamp, window: Window, now: Timestamp) -> R
     }
 }
 
+/// SNS writes the address that confirms into the message, byte for byte the same in every one that was
+/// looked at; one that differs leads elsewhere.
+pub(crate) fn check_subscribe_url(text: &str, topic: &TopicArn, token: &str) -> Result<(), SnsRefusal> {
+    let same = topic.confirm_url(token).is_some_and(|url| url == text);
+    if same { Ok(()) } else { Err(SnsRefusal::SubscribeUrl) }
+}
+
 /// A message that this relay would take, if its signature holds.
 #[derive(Debug)]
 pub struct Admitted<'b> {
@@ -130,7 +134,7 @@ pub enum Content {
     },
     /// The endpoint was subscribed; confirm with this token or leave it.
     SubscriptionConfirmation {
-        /// For ConfirmSubscription or [`super::confirm_url`].
+        /// For ConfirmSubscription or [`TopicArn::confirm_url`].
         token: String,
     },
     /// The endpoint was unsubscribed: tell a person. There is no token here because using it would

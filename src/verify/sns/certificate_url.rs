@@ -6,7 +6,6 @@
 use std::fmt;
 
 use super::SnsRefusal;
-use super::partition;
 use crate::model::TopicArn;
 
 /// The address of a signing certificate, checked. SNS gives each certificate a name of its own, so it
@@ -20,7 +19,7 @@ impl CertificateUrl {
     /// emulators.
     pub fn parse(text: &str, topic: &TopicArn, prefix: Option<&str>) -> Result<Self, SnsRefusal> {
         let refused = SnsRefusal::CertificateUrl;
-        let origin = partition::origin(topic).ok_or(refused("the partition is not known"))?;
+        let origin = topic.sns_origin().ok_or(refused("the partition is not known"))?;
         let path = text.strip_prefix(origin.as_str()).ok_or(refused("another scheme or host"))?;
         if !path.starts_with('/') {
             return Err(refused("another host, or a port"));

@@ -1,6 +1,6 @@
-//! One test per published flaw of SNS verifiers, in the order in which the project's security notes
-//! list them. Flaws that need a network to show (unbounded or missing certificate cache, a
-//! SubscribeURL that is fetched) are tested where the network is.
+//! One test per kind of flaw that SNS verifiers are known for, numbered. Those that need a network to
+//! show (unbounded or missing certificate cache, a SubscribeURL that is fetched) are tested under the
+//! same numbers in `tests/it/hooks`.
 
 use proptest::prelude::*;
 
@@ -138,7 +138,7 @@ fn flaw_13a_both_confirmations_verify_with_all_of_their_signed_keys() {
     assert_eq!(unsubscribed.content(), &Content::UnsubscribeConfirmation);
     let fewer_keys = Draft::confirmation("SubscriptionConfirmation").without("SubscribeURL").without("Token");
     let topic = crate::model::TopicArn::parse(TOPIC).unwrap();
-    let url = confirm_url(&topic, testing::TOKEN).unwrap();
+    let url = topic.confirm_url(testing::TOKEN).unwrap();
     let draft = fewer_keys.signed().with("SubscribeURL", &url).with("Token", testing::TOKEN);
     assert_eq!(check(&draft).unwrap_err(), SnsRefusal::Signature);
 }

@@ -1,8 +1,7 @@
-//! Host names and certificate names of SNS in each AWS partition.
+//! The names in the certificates of SNS in each AWS partition.
 //!
-//! Sources: the suffixes are those of botocore's `partitions.json`; the names in the certificates are
-//! those that the AWS SDK for Java 2 expects (`SnsHostProvider`). The certificate's name is not the
-//! regional host: in the classic regions every one says `sns.amazonaws.com`.
+//! Source: what the AWS SDK for Java 2 expects (`SnsHostProvider`). The name is not the regional host: in
+//! the classic regions every certificate says `sns.amazonaws.com`.
 
 use std::borrow::Cow;
 
@@ -29,28 +28,9 @@ const OPT_IN: [&str; 17] = [
     "mx-central-1",
 ];
 
-/// The DNS suffix of a partition; none for a partition that is not known.
-pub(super) fn dns_suffix(partition: &str) -> Option<&'static str> {
-    Some(match partition {
-        "aws" | "aws-us-gov" => "amazonaws.com",
-        "aws-cn" => "amazonaws.com.cn",
-        "aws-eusc" => "amazonaws.eu",
-        "aws-iso" => "c2s.ic.gov",
-        "aws-iso-b" => "sc2s.sgov.gov",
-        "aws-iso-e" => "cloud.adc-e.uk",
-        "aws-iso-f" => "csp.hci.ic.gov",
-        _ => return None,
-    })
-}
-
-/// `https://` and the host of SNS in the topic's region.
-pub(super) fn origin(topic: &TopicArn) -> Option<String> {
-    Some(format!("https://sns.{}.{}", topic.region(), dns_suffix(topic.partition())?))
-}
-
 /// The name that the signing certificate of the topic's region carries.
 pub(super) fn certificate_name(topic: &TopicArn) -> Option<Cow<'static, str>> {
-    let suffix = dns_suffix(topic.partition())?;
+    let suffix = topic.dns_suffix()?;
     let region = topic.region();
     Some(match (topic.partition(), region) {
         ("aws", region) if !OPT_IN.contains(&region) => "sns.amazonaws.com".into(),
@@ -122,7 +102,7 @@ mod tests {
             ),
         ] {
             let topic = TopicArn::parse(&format!("arn:{partition}:sns:{region}:123456789012:t")).unwrap();
-            assert_eq!(super::origin(&topic).as_deref(), Some(origin));
+            assert_eq!(topic.sns_origin().as_deref(), Some(origin));
             assert_eq!(certificate_name(&topic).as_deref(), Some(name));
         }
     }
@@ -130,6 +110,6 @@ mod tests {
     #[test]
     fn an_unknown_partition_has_neither_host_nor_name() {
         let topic = TopicArn::parse("arn:aws-moon:sns:us-east-1:123456789012:t").unwrap();
-        assert_eq!((origin(&topic), certificate_name(&topic)), (None, None));
+        assert_eq!((topic.sns_origin(), certificate_name(&topic)), (None, None));
     }
 }

@@ -1,6 +1,7 @@
 //! `sync`: bring targets in sync once, and tell by the exit code.
 
 use anypoint_sandbox::anypoint::Endpoint;
+use anypoint_sandbox::aws::secrets_error;
 use anypoint_sandbox::faults::Rule;
 use serde_json::json;
 use tokio::process::Command;
@@ -82,6 +83,7 @@ async fn a_failure_that_does_not_pass_in_time_is_a_failure() {
     bench.anypoint.faults().add(Rule::status(500).tag(Endpoint::DeploymentGet.tag()));
     let run = Run::of(&mut sync(&bench, ORDERS_TARGET, &["--timeout", "2s"])).await.ended(1);
     assert!(run.out.starts_with("orders-api  retrying\n            unavailable: "), "{run:?}");
+    assert!(run.err.contains("waiting for orders-api: retrying: reading deployment"), "{}", run.err);
 }
 
 #[tokio::test]
@@ -92,15 +94,47 @@ async fn what_is_not_proved_in_time_is_undecided() {
     bench.anypoint.set_application_manager_limit(None);
     let run = Run::of(&mut sync(&bench, ORDERS_TARGET, &["--timeout", "2s"])).await.ended(3);
     assert_eq!(run.out, "orders-api  confirming\n");
+    assert!(run.err.contains("\nwaiting for orders-api: confirming\n"), "{}", run.err);
     let report = Run::of(&mut sync(&bench, ORDERS_TARGET, &["--timeout", "2s", "--json"])).await.ended(3);
     assert_eq!(report.json()[0]["outcome"], "confirming");
 }
 
 #[tokio::test]
-async fn without_aws_credentials_every_target_says_so() {
+async fn a_job_without_aws_credentials_ends_early_and_says_what_to_give() {
     let bench = Bench::with_orders().await;
-    let mut command = sync(&bench, ORDERS_TARGET, &["--json", "--timeout", "3s"]);
+    let mut command = sync(&bench, ORDERS_TARGET, &[]);
     command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
-    let report = Run::of(&mut command).await.ended(1).json();
-    assert_eq!(report[0]["code"], "unauthenticated", "{report}");
+    let run = Run::of(&mut command).await.ended(1);
+    let lines: Vec<&str> = run.out.lines().collect();
+    assert!(
+        lines[1].ends_with("no AWS credentials are found") && lines[1].contains("unauthenticated: "),
+        "{run:?}"
+    );
+    assert!(lines[2].contains("next: give credentials in one of the places"), "{run:?}");
+}
+
+#[tokio::test]
+async fn a_job_whose_credentials_for_anypoint_are_missing_or_refused_ends_early() {
+    let bench = Bench::with_orders().await;
+    for secret in [None, Some("another-secret")] {
+        let mut command = sync(&bench, ORDERS_TARGET, &["--json"]);
+        match secret {
+            Some(secret) => command.env("ANYPOINT_CLIENT_SECRET", secret),
+            None => command.env_remove("ANYPOINT_CLIENT_SECRET"),
+        };
+        let report = Run::of(&mut command).await.ended(1).json();
+        assert_eq!(report[0]["code"], "unauthenticated", "{report}");
+        let next = report[0]["next_step"].as_str().unwrap();
+        assert!(next.contains("environment variable ANYPOINT_CLIENT_SECRET"), "{next}");
+    }
+    assert_eq!(bench.anypoint.requests().of(Endpoint::DeploymentPatch), 0);
+}
+
+#[tokio::test]
+async fn credentials_that_are_refused_for_a_moment_are_tried_again() {
+    let bench = Bench::with_orders().await;
+    let expired = secrets_error(400, "ExpiredTokenException", "the security token has expired");
+    bench.aws.faults().add(expired.tag("DescribeSecret").times(2));
+    let run = Run::of(&mut sync(&bench, ORDERS_TARGET, &[])).await.ended(0);
+    assert_eq!(run.out, "orders-api  in sync\n", "{}", run.err);
 }

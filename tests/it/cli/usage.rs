@@ -18,7 +18,15 @@ const COMMANDS: [(&str, &[&str]); 6] = [
         "inspect",
         &["--certificate <FILE>", "--at <TIME>", "--config <FILE>", "Exit codes: 0 verified, 1 refused"],
     ),
-    ("health", &["--url <URL>", "[default: http://127.0.0.1:8080/healthz]", "Exit codes: 0"]),
+    (
+        "health",
+        &[
+            "health [OPTIONS] [FILE]",
+            "--url <URL>",
+            "[default: http://127.0.0.1:8080/healthz]",
+            "Exit codes: 0",
+        ],
+    ),
 ];
 
 #[tokio::test]

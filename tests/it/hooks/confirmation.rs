@@ -159,6 +159,11 @@ async fn elsewhere() -> Server {
     Server::start_tls(Router::new(), Faults::none(), config).await
 }
 
+/// As long as those of SNS; of no subscription.
+fn token() -> String {
+    "0123456789abcdef".repeat(16)
+}
+
 fn confirmation(bench: &Bench, subscribe_url: &str) -> SnsMessage {
     let mut message = bench.draft("");
     let host = "sns.eu-west-1.amazonaws.com";
@@ -167,7 +172,7 @@ fn confirmation(bench: &Bench, subscribe_url: &str) -> SnsMessage {
         ..SnsMessage::confirmation(
             Kind::SubscriptionConfirmation,
             &message.topic_arn,
-            &"0123456789abcdef".repeat(16),
+            &token(),
             host,
             jiff::Timestamp::UNIX_EPOCH,
         )
@@ -191,6 +196,13 @@ async fn flaw_04_an_address_out_of_a_message_is_never_fetched() {
     }
     assert_eq!(server.log().count(), 0);
     assert_eq!(bench.aws.sns_log().count(), 0, "refused before any network use");
+
+    // The same message with the address that SNS would write passes: it was the address that was refused.
+    let topic = bench.aws.topic("rotations").arn().to_owned();
+    let query = format!("Action=ConfirmSubscription&TopicArn={topic}&Token={}", token());
+    let fine = confirmation(&bench, &format!("https://sns.eu-west-1.amazonaws.com/?{query}"));
+    assert_ne!(cell(&bench.post_sns(fine).await), (403, "signature_refused"));
+    assert_eq!(by_url(&bench), [format!("/?{query}")]);
 }
 
 #[tokio::test]

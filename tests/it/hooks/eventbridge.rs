@@ -24,7 +24,7 @@ fn destination(bench: &Bench, auth: Auth) -> ApiDestination {
     bench.aws.api_destination(format!("{}/hooks/eventbridge", bench.hooks()), auth)
 }
 
-/// The status of the first attempt.
+/// What came of the attempts, once there are this many.
 async fn answered(destination: &ApiDestination, attempts: usize) -> Vec<Option<u16>> {
     wait_until("the attempts", LIMIT, || destination.attempts().len() >= attempts).await;
     destination.attempts().iter().map(|attempt| attempt.outcome.status()).collect()

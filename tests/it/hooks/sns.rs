@@ -70,6 +70,7 @@ async fn any_content_type_that_a_delivery_policy_sets_is_taken() {
         let id = topic.publish(bench.event().to_string());
         subscription.delivered(&id, LIMIT).await;
     }
+    assert_eq!(bench.counted("sns", "accepted").await, 4);
 }
 
 #[tokio::test]

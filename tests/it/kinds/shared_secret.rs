@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::{Value, json};
 
 use super::TARGET;
-use crate::support::Bench;
+use crate::support::{Bench, client};
 
 const USER: &str = "    type: UsernamePassword
     username: { secret: prod/orders/db, field: username }
@@ -62,7 +62,7 @@ fn passwords(secret: &SharedSecret) -> Vec<String> {
 
 /// Somebody else's PUT.
 async fn foreign_put(anypoint: &Anypoint, group: &SecretGroup, secret: &SharedSecret, body: &Value) {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = client();
     let base = anypoint.base_url();
     let login = json!({
         "client_id": anypoint.client_id(), "client_secret": anypoint.client_secret(),
@@ -309,7 +309,7 @@ async fn two_writes_to_one_secret_are_further_apart_than_its_date_resolves() {
     let failure = bench.meets("conflict").await;
     assert_eq!(
         failure.message,
-        "shared secret \"orders-db\" was written less than 2 s ago, and its `modifiedAt` shows seconds"
+        "shared secret \"orders-db\" was written less than 2s ago, and its `modifiedAt` shows seconds"
     );
     assert_eq!(failure.next_step, "none: it is written in a moment");
     let looked = bench.trigger(r#"{"target":"billing"}"#, "?wait=20s").await;

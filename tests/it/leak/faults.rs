@@ -17,6 +17,13 @@ const STATUSES: [u16; 37] = [
 /// For the Application Manager, which takes 15 requests per second: those with a class of their own.
 const FEW: [u16; 12] = [302, 304, 400, 401, 403, 404, 409, 413, 422, 500, 502, 504];
 
+/// The Anypoints that [`anypoint`] wants: requests to each are paced, and so many in a row would take long.
+pub(super) const ANYPOINTS: usize = APPLICATIONS + SECRETS + 1;
+/// The first have applications.
+const APPLICATIONS: usize = 6;
+/// The next have shared secrets and values; the last has those whose answers slow a client down.
+const SECRETS: usize = 12;
+
 /// A fault that was asked for.
 #[derive(Clone)]
 pub(super) struct Fault {
@@ -85,12 +92,11 @@ pub(super) fn anypoint(world: &mut World) -> Vec<Fault> {
     let breaks =
         || breaks(CANARY).into_iter().map(|(name, rule)| (name.to_owned(), rule)).collect::<Vec<_>>();
 
-    // Three of the Anypoints share the applications; the last has the kinds that are not slowed down.
     for (method, list) in
         [(Method::PATCH, statuses(&FEW)), (Method::PATCH, breaks()), (Method::GET, breaks())]
     {
         for (name, rule) in list {
-            let place = number % 3;
+            let place = number % APPLICATIONS;
             number += 1;
             let target = format!("app-{}-{name}", method.as_str().to_lowercase());
             let anypoint = Rc::clone(&world.anypoints[place]);
@@ -102,14 +108,14 @@ pub(super) fn anypoint(world: &mut World) -> Vec<Fault> {
             faults.push(Fault { name: target.clone(), target, fails: false, faults: set, rule });
         }
     }
-    // Shared secrets and values share one; those that slow a client down have one of their own.
     for (name, rule, value_rule) in statuses(&STATUSES)
         .into_iter()
         .chain(breaks())
         .zip(statuses(&STATUSES).into_iter().chain(breaks()))
         .map(|((name, rule), (_, value_rule))| (name, rule, value_rule))
     {
-        let place = if name == "429" || name == "503" { 4 } else { 3 };
+        number += 1;
+        let place = APPLICATIONS + if name == "429" || name == "503" { SECRETS } else { number % SECRETS };
         let anypoint = Rc::clone(&world.anypoints[place]);
         let set = anypoint.faults().clone();
         let stored = format!("secret-{name}");
@@ -197,13 +203,15 @@ pub(super) async fn endpoint(world: &mut World) -> Endpoint {
     let mut faults = Vec::new();
     for (name, rule) in rules {
         let target = format!("http-{name}");
+        // Only silence is waited for to the end.
+        let timeout = if name == "silence" { "300ms" } else { "2s" };
         world.add(&format!(
             "  {target}:
     kind: http
     url: {}/{target}/
     key: {{ env: REFRESH_KEY }}
     coalesce: 10ms
-    timeout: 2s
+    timeout: {timeout}
     values:
       password: {{ secret: canary/db, field: password }}
 ",

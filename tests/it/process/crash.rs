@@ -37,14 +37,48 @@ impl Setting {
         Self { bench, file }
     }
 
-    async fn application(memory: Memory) -> Self {
+    /// With an application that is in sync.
+    async fn application(memory: Memory) -> (Self, Relay) {
         let bench = Bench::new().await;
         bench.anypoint.deploy("orders-api", NONE, [("db.user", "orders_app"), ("db.password", "none yet")]);
-        Self::of(bench, ORDERS_TARGET, memory)
+        let setting = Self::of(bench, ORDERS_TARGET, memory);
+        let relay = setting.start().await;
+        relay.shows("orders-api", "in_sync").await;
+        (setting, relay)
+    }
+
+    /// With an endpoint that was told what `lines` say.
+    async fn endpoint(memory: Memory, lines: &str) -> (Self, Relay, Receiver) {
+        let mut bench = Bench::new().await;
+        let receiver = Receiver::start().await;
+        bench.environment_with("REFRESH_KEY", "refresh-key-0123456789abcdefghij");
+        let target = format!(
+            "
+  refresh:
+    kind: http
+    url: {}/refresh
+    key: {{ env: REFRESH_KEY }}
+    coalesce: 10ms
+    {lines}
+",
+            receiver.url()
+        );
+        let setting = Self::of(bench, &target, memory);
+        let relay = setting.start().await;
+        relay.shows("refresh", "accepted").await;
+        (setting, relay, receiver)
     }
 
     async fn start(&self) -> Relay {
         Relay::start(self.bench.binary().arg("serve").arg(&self.file)).await
+    }
+
+    /// Starts it again; the application ends in sync and runs with this password.
+    async fn comes_back_with(&self, password: &str) -> Relay {
+        let relay = self.start().await;
+        relay.shows("orders-api", "in_sync").await;
+        assert_eq!(self.bench.running("orders-api", "db.password"), [password]);
+        relay
     }
 
     fn rotate(&self, password: &str) {
@@ -83,15 +117,11 @@ fn hold_answer(faults: &Faults, call: Option<Endpoint>) -> Gate {
 #[tokio::test]
 async fn killed_while_anypoint_took_the_write() {
     for memory in BOTH {
-        let setting = Setting::application(memory).await;
-        let relay = setting.start().await;
-        relay.shows("orders-api", "in_sync").await;
+        let (setting, relay) = Setting::application(memory).await;
         let gate = hold_answer(setting.bench.anypoint.faults(), Some(Endpoint::DeploymentPatch));
         setting.kill_in_the_write(relay, || gate.arrivals() == 1).await;
 
-        let relay = setting.start().await;
-        relay.shows("orders-api", "in_sync").await;
-        assert_eq!(setting.bench.running("orders-api", "db.password"), ["second-password"], "{memory:?}");
+        setting.comes_back_with("second-password").await;
         assert_eq!(setting.passwords(), ["none yet", "first-password", "second-password"]);
         // With a file the write is known to have been unanswered, and is repeated once to be sure.
         let repeated = usize::from(memory == Memory::File);
@@ -102,16 +132,12 @@ async fn killed_while_anypoint_took_the_write() {
 #[tokio::test]
 async fn killed_while_the_write_was_on_its_way_and_lost() {
     for memory in BOTH {
-        let setting = Setting::application(memory).await;
-        let relay = setting.start().await;
-        relay.shows("orders-api", "in_sync").await;
+        let (setting, relay) = Setting::application(memory).await;
         setting.bench.anypoint.lose_next_write(LostWrite { lands: Lands::Never, seen: Seen::Silence });
         setting.kill_in_the_write(relay, || setting.patches() == 2).await;
         assert_eq!(setting.passwords(), ["none yet", "first-password"], "it was lost");
 
-        let relay = setting.start().await;
-        relay.shows("orders-api", "in_sync").await;
-        assert_eq!(setting.bench.running("orders-api", "db.password"), ["second-password"], "{memory:?}");
+        setting.comes_back_with("second-password").await;
         assert_eq!(setting.patches(), 3, "one write after the restart, {memory:?}");
     }
 }
@@ -119,17 +145,13 @@ async fn killed_while_the_write_was_on_its_way_and_lost() {
 #[tokio::test]
 async fn a_write_of_the_killed_relay_that_lands_over_a_newer_one_is_found_and_healed() {
     for memory in BOTH {
-        let setting = Setting::application(memory).await;
-        let relay = setting.start().await;
-        relay.shows("orders-api", "in_sync").await;
+        let (setting, relay) = Setting::application(memory).await;
         let late = LostWrite { lands: Lands::WhenReleased, seen: Seen::Silence };
         setting.bench.anypoint.lose_next_write(late);
         setting.kill_in_the_write(relay, || setting.bench.anypoint.held_writes() == 1).await;
         setting.rotate("third-password");
 
-        let relay = setting.start().await;
-        relay.shows("orders-api", "in_sync").await;
-        assert_eq!(setting.bench.running("orders-api", "db.password"), ["third-password"], "{memory:?}");
+        let relay = setting.comes_back_with("third-password").await;
         assert_eq!(setting.bench.anypoint.release_held_writes(), [200], "the late write took effect");
         let healed = || {
             let values = setting.passwords();
@@ -144,9 +166,7 @@ async fn a_write_of_the_killed_relay_that_lands_over_a_newer_one_is_found_and_he
 #[tokio::test]
 async fn killed_while_its_own_roll_was_under_way() {
     for memory in BOTH {
-        let setting = Setting::application(memory).await;
-        let relay = setting.start().await;
-        relay.shows("orders-api", "in_sync").await;
+        let (setting, relay) = Setting::application(memory).await;
         let app = setting.bench.anypoint.app("orders-api");
         app.roll_by_hand();
         setting.kill_in_the_write(relay, || app.is_rolling()).await;
@@ -209,25 +229,8 @@ async fn a_shared_secret_killed_in_a_write_that_landed_without_a_receipts_file()
 #[tokio::test]
 async fn an_endpoint_is_told_again_after_a_kill_in_its_request() {
     for memory in BOTH {
-        let mut bench = Bench::new().await;
-        let receiver = Receiver::start().await;
-        let key = "refresh-key-0123456789abcdefghij";
-        bench.environment_with("REFRESH_KEY", key);
-        let target = format!(
-            "
-  refresh:
-    kind: http
-    url: {}/refresh
-    key: {{ env: REFRESH_KEY }}
-    coalesce: 10ms
-    values:
-      password: {{ secret: prod/orders/db, field: password }}
-",
-            receiver.url()
-        );
-        let setting = Setting::of(bench, &target, memory);
-        let relay = setting.start().await;
-        relay.shows("refresh", "accepted").await;
+        let values = "values: { password: { secret: prod/orders/db, field: password } }";
+        let (setting, relay, receiver) = Setting::endpoint(memory, values).await;
         let gate = hold_answer(receiver.faults(), None);
         setting.kill_in_the_write(relay, || gate.arrivals() == 1).await;
         let before = receiver.received().len();
@@ -244,23 +247,7 @@ async fn an_endpoint_is_told_again_after_a_kill_in_its_request() {
 #[tokio::test]
 async fn a_receipts_file_spares_what_was_delivered_another_delivery_and_its_absence_does_not() {
     for memory in BOTH {
-        let mut bench = Bench::new().await;
-        let receiver = Receiver::start().await;
-        bench.environment_with("REFRESH_KEY", "refresh-key-0123456789abcdefghij");
-        let target = format!(
-            "
-  refresh:
-    kind: http
-    url: {}/refresh
-    key: {{ env: REFRESH_KEY }}
-    coalesce: 10ms
-    watch: [prod/orders/db]
-",
-            receiver.url()
-        );
-        let setting = Setting::of(bench, &target, memory);
-        let relay = setting.start().await;
-        relay.shows("refresh", "accepted").await;
+        let (setting, relay, receiver) = Setting::endpoint(memory, "watch: [prod/orders/db]").await;
         relay.kill_9().await;
 
         let relay = setting.start().await;

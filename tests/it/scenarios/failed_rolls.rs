@@ -70,6 +70,17 @@ async fn after_a_failed_roll_a_newer_version_is_tried() {
 }
 
 #[tokio::test]
+async fn the_failure_of_the_roll_before_is_not_taken_for_that_of_a_newer_version() {
+    let bench = Bench::orders().await;
+    bench.anypoint.rules(|rules| rules.status_lags = 2);
+    failed(&bench).await;
+    bench.tell_by_eventbridge();
+    bench.orders_db().rotate_password("third-password");
+    bench.arrives("orders-api", "db.password", "third-password").await;
+    assert_eq!(bench.anypoint.history("orders-api").rolls(), 3);
+}
+
+#[tokio::test]
 async fn after_a_failed_roll_a_person_may_have_it_repeated() {
     for reverts in [false, true] {
         let bench = Bench::orders().await;

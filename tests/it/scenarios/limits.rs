@@ -78,9 +78,10 @@ async fn a_token_endpoint_that_fails_for_a_while_heals() {
     let bench = Bench::orders().await;
     bench.tell_by_eventbridge();
     bench.anypoint.expire_tokens();
-    bench.anypoint.faults().add(Rule::status(500).tag("token").times(3));
+    let rule = bench.anypoint.faults().add(Rule::status(500).tag("token").times(3));
     bench.orders_db().rotate_password("second-password");
     bench.arrives("orders-api", "db.password", "second-password").await;
+    assert_eq!(bench.anypoint.faults().hits(rule), 3);
 }
 
 /// One secret, and so many applications that use it.

@@ -18,7 +18,7 @@ const OTHER: &str = "
 
 /// Two applications, of which `orders-api` has the trouble.
 async fn bench() -> (Bench, Secret) {
-    let mut bench = Bench::orders_unstarted().await;
+    let mut bench = Bench::orders_stopped().await;
     let other = bench.aws.create_secret("prod/other", "first-token");
     bench.anypoint.deploy("other-api", NONE, [("token", "first-token")]);
     let text = bench.tuned(&format!("{ORDERS_TARGET}{OTHER}"), &[RETRIES_SLOWLY]);

@@ -99,8 +99,10 @@ async fn with_one_roll_at_a_time_three_applications_roll_one_after_another() {
 async fn a_look_that_fails_during_a_roll_does_not_let_another_roll_begin() {
     let mut bench = Bench::new().await;
     three(&mut bench).await;
-    bench.anypoint.faults().add(Rule::status(503).tag(Endpoint::DeploymentGet.tag()).chance(0.5, 7));
+    let rule = Rule::status(503).tag(Endpoint::DeploymentGet.tag()).chance(0.5, 7);
+    let rule = bench.anypoint.faults().add(rule);
     never_two_at_once(&bench).await;
+    assert!(bench.anypoint.faults().hits(rule) > 0);
 }
 
 #[tokio::test]
@@ -122,7 +124,7 @@ async fn a_newer_version_waits_for_the_end_of_our_own_roll() {
 
 #[tokio::test]
 async fn a_newer_version_supersedes_our_own_roll_where_that_is_set() {
-    let mut bench = Bench::orders_unstarted().await;
+    let mut bench = Bench::orders_stopped().await;
     let target = format!("{ORDERS_TARGET}    supersede: true\n");
     bench.start(&target).await;
     bench.in_sync("orders-api").await;

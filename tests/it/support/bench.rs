@@ -19,11 +19,19 @@ use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_secretsmanager::config::Credentials;
 use tokio::task::JoinHandle;
 
+use super::trigger::client;
+
 /// How long a condition is waited for before the test fails. Nothing takes this long.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 pub(crate) const EVENTBRIDGE_KEY: &str = "eventbridge-key-0123456789abcdef";
 pub(crate) const TRIGGER_KEY: &str = "trigger-key-0123456789abcdefghij";
+
+/// Requests per second that the Application Manager takes: a hundred times the real 15.
+pub(crate) const APPLICATION_MANAGER_LIMIT: u32 = 1500;
+/// What the relay sends per second at most, in the proportion of the defaults. No file may say that, so
+/// a relay that runs as a process sends its 12.
+const APPLICATION_MANAGER_RATE: f64 = 1200.0;
 
 /// Timers in milliseconds: what takes minutes in production takes a moment here, in the same order.
 const TIMERS: &str = "
@@ -50,7 +58,6 @@ pub(crate) struct Bench {
     config: String,
     pub(super) environment: BTreeMap<String, String>,
     relay: Option<Running>,
-    /// One for all requests of a test: each client reads the roots of the machine.
     pub(crate) client: reqwest::Client,
 }
 
@@ -58,6 +65,7 @@ impl Bench {
     /// A sandbox. The relay is not started yet.
     pub(crate) async fn new() -> Self {
         let Sandbox { aws, anypoint } = Sandbox::start().await;
+        anypoint.set_application_manager_limit(Some(APPLICATION_MANAGER_LIMIT));
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("ca.pem"), aws.ca_pem()).unwrap();
         let environment = [
@@ -68,8 +76,7 @@ impl Bench {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
-        let client = reqwest::Client::builder().no_proxy().timeout(LIMIT).build().unwrap();
-        Self { aws, anypoint, folder, config: String::new(), environment, relay: None, client }
+        Self { aws, anypoint, folder, config: String::new(), environment, relay: None, client: client() }
     }
 
     /// A sandbox with the secret `prod/orders/db` and the application `orders-api`, which runs with its
@@ -184,7 +191,12 @@ targets:
             std::fs::write(self.folder.path().join(name), value).unwrap();
         }
         let text = text.replace("{ env: ", &format!("{{ file: {}/", self.folder.path().display()));
-        config::parse(&text, "relay.yaml", &|_| None).unwrap_or_else(|errors| panic!("{errors}\n{text}"))
+        let mut config =
+            config::parse(&text, "relay.yaml", &|_| None).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
+        for connection in config.connections.values_mut() {
+            connection.application_manager_rate = APPLICATION_MANAGER_RATE;
+        }
+        config
     }
 
     /// Drains the relay and waits for its end.

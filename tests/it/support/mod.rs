@@ -6,7 +6,9 @@ mod scene;
 mod senders;
 mod trigger;
 
-pub(crate) use bench::{Bench, EVENTBRIDGE_KEY, LIMIT, ORDERS_SECRET, ORDERS_TARGET, TRIGGER_KEY, name};
+pub(crate) use bench::{
+    APPLICATION_MANAGER_LIMIT, Bench, EVENTBRIDGE_KEY, LIMIT, ORDERS_SECRET, ORDERS_TARGET, TRIGGER_KEY, name,
+};
 pub(crate) use process::{Relay, Run, binary, text, without};
 pub(crate) use scene::{
     COMPARES_SECRETS, LOOKS_AT_TARGETS, NEVER_POLLS, RETRIES_SLOWLY, Setting, another_second,

@@ -8,7 +8,7 @@ use anypoint_sandbox::aws::{Operation, Secret, StalePlan, events};
 use anypoint_sandbox::wait_until;
 use jiff::Timestamp;
 
-use super::bench::{ORDERS_SECRET, ORDERS_TARGET};
+use super::bench::ORDERS_TARGET;
 use super::{Answer, Bench, LIMIT, name};
 
 /// A setting of the usual file and what takes its place.
@@ -52,7 +52,7 @@ impl Bench {
 
     /// [`Bench::orders`] with other settings.
     pub(crate) async fn orders_tuned(settings: &[Setting<'_>]) -> Self {
-        let mut bench = Self::orders_unstarted().await;
+        let mut bench = Self::orders_stopped().await;
         let text = bench.tuned(ORDERS_TARGET, settings);
         bench.start_with(&text).await;
         bench.in_sync("orders-api").await;
@@ -77,18 +77,6 @@ impl Bench {
             secret.set_stale(operation, StalePlan::Reads(10_000));
         }
         secret.make_current(&current);
-    }
-
-    /// The secret and the application of [`Bench::orders`], before the relay is started.
-    pub(crate) async fn orders_unstarted() -> Self {
-        let bench = Self::new().await;
-        bench.aws.create_secret("prod/orders/db", ORDERS_SECRET);
-        bench.anypoint.deploy(
-            "orders-api",
-            [("http.port", "8081")],
-            [("db.user", "orders_app"), ("db.password", "first-password")],
-        );
-        bench
     }
 
     /// The secret of [`Bench::orders`].

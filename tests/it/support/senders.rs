@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::bench::{EVENTBRIDGE_KEY, LIMIT, ORDERS_TARGET};
+use super::bench::{EVENTBRIDGE_KEY, LIMIT};
 use super::{Answer, Bench};
 use crate::openapi::Spec;
 
@@ -24,12 +24,7 @@ pub(crate) async fn pass(time: Duration) {
 impl Bench {
     /// As [`Bench::orders`], with this in the configuration instead of that.
     pub(crate) async fn orders_with(that: &str, this: &str) -> Self {
-        let mut bench = Self::orders_stopped().await;
-        let text = bench.file(ORDERS_TARGET);
-        assert!(text.contains(that), "{text}");
-        bench.start_with(&text.replace(that, this)).await;
-        bench.in_sync("orders-api").await;
-        bench
+        Self::orders_tuned(&[(that, this)]).await
     }
 
     /// A native event: the current version of the secret has become that.

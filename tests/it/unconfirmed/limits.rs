@@ -1,10 +1,14 @@
 //! What Anypoint says when it is asked too often, in each form that its sources name.
 
+use std::time::Duration;
+
 use anypoint_relay::clock::{Clock, SystemClock};
+use anypoint_relay::model::Retry;
 use anypoint_sandbox::anypoint::Endpoint;
 use anypoint_sandbox::wait_until;
+use jiff::SignedDuration;
 
-use crate::support::{Bench, LIMIT, name};
+use crate::support::{APPLICATION_MANAGER_LIMIT, Bench, LIMIT, name};
 
 async fn over_the_limit_of_the_application_manager(answers_503: bool, headers: bool) {
     let bench = Bench::orders().await;
@@ -26,7 +30,7 @@ async fn over_the_limit_of_the_application_manager(answers_503: bool, headers: b
         })
     };
     wait_until("a run that is refused", LIMIT, refused).await;
-    bench.anypoint.set_application_manager_limit(Some(15));
+    bench.anypoint.set_application_manager_limit(Some(APPLICATION_MANAGER_LIMIT));
     bench.arrives("orders-api", "db.password", "second-password").await;
 }
 
@@ -63,14 +67,24 @@ async fn over_the_limit_of_logins_both_forms_of_refusal_hold_back_further_logins
         let limited = |outcome: &anypoint_relay::model::Outcome| {
             outcome.failure().filter(|failure| failure.code.as_str() == "rate_limited").cloned()
         };
-        bench.outcome("orders-api", limited).await;
+        let failure = bench.outcome("orders-api", limited).await;
         assert_eq!(bench.anypoint.requests().of(Endpoint::Token), 1);
         if answers_429 {
-            // It names the end of the minute, which is too far away for a test.
+            // It names the end of the minute, which is too far away for a test; where it is near all the
+            // same, nothing can be seen.
+            let Retry::CoolDown(pause) = failure.retry else { panic!("{failure:?}") };
+            if pause > Duration::from_secs(3) {
+                let answer = bench.trigger(r#"{"target":"orders-api"}"#, "?wait=1s").await;
+                assert_eq!(answer.status, 202, "even a person has to wait: {}", answer.text);
+                assert_eq!(bench.anypoint.requests().of(Endpoint::Token), 1);
+            }
             continue;
         }
         bench.anypoint.set_login_limit(None);
         bench.in_sync("orders-api").await;
-        assert_eq!(bench.anypoint.requests().of(Endpoint::Token), 2);
+        let logins = bench.anypoint.log().matching(|request| request.tag == Endpoint::Token.tag());
+        let [refused, taken] = &logins[..] else { panic!("{} logins", logins.len()) };
+        let pause = taken.at.duration_since(refused.at);
+        assert!(pause >= SignedDuration::from_millis(950), "tried again after {pause}");
     }
 }

@@ -11,8 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::message::{Kind, SnsMessage};
 use super::{Core, Status};
-use crate::aws::delivery::{Next, Outcome, Parcel};
-use crate::time;
+use crate::aws::delivery::{Delivery, Next, Outcome, Parcel, begin};
 
 /// How often and how fast SNS tries again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,10 +58,8 @@ pub(super) fn fan_out(core: &Arc<Core>, topic_arn: &str, messages: &[SnsMessage]
         let (messages, sender) = (messages.to_vec(), Arc::clone(core));
         core.spawn(async move {
             for message in messages {
-                if let Some(delivery) = Delivery::prepare(&sender, &arn, message)
-                    && let Next::Again(after) = delivery.attempt(1).await
-                {
-                    sender.spawn(async move { delivery.retry(after).await });
+                if let Some(posting) = Posting::prepare(&sender, &arn, message) {
+                    begin(posting).await;
                 }
             }
         });
@@ -71,16 +68,13 @@ pub(super) fn fan_out(core: &Arc<Core>, topic_arn: &str, messages: &[SnsMessage]
 
 /// Delivers a message to one subscription, whatever its status.
 pub(super) fn send(core: &Arc<Core>, subscription_arn: &str, message: SnsMessage) {
-    if let Some(delivery) = Delivery::prepare(core, subscription_arn, message) {
-        core.spawn(async move {
-            if let Next::Again(after) = delivery.attempt(1).await {
-                delivery.retry(after).await;
-            }
-        });
+    if let Some(posting) = Posting::prepare(core, subscription_arn, message) {
+        core.spawn(begin(posting));
     }
 }
 
-struct Delivery {
+/// A message on its way to one subscription.
+struct Posting {
     core: Arc<Core>,
     subscription_arn: String,
     message: SnsMessage,
@@ -88,7 +82,7 @@ struct Delivery {
     policy: RetryPolicy,
 }
 
-impl Delivery {
+impl Posting {
     /// Signs the message, once for all attempts. None if the subscription is gone.
     fn prepare(core: &Arc<Core>, subscription_arn: &str, mut message: SnsMessage) -> Option<Self> {
         let mut sns = core.sns.lock();
@@ -118,16 +112,15 @@ impl Delivery {
         let (core, subscription_arn) = (Arc::clone(core), subscription_arn.to_owned());
         Some(Self { core, subscription_arn, message, parcel, policy })
     }
+}
 
-    async fn retry(&self, mut after: Duration) {
-        for number in 2..=self.policy.retries + 1 {
-            time::pause(after).await;
-            match self.attempt(number).await {
-                Next::Done => return,
-                Next::Again(longer) => after = longer,
-            }
-        }
-        self.give_up();
+impl Delivery for Posting {
+    fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    fn retries(&self) -> u32 {
+        self.policy.retries
     }
 
     async fn attempt(&self, number: u32) -> Next {
@@ -141,10 +134,7 @@ impl Delivery {
                 let asked = answered.retry_after.and_then(|seconds| u32::try_from(seconds).ok());
                 Next::Again(self.policy.delay.max(second.saturating_mul(asked.unwrap_or(0))))
             }
-            Outcome::Status(_) => {
-                self.give_up();
-                Next::Done
-            }
+            Outcome::Status(_) => Next::GiveUp,
         }
     }
 

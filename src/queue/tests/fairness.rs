@@ -1,0 +1,54 @@
+//! No key starves behind the others.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+#[test]
+fn due_keys_run_in_the_order_in_which_they_became_due() {
+    let mut bench = Bench::new(&["a", "b", "c"], &Policy::default());
+    for key in ["c", "a", "b", "c"] {
+        bench.notify(key);
+    }
+    let order: Vec<_> = (0..3).filter_map(|_| bench.take_key()).collect();
+    assert_eq!(order, ["c", "a", "b"]);
+}
+
+#[test]
+fn once_a_key_is_due_every_other_key_is_taken_at_most_once_before_it() {
+    let keys = ["a", "b", "c", "d", "e", "victim"];
+    let mut bench = Bench::new(&keys, &Policy::default());
+    fastrand::seed(7);
+    for round in 0..500 {
+        // A storm on all others, some of them running, then the victim, then more storm.
+        let mut taken_before: BTreeMap<&str, u32> = BTreeMap::new();
+        for key in &keys[..5] {
+            bench.notify(key);
+        }
+        let mut running: Vec<_> = (0..fastrand::usize(0..4)).filter_map(|_| bench.take_key()).collect();
+        bench.at(round * 10 + 1).notify("victim");
+        loop {
+            for key in &keys[..5] {
+                bench.notify(key);
+            }
+            while running.len() > fastrand::usize(0..3) {
+                let end = if fastrand::bool() { Next::Done } else { RETRY };
+                let key = running.remove(fastrand::usize(0..running.len()));
+                bench.finish(key, end);
+            }
+            match bench.take_key() {
+                Some("victim") => break,
+                Some(key) => {
+                    *taken_before.entry(key).or_default() += 1;
+                    running.push(key);
+                }
+                None => assert!(!running.is_empty(), "the victim is due and not taken"),
+            }
+        }
+        assert!(taken_before.values().all(|count| *count <= 1), "round {round}: {taken_before:?}");
+        bench.finish("victim", Next::Done);
+        for key in running {
+            bench.finish(key, Next::Done);
+        }
+    }
+}
