@@ -74,7 +74,7 @@ fn instant(text: &str) -> Option<DateTime> {
 
 impl Stored {
     /// Reads an answer; the error says what is wrong with its form.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, &'static str> {
+    pub(in crate::anypoint::kinds) fn parse(body: &[u8]) -> Result<Self, &'static str> {
         let parsed = Parsed::from_slice(body).ok_or("the answer is not JSON")?;
         let value = parsed.value();
         let name = value.get("name").and_then(Value::as_str).ok_or("the answer shows no name")?;
