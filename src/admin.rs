@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
@@ -47,7 +47,9 @@ pub fn router(state: AdminState) -> Router {
         Endpoint::Status => Some(get(show_status)),
         Endpoint::Sns | Endpoint::EventBridge | Endpoint::Trigger => None,
     });
-    envelope::wrap(router).with_state(state)
+    let metrics = Arc::clone(&state.metrics);
+    let count = move |route, status: StatusCode| metrics.request(route, status.as_u16());
+    envelope::wrap(router, count).with_state(state)
 }
 
 /// Staleness and queue depth change by themselves, so they are taken when they are asked for.

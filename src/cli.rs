@@ -1,8 +1,8 @@
 //! The commands; the only place with `anyhow` and standard output.
 //!
 //! Results go to standard output, logs and errors to standard error. Exit codes: 0 as asked, 1 not as
-//! asked (each command says what that means), 2 wrong usage (for `plan` also: work to do), 3 not decided
-//! in time.
+//! asked (each command says what that means), 2 wrong usage (of `plan`: work to do), 3 not decided in
+//! time.
 
 pub mod check;
 pub mod health;
@@ -12,6 +12,7 @@ pub mod serve;
 pub mod sync;
 pub mod trigger;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,7 +63,10 @@ pub fn command() -> clap::Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return unparsed(&error, std::env::args_os().nth(1)),
+    };
     match run(cli.command) {
         Ok(code) => code,
         Err(error) => {
@@ -72,6 +76,16 @@ pub fn main() -> ExitCode {
             }
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Help, or wrong usage: 2, but for `plan`, where a pipeline takes 2 for work to do.
+fn unparsed(error: &clap::Error, command: Option<OsString>) -> ExitCode {
+    error.print().ok();
+    match error.use_stderr() {
+        false => ExitCode::SUCCESS,
+        true if command.is_some_and(|command| command == "plan") => ExitCode::FAILURE,
+        true => ExitCode::from(2),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: nothing of a request is acted on before it is verified (each hook's extractor has no
 //! other constructor); what goes on to [`ports::Intake`] is a name, never a value; every sender is
-//! told what makes it do the right thing next (the table is in `docs/ARCHITECTURE.md`).
+//! told what makes it do the right thing next ("What each sender is told" in `docs/ARCHITECTURE.md`).
 //!
 //! Not here: who wants a secret, the queue, AWS and Anypoint. They are behind [`ports`].
 

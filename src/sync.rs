@@ -35,7 +35,7 @@ pub use ended::{Ended, WriteEnd, Wrote};
 use ended::{Stop, awaiting_roll, by_retry, doubted};
 use memory::{Memory, TargetMemory};
 use plan::{Leave, Plan, Why, plan};
-use ports::{Observed, Proof, Secrets, Stage, Target, TargetSpec};
+use ports::{Observation, Observed, Proof, Secrets, Stage, Target, TargetSpec};
 use values::Values;
 use versions::{Verdict, VersionLog};
 
@@ -80,6 +80,7 @@ struct Pass<'a> {
     wanted: Option<Wanted>,
     wrote: Option<Wrote>,
     proved_now: bool,
+    proved_since: Option<Timestamp>,
     notes: Vec<String>,
 }
 
@@ -103,6 +104,7 @@ impl<'a> Pass<'a> {
             wanted: None,
             wrote: None,
             proved_now: false,
+            proved_since: None,
             notes: Vec::new(),
         }
     }
@@ -118,8 +120,7 @@ impl<'a> Pass<'a> {
         match plan {
             Plan::Nothing(outcome) => {
                 if outcome != Outcome::Stopped {
-                    self.proved_now = self.memory.prove(Some(seen));
-                    self.remember().await?;
+                    self.prove(Some(seen)).await?;
                 }
                 Ok((outcome, Next::Done))
             }
@@ -149,6 +150,9 @@ impl<'a> Pass<'a> {
         self.wanted = Some(wanted.clone());
         if self.may_still_roll(&wanted) && target.still_rolls(self.sync.poll).await {
             self.roll = Roll::UnderWay;
+            // A failure that a look finds after this is another one.
+            self.memory.seen_without_failure();
+            self.remember().await?;
             return Err(Stop::NotYet(Outcome::Confirming, self.sync.poll));
         }
         let observed = target.observe().await?;
@@ -301,9 +305,16 @@ impl<'a> Pass<'a> {
             Proof::Mark if marked => Outcome::InSync,
             Proof::Mark | Proof::Receipt => return Ok((Outcome::Confirming, self.poll(self.roll))),
         };
-        self.proved_now = self.memory.prove(None);
-        self.remember().await?;
+        self.prove(None).await?;
         Ok((outcome, Next::Done))
+    }
+
+    async fn prove(&mut self, seen: Option<&Observation>) -> Result<(), Stop> {
+        // A first delivery follows a configuration, not a change in AWS.
+        let behind = self.memory.delivered.as_ref().and_then(|_| self.stale_since());
+        self.proved_now = self.memory.prove(seen);
+        self.proved_since = behind.filter(|_| self.proved_now);
+        self.remember().await
     }
 
     fn poll(&self, roll: Roll) -> Next {
@@ -317,7 +328,7 @@ impl<'a> Pass<'a> {
                 FailureCode::Internal,
                 Retry::Backoff,
                 format!("the receipts file could not be written: {error}"),
-                "make the folder of `receipts.file` writable for the relay, or free space there",
+                "make the folder of the file under `receipts` writable for the relay, or free space there",
             ))
         })
     }
@@ -332,6 +343,7 @@ impl<'a> Pass<'a> {
             delivered,
             wrote: self.wrote,
             proved_now: self.proved_now,
+            proved_since: self.proved_since,
             stale_since,
             notes: self.notes,
         }

@@ -103,7 +103,7 @@ impl Workshop {
     fn record(&self, taken: &Taken<TargetName>, ended: &Ended, took: Duration) -> RunRecord {
         let at = self.clock.timestamp();
         let next_try = match &ended.next {
-            Next::Again { after, .. } => at.checked_add(*after).ok(),
+            Next::Again { after, .. } | Next::InLine { after, .. } => at.checked_add(*after).ok(),
             Next::Retry { .. } | Next::Done | Next::AwaitRoll | Next::Park { .. } => None,
         };
         let did = match (ended.wrote, &ended.outcome) {
@@ -115,7 +115,7 @@ impl Workshop {
             wanted: ended.wanted.as_ref().map(|wanted| short_versions(&wanted.versions)),
             delivered: ended.delivered.as_ref().map(short_versions),
             attempts: taken.attempts + u32::from(matches!(ended.next, Next::Retry { .. })),
-            goes_on: matches!(ended.next, Next::Again { .. } | Next::AwaitRoll),
+            goes_on: matches!(ended.next, Next::Again { .. } | Next::InLine { .. } | Next::AwaitRoll),
             next_try,
             event_id: taken.note.event_id.clone(),
             request_id: taken.note.request_id.clone(),
@@ -138,8 +138,9 @@ impl Workshop {
             };
             self.metrics.write(station.kind, result);
         }
-        if let Some(first_seen) = taken.note.first_seen.filter(|_| ended.proved_now) {
-            let waited = self.clock.timestamp().duration_since(first_seen);
+        if let Some(since) = ended.proved_since {
+            // By AWS's clock, which may be ahead of ours.
+            let waited = self.clock.timestamp().duration_since(since);
             self.metrics.propagation(Duration::try_from(waited).unwrap_or_default());
         }
     }
@@ -181,6 +182,9 @@ fn log(taken: &Taken<TargetName>, ended: &Ended, took: Duration) {
         (Outcome::Parked(_), Some(failure)) => tracing::error!(
             target, outcome, wrote, reasons, event_id, request_id, took_ms,
             code = %failure.code, error = %failure, next_step = failure.next_step, "run ended"
+        ),
+        (_, Some(failure)) if matches!(failure.retry, Retry::Line(_)) => tracing::debug!(
+            target, outcome, reasons, event_id, request_id, took_ms, error = %failure, "run ended"
         ),
         (_, Some(failure)) => tracing::warn!(
             target, outcome, wrote, reasons, event_id, request_id, took_ms,

@@ -17,6 +17,7 @@
 //! | no token: 401; other organization or environment: 404; no scope: 403 | 1.3, 2.5, 7 | order and bodies not confirmed | `not_found_before_unauthorized` |
 //! | a value is changed by PUT with the full typed body; PATCH renames or re-dates only | 1.4 | DX, CLI, TF | |
 //! | PUT without `expirationDate`: one year from the write | 1.4 | DX | |
+//! | a PUT may have an `expirationDate` that has passed, or gets 409 OE-1001 | 1.4 | not confirmed | `expired_is_refused` |
 //! | the type of a secret cannot change; a VDPContext cannot be PUT | 1.3, 1.4 | DX, TF | |
 //! | lengths 64, 136, 2,048, 1,024,000, 5,120; names 3 to 35, letter first | 1.3 | DX | |
 //! | `content` of a Blob: any text, or base64 only | 1.3, 7 | not confirmed | `blob_must_be_base64` |
@@ -34,6 +35,7 @@
 //! | errors are `{message, errors?: [{code, message, field?}]}` with `RB-*` and `OE-*` codes | 1.6 | DX; GEN's are older | `old_error_bodies` |
 //! | an error may repeat what it refuses | 1.6 | not confirmed | `errors_echo_values` |
 //! | 25 groups, 350 secrets per group, 402 beyond | 1.7 | DX | |
+//! | any number of requests to the Secrets Manager, or a limit like the Application Manager's | 1.7 | not confirmed | [`Anypoint::set_secrets_manager_limit`] |
 //! | DELETE of a secret: 405; of the environment: 204 and all is gone | 1.2 | TF; DX | |
 //! | a create answers 201, an update 200 | 1.3 | DX; TF takes others too | `post_answers_200`, `put_answers_204` |
 //! | when either map is sent, both are replaced | 3c | docs, for the Maven plugin | `maps_replaced_together` |
@@ -61,6 +63,7 @@ mod app;
 mod application_view;
 mod applications;
 mod deployment;
+mod gate;
 mod groups;
 mod history;
 mod limits;
@@ -201,6 +204,12 @@ impl Anypoint {
     /// Allows so many Application Manager requests per second and address (15 at first).
     pub fn set_application_manager_limit(&self, per_second: Option<u32>) {
         self.shared.lock().application_manager.limit = per_second;
+    }
+
+    /// Allows so many Secrets Manager requests per second and address; any number at first, as no limit
+    /// is published.
+    pub fn set_secrets_manager_limit(&self, per_second: Option<u32>) {
+        self.shared.lock().secrets_manager.limit = per_second;
     }
 
     /// How many Application Manager requests were over its limit. A relay that paces itself causes none.
@@ -352,11 +361,12 @@ fn router(shared: &Arc<Shared>) -> Router {
             get(shared_secrets::get).put(shared_secrets::put_one).patch(shared_secrets::patch_one),
         )
         .route(&format!("{group}/{{list}}"), get(stores::list))
-        .route(&format!("{group}/{{list}}/{{id}}"), get(stores::get).put(stores::put_one));
+        .route(&format!("{group}/{{list}}/{{id}}"), get(stores::get).put(stores::put_one))
+        .layer(from_fn_with_state(Arc::clone(shared), gate::secrets));
     let applications = Router::new()
         .route("/deployments", get(applications::list))
         .route("/deployments/{id}", get(applications::get).patch(applications::patch_one))
-        .layer(from_fn_with_state(Arc::clone(shared), applications::gate));
+        .layer(from_fn_with_state(Arc::clone(shared), gate::applications));
     Router::new()
         .route("/accounts/api/v2/oauth2/token", post(token::mint))
         .nest(SECRETS, secrets)

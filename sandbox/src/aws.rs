@@ -120,8 +120,9 @@ impl Aws {
             authority: authority.clone(),
             stop: stop.clone(),
         });
-        let hosts = SNS_REGIONS.map(sns::host);
-        let hosts = hosts.each_ref().map(String::as_str);
+        let mut hosts = SNS_REGIONS.map(sns::host).to_vec();
+        hosts.push(format!("secretsmanager.{REGION}.amazonaws.com"));
+        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
         let router = || Router::new().fallback(entry).with_state(Arc::clone(&core));
         let servers = Servers {
             api: Server::builder(router()).tag(operation).start().await,
@@ -159,8 +160,8 @@ impl Aws {
         self.servers.api.log()
     }
 
-    /// SNS under its real names (`sns.<region>.amazonaws.com`): connect here instead, and trust
-    /// [`Self::ca_pem`].
+    /// SNS under its real names (`sns.<region>.amazonaws.com`), and Secrets Manager of [`REGION`] under
+    /// its own: connect here instead, and trust [`Self::ca_pem`].
     pub fn sns_tls_addr(&self) -> SocketAddr {
         self.servers.sns.addr()
     }
@@ -263,6 +264,13 @@ impl Aws {
     /// Sends events nowhere any more.
     pub fn stop_emitting(&self) {
         self.core.bus.clear_rules();
+    }
+
+    /// All attempts of SNS and EventBridge to deliver something, to whom it may be.
+    pub fn deliveries(&self) -> Vec<Attempt> {
+        let mut all = self.core.bus.attempts();
+        all.extend(self.core.sns.lock().attempts());
+        all
     }
 
     /// The roles that were assumed, oldest first.

@@ -110,10 +110,11 @@ impl Connection {
         &self.config
     }
 
-    /// Whether a request would go out soon; else how long to stay away.
+    /// Whether a request would go out soon; else how long to stay away: until the queue of requests is
+    /// half empty, so that no place goes unused while a run that comes back reads AWS.
     pub fn ready(&self, family: Family) -> Result<(), Duration> {
         let wait = self.transport.backlog(family);
-        if wait > LONGEST_QUEUE { Err(wait) } else { Ok(()) }
+        if wait > LONGEST_QUEUE { Err(wait.saturating_sub(LONGEST_QUEUE / 2)) } else { Ok(()) }
     }
 
     /// [`Connection::ready`] as a run needs it.
@@ -121,7 +122,7 @@ impl Connection {
         self.ready(family).map_err(|wait| {
             Failure::new(
                 FailureCode::RateLimited,
-                Retry::Turn(wait),
+                Retry::Line(wait),
                 format!(
                     "connection {}: requests to the {} wait {} for their turn",
                     self.config.name,

@@ -113,6 +113,13 @@ pub(super) fn refused(reply: &Reply, place: Place<'_>) -> CallError {
         ),
         404 | 410 => (FailureCode::NotFound, Retry::Slowly, format!("check {settings}")),
         408 => (FailureCode::Timeout, Retry::Backoff, "none: it is tried again".to_owned()),
+        409 if complaints(reply.body.expose_bytes()).iter().any(|what| what.starts_with(EXPIRED)) => (
+            FailureCode::Rejected,
+            Retry::Slowly,
+            "its expiration date has passed: set `expiry` of the target to a number of days or to \
+             `default`, or a later date in Anypoint"
+                .to_owned(),
+        ),
         409 | 423 | 425 => (
             FailureCode::Conflict,
             Retry::Backoff,
@@ -142,7 +149,7 @@ pub(super) fn broken(trouble: Trouble, place: Place<'_>) -> CallError {
         Trouble::Paced(wait) => (
             place.failure(
                 FailureCode::RateLimited,
-                Retry::Turn(wait),
+                Retry::Line(wait),
                 &format!("the request would have to wait {} for its turn", show_duration(wait)),
                 slow_down(place.family),
             ),
@@ -213,6 +220,9 @@ impl fmt::Display for Status {
     }
 }
 
+/// The secret has expired. Seen of grants; no source says whether a write may meet it.
+const EXPIRED: &str = "OE-1001";
+
 /// At most three codes with their fields; a body of another form has none.
 fn complaints(body: &[u8]) -> Vec<String> {
     let Some(parsed) = Parsed::from_slice(body) else {
@@ -232,7 +242,7 @@ fn complaint(error: &Value) -> Option<String> {
         "RB-1005" => " referenced secret not found",
         "RB-1007" => " certificate expired",
         "RB-1008" => " limit exceeded",
-        "OE-1001" => " secret expired",
+        EXPIRED => " secret expired",
         _ => "",
     };
     let field = error

@@ -200,7 +200,7 @@ impl State {
     /// Notes what came of a fetch, and says what those who wait for it are told.
     fn land(&mut self, url: &str, got: Got, now: Instant) -> Answer {
         let held = self.entries.get(url).and_then(|entry| entry.content.held()).cloned();
-        let (answer, hold, before) = match (got, held) {
+        let (answer, lasts, before) = match (got, held) {
             // The same memory for the same bytes: by that they are known to be parsed already.
             (Got::File(file), Some(held)) if file == held => (Ok(held), HOLD, None),
             (Got::File(file), held) => (Ok(file), HOLD, held),
@@ -209,7 +209,7 @@ impl State {
         };
         if let Some(entry) = self.entries.get_mut(url) {
             entry.known |= answer.is_ok();
-            entry.content = Content::Landed { answer: answer.clone(), until: now + hold, before };
+            entry.content = Content::Landed { answer: answer.clone(), until: now + lasts, before };
         }
         answer
     }

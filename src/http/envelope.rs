@@ -1,6 +1,6 @@
 //! The outermost layer of both listeners: gives every request its id, and every error its body.
 //!
-//! Guarantees: each answer carries `x-request-id`; each error is an RFC 9457 problem, also those that
+//! Guarantees: each answer carries `x-request-id` and is counted under its route; each error is an RFC 9457 problem, also those that
 //! a layer (timeout, body limit) or the router (unknown path, wrong method) made without us.
 
 use std::any::Any;
@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -19,11 +20,22 @@ use super::request_id::HEADER;
 use super::routes::ROUTES;
 use super::{ErrorCode, Problem, RequestId};
 
-/// Puts request ids, problem bodies, a trace span and the panic guard around a router.
-pub fn wrap<S>(router: Router<S>) -> Router<S>
+/// Puts request ids, problem bodies, a trace span and the panic guard around a router. `count` is told the
+/// route (`none` for a path that has none) and the status of each answer.
+pub fn wrap<S, C>(router: Router<S>, count: C) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
+    C: Fn(&'static str, StatusCode) + Clone + Send + Sync + 'static,
 {
+    let outermost = move |request: Request, next: Next| {
+        let count = count.clone();
+        async move {
+            let route = route_of(&request);
+            let response = seal(request, next).await;
+            count(route, response.status());
+            response
+        }
+    };
     let trace = TraceLayer::new_for_http()
         .make_span_with(span)
         .on_request(())
@@ -32,13 +44,17 @@ where
             tracing::debug!(status, latency_us = latency.as_micros(), "answered");
         })
         .on_failure(());
-    router.layer(CatchPanicLayer::custom(panicked)).layer(trace).layer(from_fn(seal))
+    router.layer(CatchPanicLayer::custom(panicked)).layer(trace).layer(from_fn(outermost))
+}
+
+fn route_of(request: &Request) -> &'static str {
+    let path = request.uri().path();
+    ROUTES.iter().find(|route| route.path == path).map_or("none", |route| route.path)
 }
 
 /// The span names the route, not the path that was sent, and neither query, headers nor body.
-fn span(request: &Request<Body>) -> Span {
-    let path = request.uri().path();
-    let route = ROUTES.iter().find(|route| route.path == path).map_or("none", |route| route.path);
+fn span(request: &Request) -> Span {
+    let route = route_of(request);
     let request_id = request.extensions().get::<RequestId>().map_or("", RequestId::as_str);
     tracing::info_span!("request", method = %request.method(), route, request_id)
 }
@@ -87,7 +103,7 @@ mod tests {
         async fn broken() -> &'static str {
             panic!("canary")
         }
-        wrap(Router::new().route("/fine", get(|| async { "fine" })).route("/broken", get(broken)))
+        wrap(Router::new().route("/fine", get(|| async { "fine" })).route("/broken", get(broken)), |_, _| {})
     }
 
     fn request(method: &str, path: &str) -> Request {

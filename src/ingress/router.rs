@@ -51,5 +51,7 @@ pub fn router(state: IngressState) -> Router {
         Endpoint::Ready => Some(probes::ready(Arc::clone(state.readiness()))),
         Endpoint::Metrics | Endpoint::Status => None,
     });
-    envelope::wrap(hooks).with_state(state)
+    let metrics = Arc::clone(state.metrics());
+    let count = move |route, status: StatusCode| metrics.request(route, status.as_u16());
+    envelope::wrap(hooks, count).with_state(state)
 }

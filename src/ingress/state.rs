@@ -89,7 +89,7 @@ impl IngressState {
         &*self.0.parts.confirmer
     }
 
-    pub(super) fn metrics(&self) -> &Metrics {
+    pub(super) fn metrics(&self) -> &Arc<Metrics> {
         &self.0.parts.metrics
     }
 

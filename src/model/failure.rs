@@ -17,6 +17,9 @@ pub enum Retry {
     /// Its turn at the other side comes after this long. Nothing failed, so it is no step of a backoff,
     /// and it concerns this target alone.
     Turn(Duration),
+    /// The rate limit that it shares with its group is taken for this long: all of them come back then,
+    /// each in its place. Nothing failed here either.
+    Line(Duration),
     /// Nothing will change by itself: parked until the wanted state, the configuration or a person
     /// changes something.
     Never,

@@ -14,6 +14,13 @@ pub enum Next {
         /// Whether it takes, keeps or frees a roll slot.
         roll: Roll,
     },
+    /// Look again in its old place, and nothing else of its group before: what they share is taken.
+    InLine {
+        /// For this long.
+        after: Duration,
+        /// Whether it takes, keeps or frees a roll slot.
+        roll: Roll,
+    },
     /// Try again with backoff: it failed in a way that passes.
     Retry {
         /// No sooner than the other side asked, already clamped.

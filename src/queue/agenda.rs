@@ -24,6 +24,8 @@ struct Place {
 #[derive(Default)]
 pub(super) struct Agenda {
     places: Vec<Option<Place>>,
+    /// The turn in which each slot was last handed out.
+    taken: Vec<Option<Turn>>,
     timers: BTreeSet<(Instant, Slot)>,
     ready: BTreeSet<(Turn, Slot)>,
     tickets: u64,
@@ -56,9 +58,18 @@ impl Agenda {
         self.sleep(slot, (due, ticket), due);
     }
 
+    /// Puts a slot that was handed out back into its place.
+    pub(super) fn put_back(&mut self, slot: Slot) {
+        if let Some(turn) = self.taken.get(slot).copied().flatten() {
+            self.remove(slot);
+            self.sleep(slot, turn, turn.0);
+        }
+    }
+
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.places.clear();
+        self.taken.clear();
         self.timers.clear();
         self.ready.clear();
     }
@@ -74,7 +85,13 @@ impl Agenda {
             self.remove(slot);
             match held(slot) {
                 Some(until) if until > now => self.sleep(slot, turn, until),
-                _ => return Due::Now(slot),
+                _ => {
+                    if self.taken.len() <= slot {
+                        self.taken.resize(slot + 1, None);
+                    }
+                    self.taken[slot] = Some(turn);
+                    return Due::Now(slot);
+                }
             }
         }
         while let Some(&(at, slot)) = self.timers.first() {

@@ -152,6 +152,7 @@ impl<K> Entry<K> {
                 self.state = State::Waiting;
                 self.planned = Some(later(now, delay));
             }
+            Next::InLine { .. } => self.state = State::Pending,
             Next::Retry { no_sooner_than, .. } => {
                 let asked = no_sooner_than.map(|wait| later(now, wait));
                 self.state = State::Backoff;

@@ -15,6 +15,8 @@ pub(super) type GroupId = usize;
 pub(super) struct Group {
     pub(super) name: Arc<str>,
     pub(super) cool_until: Option<Instant>,
+    /// Until when what its keys share is taken.
+    taken_until: Option<Instant>,
     pub(super) max_rolling: usize,
     pub(super) rolling: usize,
     pub(super) waiting: VecDeque<Slot>,
@@ -37,6 +39,7 @@ impl Groups {
         self.all.push(Group {
             name: Arc::clone(name),
             cool_until: None,
+            taken_until: None,
             max_rolling: usize::MAX,
             rolling: 0,
             waiting: VecDeque::new(),
@@ -57,8 +60,16 @@ impl Groups {
         }
     }
 
-    pub(super) fn cool_until(&self, id: Option<GroupId>) -> Option<Instant> {
-        self.all[id?].cool_until
+    /// No key of the group has a turn before `until`.
+    pub(super) fn hold(&mut self, id: GroupId, until: Instant) {
+        let group = &mut self.all[id];
+        group.taken_until = group.taken_until.max(Some(until));
+    }
+
+    /// Until when no key of the group may start.
+    pub(super) fn held_until(&self, id: Option<GroupId>) -> Option<Instant> {
+        let group = &self.all[id?];
+        group.cool_until.max(group.taken_until)
     }
 
     /// Takes a slot if one is free and nobody waits for it.

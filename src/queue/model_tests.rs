@@ -57,6 +57,8 @@ struct ModelKey {
     slow_at: Option<Instant>,
     /// When it is due, and as the how-manieth it was made so.
     due: Option<(Instant, u64)>,
+    /// The place in which it was taken.
+    taken: Option<(Instant, u64)>,
     rolling: bool,
     asked_for_roll: Option<u64>,
 }
@@ -64,6 +66,8 @@ struct ModelKey {
 struct Model {
     keys: Vec<ModelKey>,
     cool: [Option<Instant>; 2],
+    /// Until when the line of a group stands.
+    line: [Option<Instant>; 2],
     counter: u64,
     closed: bool,
 }
@@ -81,16 +85,17 @@ impl Model {
             no_early_before: None,
             slow_at: None,
             due: None,
+            taken: None,
             rolling: false,
             asked_for_roll: None,
         };
-        Self { keys: vec![key; KEYS], cool: [None; 2], counter: 0, closed: false }
+        Self { keys: vec![key; KEYS], cool: [None; 2], line: [None; 2], counter: 0, closed: false }
     }
 
     fn cooling(&self, key: usize) -> Option<Instant> {
         match key {
-            0..=3 => self.cool[0],
-            4 => self.cool[1],
+            0..=3 => self.cool[0].max(self.line[0]),
+            4 => self.cool[1].max(self.line[1]),
             _ => None,
         }
     }
@@ -182,7 +187,7 @@ impl Model {
         }
         key.place = Where::Running;
         key.adds.clear();
-        key.due = None;
+        key.taken = key.due.take();
         key.by_itself = None;
         Take::Run(Taken {
             key: index,
@@ -217,15 +222,26 @@ impl Model {
     fn finish(&mut self, index: usize, end: Next, now: Instant) {
         self.counter += 1;
         let counter = self.counter;
+        let end = match end {
+            Next::InLine { after, roll } if index > 4 => Next::Again { after, roll },
+            _ => end,
+        };
+        if let (Next::InLine { after, .. }, false) = (end, self.closed) {
+            let line = &mut self.line[usize::from(index == 4)];
+            *line = (*line).max(Some(now + after));
+        }
         let key = &mut self.keys[index];
         let during: Vec<(Instant, bool)> = key.adds.clone();
         key.rolling = match end {
-            Next::Again { roll: Roll::UnderWay, .. } | Next::Retry { roll: Roll::UnderWay, .. } => index <= 4,
-            Next::Again { roll: Roll::Unknown, .. } | Next::Retry { roll: Roll::Unknown, .. } => key.rolling,
+            Next::Again { roll, .. } | Next::InLine { roll, .. } | Next::Retry { roll, .. } => match roll {
+                Roll::UnderWay => index <= 4,
+                Roll::Unknown => key.rolling,
+                Roll::Over => false,
+            },
             _ => false,
         };
         let unanswered = match end {
-            Next::Retry { .. } | Next::AwaitRoll => true,
+            Next::Retry { .. } | Next::InLine { .. } | Next::AwaitRoll => true,
             Next::Again { roll, .. } => roll != Roll::UnderWay,
             Next::Done | Next::Park { .. } => false,
         };
@@ -242,6 +258,10 @@ impl Model {
             Next::Again { after, .. } => {
                 key.place = Where::Waiting;
                 key.by_itself = Some(now + after);
+            }
+            Next::InLine { .. } => {
+                key.place = Where::Due;
+                key.due = key.taken;
             }
             Next::Retry { no_sooner_than, .. } => {
                 let mut delay = SETTINGS.retry_base;
@@ -334,6 +354,8 @@ fn op() -> impl Strategy<Value = Op> {
         4 => Just(Next::Done),
         3 => (1..400_u64, roll())
             .prop_map(|(ms, roll)| Next::Again { after: Duration::from_millis(ms), roll }),
+        2 => (1..400_u64, roll())
+            .prop_map(|(ms, roll)| Next::InLine { after: Duration::from_millis(ms), roll }),
         4 => roll().prop_map(|roll| Next::Retry { no_sooner_than: None, roll }),
         1 => (1..400_u64, roll())
             .prop_map(|(ms, roll)| Next::Retry { no_sooner_than: Some(Duration::from_millis(ms)), roll }),

@@ -8,8 +8,8 @@
 //!   the group's cool-down, `attempts` kept;
 //! - a parked key is looked at when something is added, and run in full only by a person, a changed
 //!   configuration or, where it was parked slowly, its timer;
-//! - fair order: once a key is due and its group does not cool down, every other key is taken at
-//!   most once before it;
+//! - fair order: once a key is due and its group is not held back, every other key is taken at
+//!   most once before it; a key that is told to wait in line keeps its place;
 //! - memory grows with the registered keys only, and every operation costs O(log n).
 //!
 //! Not guaranteed: anything over a crash. The reconcile at start finds what was due.
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use super::agenda::{Agenda, Due, Slot};
 use super::backoff::{Jitter, Settings};
-use super::entry::{Entry, Policy, State};
+use super::entry::{Entry, Policy, State, later};
 use super::groups::{GroupId, Groups};
 use super::note::Note;
 use super::snapshot::{GroupSnapshot, KeySnapshot, Phase, Snapshot};
@@ -99,7 +99,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
             return if self.is_over() { Take::Closed } else { Take::Empty };
         }
         let (groups, entries) = (&self.groups, &self.entries);
-        match self.agenda.pop(now, |slot| groups.cool_until(entries[slot].group)) {
+        match self.agenda.pop(now, |slot| groups.held_until(entries[slot].group)) {
             Due::Never => Take::Empty,
             Due::At(at) => Take::WaitUntil(at),
             Due::Now(slot) => Take::Run(self.start(slot, now)),
@@ -130,11 +130,16 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         if self.entries[slot].state != State::Running {
             return;
         }
+        // Without a group there is no line to stand in.
+        let next = match (next, self.entries[slot].group) {
+            (Next::InLine { after, roll }, None) => Next::Again { after, roll },
+            _ => next,
+        };
         self.running -= 1;
         self.settle_roll(slot, next, now);
         let delay = match next {
             Next::Retry { .. } => self.backoff(self.entries[slot].attempts),
-            Next::Again { after, .. } => after,
+            Next::Again { after, .. } | Next::InLine { after, .. } => after,
             Next::Park { .. } => self.settings.slow_retry,
             Next::Done | Next::AwaitRoll => Duration::ZERO,
         };
@@ -145,6 +150,10 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         entry.take_in(fresh);
         if self.closed {
             return entry.drop_due();
+        }
+        if let (Next::InLine { .. }, Some(group)) = (next, entry.group) {
+            self.groups.hold(group, later(now, delay));
+            self.agenda.put_back(slot);
         }
         if self.entries[slot].window.is_some() {
             self.wake(slot, unparks, now);
@@ -255,7 +264,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
     fn settle_roll(&mut self, slot: Slot, next: Next, now: Instant) {
         let entry = &mut self.entries[slot];
         let roll = match next {
-            Next::Again { roll, .. } | Next::Retry { roll, .. } => roll,
+            Next::Again { roll, .. } | Next::InLine { roll, .. } | Next::Retry { roll, .. } => roll,
             Next::Done | Next::AwaitRoll | Next::Park { .. } => Roll::Over,
         };
         match (roll, entry.roll, entry.group) {
@@ -300,7 +309,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
     }
 
     fn line(&self, slot: Slot, entry: &Entry<K>, now: Instant) -> KeySnapshot<K> {
-        let due = self.agenda.due(slot).map(|due| match self.groups.cool_until(entry.group) {
+        let due = self.agenda.due(slot).map(|due| match self.groups.held_until(entry.group) {
             Some(until) => due.max(until),
             None => due,
         });

@@ -128,6 +128,7 @@ async fn a_write_that_is_not_proved_yet_is_looked_at() {
         since: bench.reconcile.clock.timestamp(),
         tries: 1,
         answered: false,
+        doubts: 0,
     });
     bench.reconcile.memory.set(&name("pending"), memory).unwrap();
     assert_eq!(bench.reconcile.enqueue_different().await.unwrap().enqueued, 1);

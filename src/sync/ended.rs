@@ -24,6 +24,8 @@ pub struct Ended {
     pub wrote: Option<Wrote>,
     /// Whether this run proved a write, its own or an earlier one.
     pub proved_now: bool,
+    /// Since when AWS had been ahead of what was held before, where the proved write brought a change in AWS.
+    pub proved_since: Option<Timestamp>,
     /// Since when AWS has been ahead of the target; none if it is not.
     pub stale_since: Option<Timestamp>,
     /// Things a person should know.
@@ -41,6 +43,7 @@ impl Ended {
             delivered: None,
             wrote: None,
             proved_now: false,
+            proved_since: None,
             stale_since: None,
             notes: Vec::new(),
         }
@@ -89,6 +92,7 @@ pub(super) fn by_retry(failure: Failure, roll: Roll) -> (Outcome, Next) {
             (Outcome::Retrying(failure), Next::Retry { no_sooner_than: Some(after), roll })
         }
         Retry::Turn(after) => (Outcome::Retrying(failure), Next::Again { after, roll }),
+        Retry::Line(after) => (Outcome::Retrying(failure), Next::InLine { after, roll }),
         Retry::Never => (Outcome::Parked(failure), Next::Park { slowly: false }),
         Retry::Slowly => (Outcome::Parked(failure), Next::Park { slowly: true }),
     }

@@ -46,7 +46,7 @@ impl Forecast {
     /// The time until its turn, where requests of others came first and nothing was looked at.
     pub fn turn(&self) -> Option<Duration> {
         match &self.step {
-            Step::Unknown(Failure { retry: Retry::Turn(turn), .. }) => Some(*turn),
+            Step::Unknown(Failure { retry: Retry::Turn(turn) | Retry::Line(turn), .. }) => Some(*turn),
             _ => None,
         }
     }

@@ -17,6 +17,11 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Failure, Mark, Receipt, TargetName};
 use crate::sync::ports::{Observation, Stage};
 
+/// At which look after a write over a failed roll a failure is believed to be that of the new one, if all
+/// looks have shown one. No source says how far the status lags behind a write; a few polls are more than
+/// public clients allow for, and less than a roll takes.
+const LAGGING_LOOKS: u32 = 5;
+
 /// A delivery that the target proved, or, where it offers no proof, took.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivered {
@@ -39,6 +44,8 @@ pub struct Pending {
     pub tries: u32,
     /// Whether the target answered; until it did, the write may land at any time.
     pub answered: bool,
+    /// For how many more looks a failure that is shown may be that of the roll before.
+    pub doubts: u32,
 }
 
 /// What is not tried again for the same wanted state.
@@ -61,8 +68,8 @@ pub struct TargetMemory {
     pub given_up: Option<GivenUp>,
     /// Since when it has been seen rolling, or down, with no write of ours under way.
     pub restless: Option<Timestamp>,
-    /// Since when every look has shown a failed roll.
-    pub failure_shown: Option<Timestamp>,
+    /// Whether the last look showed a failed roll.
+    pub failing: bool,
 }
 
 impl TargetMemory {
@@ -76,6 +83,7 @@ impl TargetMemory {
             since: now,
             tries: again.map_or(1, |pending| pending.tries + 1),
             answered: false,
+            doubts: if self.failing { LAGGING_LOOKS } else { 0 },
         });
         self.given_up = None;
         previous
@@ -116,8 +124,8 @@ impl TargetMemory {
         false
     }
 
-    /// Remembers since when it has not been at rest for another reason than a write of ours, and since when
-    /// it has shown a failure.
+    /// Remembers since when it has not been at rest for another reason than a write of ours, and whose
+    /// failure it can show.
     pub fn note_rest(&mut self, seen: &Observation, now: Timestamp) {
         let at_rest = !matches!(seen.stage, Stage::Rolling | Stage::Down);
         if at_rest || self.under_way(seen).is_some() {
@@ -125,10 +133,20 @@ impl TargetMemory {
         } else {
             self.restless.get_or_insert(now);
         }
-        if matches!(seen.stage, Stage::Failed(_)) {
-            self.failure_shown.get_or_insert(now);
-        } else {
-            self.failure_shown = None;
+        if !matches!(seen.stage, Stage::Failed(_)) {
+            return self.seen_without_failure();
+        }
+        self.failing = true;
+        if let Some(pending) = &mut self.pending {
+            pending.doubts = pending.doubts.saturating_sub(1);
+        }
+    }
+
+    /// A failure that is shown from now on is a new one.
+    pub fn seen_without_failure(&mut self) {
+        self.failing = false;
+        if let Some(pending) = &mut self.pending {
+            pending.doubts = 0;
         }
     }
 
@@ -258,6 +276,8 @@ fn decode(bytes: &[u8]) -> io::Result<BTreeMap<TargetName, TargetMemory>> {
                 since: line.pending_since.unwrap_or(Timestamp::UNIX_EPOCH),
                 tries: 1,
                 answered: false,
+                // What was shown before it is not known any more.
+                doubts: LAGGING_LOOKS,
             }),
             ..TargetMemory::default()
         };
@@ -305,6 +325,7 @@ mod tests {
             since: Timestamp::from_second(1_790_000_000).unwrap(),
             tries: 2,
             answered: true,
+            doubts: 0,
         };
         let memory = TargetMemory {
             delivered: Some(delivered.clone()),

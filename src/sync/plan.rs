@@ -17,10 +17,6 @@ use crate::sync::ports::{Observation, Proof, Stage, TargetSpec};
 /// would roll an application without end behind a network that swallows every answer.
 const UNANSWERED_TRIES: u32 = 2;
 
-/// How long after a write the target may still show the failure of the roll before it. No source says how
-/// far its status lags; polls of public clients are seconds apart, and a roll takes minutes.
-const STATUS_LAG: Duration = Duration::from_mins(1);
-
 /// Why a write is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
@@ -85,7 +81,7 @@ pub fn plan(
         Stage::Settled if shows_the_mark_from_before(seen) => {
             while_rolling(spec, wanted, seen, memory, now, leave)
         }
-        Stage::Failed(_) if leave != Leave::Insist && failed_before_the_write(spec, seen, memory, now) => {
+        Stage::Failed(_) if leave != Leave::Insist && failed_before_the_write(seen, memory) => {
             while_rolling(spec, wanted, seen, memory, now, leave)
         }
         Stage::Rolling | Stage::Down => while_rolling(spec, wanted, seen, memory, now, leave),
@@ -113,17 +109,9 @@ fn failed_with_wanted(wanted: &Wanted, seen: &Observation, memory: &TargetMemory
 
 /// Whether the failure was there before our write and nothing else has been shown since: then it may be
 /// that of the roll before, and ours is under way behind it. Not for a write that may never have landed.
-fn failed_before_the_write(
-    spec: &TargetSpec,
-    seen: &Observation,
-    memory: &TargetMemory,
-    now: Timestamp,
-) -> bool {
+fn failed_before_the_write(seen: &Observation, memory: &TargetMemory) -> bool {
     let landed = |pending: &Pending| pending.answered || memory.under_way(seen).is_some();
-    memory.pending.as_ref().filter(|pending| landed(pending)).is_some_and(|pending| {
-        memory.failure_shown.is_some_and(|since| since <= pending.since)
-            && lasted(pending.since, now) <= STATUS_LAG.min(spec.confirm_limit)
-    })
+    memory.pending.as_ref().is_some_and(|pending| pending.doubts > 0 && landed(pending))
 }
 
 /// A receipt beside the mark from before its own write: the answer mixes two states, so it proves nothing.

@@ -86,7 +86,7 @@ impl Target for FakeTarget {
     }
 
     fn ready(&self) -> Result<(), Failure> {
-        let not_yet = |wait| Failure::new(FailureCode::RateLimited, Retry::Turn(wait), "not yet", "none");
+        let not_yet = |wait| Failure::new(FailureCode::RateLimited, Retry::Line(wait), "not yet", "none");
         lock(&self.state).turn.map_or(Ok(()), |wait| Err(not_yet(wait)))
     }
 
@@ -293,6 +293,23 @@ async fn a_permanent_failure_parks_and_keeps_counting_staleness() {
 }
 
 #[tokio::test]
+async fn a_proof_knows_since_when_aws_had_been_ahead() {
+    let bench = Bench::new();
+    bench.run().await;
+    bench.finish_roll();
+    let first = bench.run().await;
+    assert_eq!((first.proved_now, first.proved_since), (true, None), "a first delivery follows no change");
+    let secret = bench.target.spec.secrets.first().unwrap();
+    bench.sync.versions.named(secret, version(2), Some(time(50)), bench.clock.now());
+    *lock(&bench.secrets.current) = 2;
+    assert_eq!(bench.run().await.proved_since, None);
+    bench.finish_roll();
+    let proved = bench.run().await;
+    assert_eq!((proved.proved_now, proved.proved_since), (true, Some(time(50))));
+    assert_eq!(bench.run().await.proved_since, None, "it was proved before");
+}
+
+#[tokio::test]
 async fn a_turn_that_has_not_come_is_no_failed_try_and_asks_aws_nothing() {
     let bench = Bench::new();
     bench.deliver().await;
@@ -300,7 +317,7 @@ async fn a_turn_that_has_not_come_is_no_failed_try_and_asks_aws_nothing() {
     lock(&bench.target.state).turn = Some(wait);
     let ended = bench.run().await;
     assert!(matches!(ended.outcome, Outcome::Retrying(_)));
-    assert_eq!(ended.next, Next::Again { after: wait, roll: Roll::Over });
+    assert_eq!(ended.next, Next::InLine { after: wait, roll: Roll::Over });
     assert_eq!(ended.wanted, None, "nothing was asked for");
 }
 

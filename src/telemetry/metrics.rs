@@ -20,7 +20,7 @@ use prometheus_client::registry::{Metric, Registry};
 
 use crate::model::{Outcome, TargetName};
 
-pub use labels::{ApiFamily, Kind, QueuePhase, RotationAlert, Route, StatusClass, Verdict, WriteResult};
+pub use labels::{Kind, QueuePhase, RotationAlert, Route, StatusClass, Verdict, WriteResult};
 use labels::{
     OfAlert, OfBuild, OfNotification, OfOutcome, OfPhase, OfRequest, OfRun, OfTarget, OfWrite, OutcomeLabel,
 };
@@ -151,10 +151,10 @@ impl Metrics {
         }
     }
 
-    /// A request of the relay was answered with `status`, or not at all.
-    pub fn request(&self, api_family: ApiFamily, status: Option<u16>) {
-        let status_class = status.map_or(StatusClass::None, StatusClass::of);
-        self.requests.get_or_create(&OfRequest { api_family, status_class }).inc();
+    /// A request was answered. `route` is a path of the table of routes or a word for none: a text of the
+    /// program, never of the request.
+    pub fn request(&self, route: &'static str, status: u16) {
+        self.requests.get_or_create(&OfRequest { route, status_class: StatusClass::of(status) }).inc();
     }
 
     /// Everything as OpenMetrics text.
@@ -213,7 +213,7 @@ mod tests {
         metrics.run(Kind::Application, &Outcome::InSync, Duration::from_millis(20));
         metrics.write(Kind::Application, WriteResult::Taken);
         metrics.notification(Route::Sns, Verdict::Accepted);
-        metrics.request(ApiFamily::ApplicationManager, Some(200));
+        metrics.request("/hooks/sns", 200);
         metrics.propagation(Duration::from_secs(3));
         let text = metrics.encode();
         for name in Name::ALL {
@@ -272,8 +272,8 @@ mod tests {
         metrics.stale_seconds(&target("orders"), 12.5);
         metrics.foreign_write(&target("orders"));
         metrics.rotation_alert(RotationAlert::Abandoned);
-        for status in [Some(200), Some(204), Some(429), Some(404), Some(503), None] {
-            metrics.request(ApiFamily::AwsSecretsManager, status);
+        for status in [200, 204, 429, 404, 503, 999] {
+            metrics.request("/hooks/sns", status);
         }
         metrics.queue_keys([(QueuePhase::Running, 2), (QueuePhase::Idle, 7)]);
         metrics.queue_keys([(QueuePhase::Idle, 9)]);
@@ -281,11 +281,11 @@ mod tests {
             r#"relay_target_stale_seconds{target="orders"} 12.5"#,
             r#"relay_foreign_writes_total{target="orders"} 1"#,
             r#"relay_rotation_alerts_total{alert="rotation_abandoned"} 1"#,
-            r#"relay_requests_total{api_family="aws_secrets_manager",status_class="2xx"} 2"#,
-            r#"relay_requests_total{api_family="aws_secrets_manager",status_class="429"} 1"#,
-            r#"relay_requests_total{api_family="aws_secrets_manager",status_class="4xx"} 1"#,
-            r#"relay_requests_total{api_family="aws_secrets_manager",status_class="5xx"} 1"#,
-            r#"relay_requests_total{api_family="aws_secrets_manager",status_class="none"} 1"#,
+            r#"relay_requests_total{route="/hooks/sns",status_class="2xx"} 2"#,
+            r#"relay_requests_total{route="/hooks/sns",status_class="429"} 1"#,
+            r#"relay_requests_total{route="/hooks/sns",status_class="4xx"} 1"#,
+            r#"relay_requests_total{route="/hooks/sns",status_class="5xx"} 1"#,
+            r#"relay_requests_total{route="/hooks/sns",status_class="other"} 1"#,
             r#"relay_queue_keys{phase="running"} 0"#,
             r#"relay_queue_keys{phase="idle"} 9"#,
         ] {

@@ -7,6 +7,7 @@ use anypoint_relay::model::{FailureCode, Mark, Retry};
 use anypoint_relay::sync::ports::{ApplyError, Stage};
 use serde_json::json;
 
+use crate::fake::Answer;
 use crate::world::{CANARY, World, application, observe_failure, receipt, send, values};
 
 #[tokio::test]
@@ -78,9 +79,16 @@ async fn an_unknown_application_name_lists_those_that_exist() {
 async fn names_of_many_targets_are_looked_up_in_one_list() {
     let world = World::new();
     let connection = world.connection();
-    for target in ["a", "b", "c"] {
-        let target = world.target_on(&connection, target, application());
-        target.observe().await.ok().unwrap();
+    let names = ["a", "b", "c"];
+    let list = names.map(|name| json!({"id": format!("dep-{name}"), "name": name}));
+    world.fake.fault("GET", "/deployments", Answer::Json(200, json!({"total": 3, "items": list})));
+    for name in names {
+        let TargetKind::Application(mut app) = application() else { unreachable!() };
+        app.deployment = name.to_owned();
+        let target = world.target_on(&connection, name, TargetKind::Application(app));
+        // Only the list knows of them; what is asked for shows that their names were found.
+        target.observe().await.err().unwrap();
+        assert!(!world.fake.seen("GET", &format!("/deployments/dep-{name}")).is_empty());
     }
     let lists =
         world.fake.seen("GET", "/deployments").into_iter().filter(|r| r.path.ends_with("/deployments"));

@@ -9,4 +9,5 @@ mod requests;
 mod shared_secret;
 mod token;
 mod trouble;
+mod turns;
 mod world;

@@ -25,6 +25,8 @@ use crate::fake::{ENV, Fake, ORG};
 
 pub(crate) const CANARY: &str = "c4n4ry-V4lu3";
 pub(crate) const CLIENT_SECRET: &str = "c4n4ry-Cl13nt";
+/// Requests per second to the Application Manager.
+pub(crate) const RATE: f64 = 12.0;
 pub(crate) const KEY: &str = "c4n4ry-signing-key-0123456789";
 
 /// Credentials by the name of their variable; they can be replaced.
@@ -71,7 +73,7 @@ impl World {
             client_secret: variable("SECRET"),
             organization: ORG.to_owned(),
             environment: ENV.to_owned(),
-            application_manager_rate: 12.0,
+            application_manager_rate: RATE,
             max_rolling: 5,
             timeout: self.timeout,
             extra_root: None,

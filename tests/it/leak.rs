@@ -8,10 +8,12 @@ mod faults;
 mod scan;
 mod values;
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use anypoint_sandbox::anypoint::Anypoint;
 use anypoint_sandbox::wait_until;
+use serde_json::Value;
 
 use crate::support::{Bench, LIMIT, Relay};
 use channels::Channels;
@@ -38,6 +40,7 @@ struct World {
     targets: String,
     /// Long where everything fails at once and need not fail often.
     retry_base: &'static str,
+    log_format: &'static str,
 }
 
 impl World {
@@ -66,7 +69,7 @@ impl World {
             bench.environment_with(&format!("CLIENT_ID_{number}"), &anypoint.client_id());
         }
         values::create_secrets(&bench.aws);
-        Self { bench, anypoints: all, targets: String::new(), retry_base: "1s" }
+        Self { bench, anypoints: all, targets: String::new(), retry_base: "1s", log_format: "json" }
     }
 
     /// Adds targets, as YAML below `targets:`.
@@ -82,7 +85,12 @@ impl World {
         let queue = format!("workers: 64, retry_base: {}, retry_cap: 1m", self.retry_base);
         let text = text.replace("workers: 8, retry_base: 10ms, retry_cap: 100ms", &queue);
         let text = text.replace("connections:\n", &format!("connections:\n{connections}"));
-        format!("{text}log: {{ filter: trace }}\nreceipts: {}\n", self.bench.path("receipts.json").display())
+        let receipts = self.bench.path("receipts.json");
+        format!(
+            "{text}log: {{ format: {}, filter: trace }}\nreceipts: {}\n",
+            self.log_format,
+            receipts.display()
+        )
     }
 
     async fn start(&self) -> Relay {
@@ -141,19 +149,21 @@ fn connection((number, anypoint): (usize, &Rc<Anypoint>)) -> String {
 
 #[tokio::test]
 async fn what_is_planted_is_seen_in_every_channel() {
-    let mut world = World::new(1).await;
-    world.add(&values::planted_target(PLANTED));
-    world.anypoints[0].add_secret_value("planted");
-    let relay = world.start().await;
-    relay.shows(PLANTED, "accepted").await;
-    let channels = Channels::gather(&world, relay, PLANTED).await;
-    let scan = world.scan();
-    for (channel, text) in channels.iter() {
-        assert!(
-            !scan.find(text).is_empty(),
-            "the scan does not see {channel}: {}",
-            String::from_utf8_lossy(text)
-        );
+    for log_format in ["json", "pretty"] {
+        let mut world = World { log_format, ..World::new(1).await };
+        world.add(&values::planted_target(PLANTED));
+        world.anypoints[0].add_secret_value("planted");
+        let relay = world.start().await;
+        relay.shows(PLANTED, "accepted").await;
+        let channels = Channels::gather(&world, relay, PLANTED).await;
+        let scan = world.scan();
+        for (channel, text) in channels.iter() {
+            assert!(
+                !scan.find(text).is_empty(),
+                "the scan does not see {channel}: {}",
+                String::from_utf8_lossy(text)
+            );
+        }
     }
 }
 
@@ -176,15 +186,20 @@ async fn no_channel_shows_a_value_when_everything_goes_well() {
 
 #[tokio::test]
 async fn no_channel_shows_a_value_that_does_not_fit() {
-    let mut world = World::new(1).await;
-    let expected = values::bad_targets(&mut world);
-    let relay = world.start().await;
-    relay
-        .show_failures(|shown| {
-            expected.iter().all(|(target, code)| shown.get(target).is_some_and(|shown| shown == code))
-        })
-        .await;
-    Channels::gather(&world, relay, "plain-word").await.assert_clean(&world.scan());
+    for log_format in ["json", "pretty"] {
+        let mut world = World { log_format, ..World::new(1).await };
+        let expected = values::bad_targets(&mut world);
+        let relay = world.start().await;
+        let expected: BTreeMap<&str, &str> =
+            expected.iter().map(|(target, code)| (target.as_str(), *code)).collect();
+        let targets: Vec<&str> = expected.keys().copied().collect();
+        relay
+            .have_run(&targets, |target, run| {
+                expected.get(target).is_some_and(|code| run["failure"]["code"] == *code)
+            })
+            .await;
+        Channels::gather(&world, relay, "plain-word").await.assert_clean(&world.scan());
+    }
 }
 
 #[tokio::test]
@@ -206,7 +221,7 @@ async fn no_channel_shows_a_value_that_an_endpoint_repeats_in_its_failures() {
 async fn no_channel_shows_a_value_from_an_answer_of_aws_that_is_broken() {
     let mut world = World::new(1).await;
     let _proof = values::good_targets(&mut world).await;
-    let faults = faults::aws(&world);
+    let faults = faults::aws(&mut world);
     // One answer after the other.
     world.retry_base = "10ms";
     hit_and_gather(&world, faults).await;
@@ -226,8 +241,12 @@ async fn hit_and_gather(world: &World, faults: Vec<faults::Fault>) {
         let hit = || fault.hits() > 0;
         wait_until(&format!("the fault {}", fault.name), LIMIT, hit).await;
     }
-    let failing: Vec<&str> =
-        faults.iter().filter(|fault| fault.fails).map(|fault| fault.target.as_str()).collect();
-    relay.show_failures(|shown| failing.iter().all(|target| shown.contains_key(*target))).await;
+    for fails in [true, false] {
+        let targets: Vec<&str> =
+            faults.iter().filter(|fault| fault.fails == fails).map(|fault| fault.target.as_str()).collect();
+        let ended =
+            |_: &str, run: &Value| if fails { run["failure"].is_object() } else { run["did"] == "wrote" };
+        relay.have_run(&targets, ended).await;
+    }
     Channels::gather(world, relay, "plain-word").await.assert_clean(&world.scan());
 }

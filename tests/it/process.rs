@@ -2,4 +2,5 @@
 
 mod crash;
 mod drain;
+mod proxy;
 mod start;

@@ -1,13 +1,8 @@
 //! The Application Manager (contract 3c): list, GET and PATCH of deployments, behind its limit.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-
-use axum::extract::{ConnectInfo, Path, Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::Path;
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Family, Problem, error, refuse};
@@ -18,7 +13,7 @@ use super::lost::{self, Write};
 use super::rules::Rules;
 use super::token::content_type;
 use super::visit::{Id, Visit};
-use super::world::{Shared, World};
+use super::world::World;
 
 const FAMILY: Family = Family::Applications;
 const READ: &str = "read:applications";
@@ -32,42 +27,6 @@ pub(crate) const MASK: &str = "******";
 const PROPERTIES: usize = 300;
 /// Characters of a key, and of a value.
 const LENGTH: usize = 1_024;
-
-/// The limit of this API, and the header that all of its answers carry.
-pub(crate) async fn gate(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(peer)| peer.ip());
-    let refusal = {
-        let mut world = shared.lock();
-        let now = world.now();
-        let fits = world.application_manager.take(peer, now);
-        (!fits).then(|| over_the_limit(&world))
-    };
-    let mut response = match refusal {
-        Some(refusal) => refusal.into_response(),
-        None => next.run(request).await,
-    };
-    if let Ok(id) = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()) {
-        response.headers_mut().insert("x-anypnt-trx-id", id);
-    }
-    response
-}
-
-fn over_the_limit(world: &World) -> Answer {
-    let rules = &world.rules;
-    let answer = if rules.limit_answers_503 {
-        error(FAMILY, rules, StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
-    } else {
-        error(FAMILY, rules, StatusCode::TOO_MANY_REQUESTS, "Too Many Requests")
-    };
-    if !rules.limit_headers {
-        return answer;
-    }
-    answer
-        .header("x-ratelimit-limit", world.application_manager.limit.unwrap_or_default().to_string())
-        .header("x-ratelimit-remaining", "0".to_owned())
-        .header("x-ratelimit-reset", (world.now().as_second() + 1).to_string())
-}
 
 pub(crate) async fn list(visit: Visit) -> Result<Answer, Answer> {
     let (world, _) = visit.enter(READ, FAMILY)?;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// At most so many requests in any second from one address (Application Manager).
+/// At most so many requests in any second from one address (Application Manager, Secrets Manager).
 #[derive(Debug)]
 pub(crate) struct SlidingSecond {
     pub(crate) limit: Option<u32>,

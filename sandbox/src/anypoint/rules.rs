@@ -36,6 +36,9 @@ pub struct Rules {
     pub not_found_before_unauthorized: bool,
 
     // --- Secrets Manager (1) ---
+    /// 1.4: a PUT whose `expirationDate` has passed is refused with 409 and `OE-1001` (confirmed for the
+    /// grant of an expired secret alone).
+    pub expired_is_refused: bool,
     /// 1.3, 7: `content` of a `Blob` is refused unless it is base64.
     pub blob_must_be_base64: bool,
     /// 1.8: DX calls the file of a store `keystore` and `truststore`; CLI and TF say `keyStore` and
@@ -102,7 +105,7 @@ pub struct Rules {
     pub patch_during_roll_conflicts: bool,
 
     // --- limits (2.5, 3c) ---
-    /// 2.5: over the Application Manager's limit the answer is 503 and not 429.
+    /// 2.5: over the limit of a second the answer is 503 and not 429.
     pub limit_answers_503: bool,
     /// 2.5: a refusal over the limit carries `X-RateLimit-Limit`, `-Remaining` and `-Reset`.
     pub limit_headers: bool,
@@ -118,6 +121,7 @@ impl Default for Rules {
             expires_in_absent: false,
             login_limit_answers_429: false,
             not_found_before_unauthorized: false,
+            expired_is_refused: false,
             blob_must_be_base64: false,
             store_parts_as_specified: false,
             ca_path_certificate: false,

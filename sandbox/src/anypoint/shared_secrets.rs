@@ -223,6 +223,10 @@ fn try_put(
             Problem::new("OE-1003", "type", "A shared secret of type VDPContext cannot be replaced");
         return Err(bad_request(rules, &[problem]));
     }
+    if rules.expired_is_refused && checked.expires.is_some_and(|date| date < when.today) {
+        let problem = Problem::new("OE-1001", "expirationDate", "The shared secret is expired");
+        return Err(refuse(FAMILY, rules, StatusCode::CONFLICT, "Conflict", &[problem]));
+    }
     replace(secret, checked, &by.client, &when);
     Ok(())
 }

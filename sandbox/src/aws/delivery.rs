@@ -20,6 +20,8 @@ use crate::time;
 pub struct Attempt {
     /// The id of the message or event (of the first one, where several were sent together).
     pub id: String,
+    /// Where it was posted.
+    pub url: String,
     /// 1 for the first attempt.
     pub number: u32,
     /// When it began.
@@ -28,6 +30,10 @@ pub struct Attempt {
     pub took: Duration,
     /// What came of it.
     pub outcome: Outcome,
+    /// The headers of the answer; none where there was no answer.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
 }
 
 /// What came of an attempt.
@@ -54,11 +60,11 @@ impl Outcome {
     }
 }
 
-/// An attempt with what the sender needs of the answer.
-pub(crate) struct Answered {
-    pub(crate) attempt: Attempt,
+impl Attempt {
     /// `Retry-After` in seconds; EventBridge gives a negative one a meaning.
-    pub(crate) retry_after: Option<i64>,
+    pub(crate) fn retry_after(&self) -> Option<i64> {
+        self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+    }
 }
 
 /// What follows an attempt.
@@ -117,25 +123,23 @@ pub(crate) struct Parcel {
 
 impl Parcel {
     /// Posts it; the whole answer must have come within `limit`.
-    pub(crate) async fn post(&self, client: &Client, number: u32, limit: Duration) -> Answered {
+    pub(crate) async fn post(&self, client: &Client, number: u32, limit: Duration) -> Attempt {
         let (at, started) = (time::now(), Instant::now());
         let request = client.post(&self.url).headers(self.headers.clone()).body(self.body.clone());
         let answered = timeout(limit, async {
             let response = request.send().await?;
-            let status = response.status();
-            let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-            let retry_after = retry_after.and_then(|seconds| seconds.trim().parse().ok());
-            response.bytes().await?;
-            Ok::<_, reqwest::Error>((status, retry_after))
+            let (status, headers) = (response.status(), response.headers().clone());
+            Ok::<_, reqwest::Error>((status, headers, response.bytes().await?))
         })
         .await;
-        let (outcome, retry_after) = match answered {
-            Ok(Ok((status, retry_after))) => (Outcome::Status(status.as_u16()), retry_after),
-            Ok(Err(error)) => (Outcome::NoAnswer(error.to_string()), None),
-            Err(_) => (Outcome::NoAnswer(format!("no answer within {limit:?}")), None),
+        let none = |why| (Outcome::NoAnswer(why), HeaderMap::new(), Bytes::new());
+        let (outcome, headers, body) = match answered {
+            Ok(Ok((status, headers, body))) => (Outcome::Status(status.as_u16()), headers, body),
+            Ok(Err(error)) => none(error.to_string()),
+            Err(_) => none(format!("no answer within {limit:?}")),
         };
-        let attempt = Attempt { id: self.id.clone(), number, at, took: started.elapsed(), outcome };
-        Answered { attempt, retry_after }
+        let (id, url, took) = (self.id.clone(), self.url.clone(), started.elapsed());
+        Attempt { id, url, number, at, took, outcome, headers, body }
     }
 }
 

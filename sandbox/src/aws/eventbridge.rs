@@ -132,6 +132,11 @@ impl Bus {
         self.lock().rules.push((source, route));
     }
 
+    /// All attempts of all destinations.
+    pub(crate) fn attempts(&self) -> Vec<Attempt> {
+        self.lock().destinations.iter().flat_map(|destination| destination.attempts.clone()).collect()
+    }
+
     pub(crate) fn clear_rules(&self) {
         self.lock().rules.clear();
     }
@@ -287,13 +292,13 @@ impl Delivery for Posting {
             headers: headers(&destination.auth),
             body: Bytes::from(self.body.to_string()),
         });
-        let answered = parcel.post(&self.destination.core.client, number, self.policy.timeout).await;
-        let outcome = answered.attempt.outcome.clone();
-        self.destination.with(|destination| destination.attempts.push(answered.attempt));
+        let attempt = parcel.post(&self.destination.core.client, number, self.policy.timeout).await;
+        let (outcome, retry_after) = (attempt.outcome.clone(), attempt.retry_after());
+        self.destination.with(|destination| destination.attempts.push(attempt));
         match outcome {
             Outcome::Status(200..300) => Next::Done,
             Outcome::Status(401 | 407 | 409 | 429 | 500..) | Outcome::NoAnswer(_) => {
-                self.delay(number, answered.retry_after).map_or(Next::GiveUp, Next::Again)
+                self.delay(number, retry_after).map_or(Next::GiveUp, Next::Again)
             }
             Outcome::Status(_) => Next::GiveUp,
         }

@@ -134,6 +134,11 @@ impl State {
         message.sign(&self.signing.key);
     }
 
+    /// All attempts to deliver to any subscription.
+    pub(crate) fn attempts(&self) -> Vec<Attempt> {
+        self.subscriptions.values().flat_map(|subscription| subscription.attempts.clone()).collect()
+    }
+
     fn topic(&mut self, arn: &str) -> &mut TopicState {
         self.topics.get_mut(arn).expect("topics are not deleted")
     }

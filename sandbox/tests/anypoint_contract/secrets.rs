@@ -111,6 +111,37 @@ async fn put_without_a_date_moves_the_expiry_to_a_year_from_now() {
 }
 
 #[tokio::test]
+async fn a_put_with_a_date_that_has_passed_is_taken_or_refused_as_expired() {
+    for refused in [false, true] {
+        let anypoint = Anypoint::start().await;
+        anypoint.rules(|rules| rules.expired_is_refused = refused);
+        let group = anypoint.add_group("crm");
+        let secret = group.add_shared_secret(&orders_db());
+        let client = Client::of(&anypoint).await;
+        let url = client.secret_url(&group, secret.id());
+        let put = client.put(&url, &with(orders_db(), "expirationDate", "2001-01-31")).await;
+        if refused {
+            assert_eq!((put.status, code(&put)), (StatusCode::CONFLICT, "OE-1001"));
+        }
+        assert_eq!(secret.history().len(), if refused { 1 } else { 2 });
+        assert_eq!(client.put(&url, &orders_db()).await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn requests_may_be_limited_too() {
+    let anypoint = Anypoint::start().await;
+    let client = Client::of(&anypoint).await;
+    anypoint.stop_clock();
+    anypoint.set_secrets_manager_limit(Some(1));
+    assert_eq!(client.get(&client.secrets).await.status, StatusCode::OK);
+    assert_eq!(client.get(&client.secrets).await.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(client.get(&client.applications).await.status, StatusCode::OK, "another API");
+    anypoint.advance(Duration::from_secs(1));
+    assert_eq!(client.get(&client.secrets).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn patch_renames_and_re_dates_but_cannot_change_a_value() {
     let anypoint = Anypoint::start().await;
     let group = anypoint.add_group("crm");

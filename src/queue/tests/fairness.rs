@@ -52,3 +52,20 @@ fn once_a_key_is_due_every_other_key_is_taken_at_most_once_before_it() {
         }
     }
 }
+
+#[test]
+fn a_key_that_waits_in_line_keeps_its_place_and_its_group_waits_with_it() {
+    let mut bench = Bench::new(&["a", "b"], &grouped());
+    bench.queue.register("other", &Policy { group: Some("elsewhere".into()), ..Policy::default() });
+    for key in ["a", "b", "other"] {
+        bench.notify(key);
+    }
+    bench.run("a", Next::InLine { after: secs(3), roll: Roll::Over });
+    assert_eq!(bench.phase("a"), Phase::Queued);
+    bench.run("other", Next::Done);
+    assert_eq!(bench.waits_until(), Some(3));
+    let snapshot = bench.queue.snapshot(bench.now);
+    assert_eq!(snapshot.of(&"b").unwrap().next_try_in, Some(secs(3)));
+    assert_eq!(snapshot.groups[0].cool_for, None, "nobody asked for a pause");
+    bench.at(3).run("a", Next::Done).run("b", Next::Done);
+}

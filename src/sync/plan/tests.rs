@@ -59,6 +59,7 @@ fn pending(receipt: &Receipt, version: Option<&str>, tries: u32) -> TargetMemory
             since: at(0),
             tries,
             answered: version.is_some(),
+            doubts: 0,
         }),
         ..TargetMemory::default()
     }
@@ -173,33 +174,49 @@ fn a_failed_roll_whose_spec_was_taken_back_is_not_repeated() {
     assert!(matches!(decide(Proof::Receipt, 2, &seen, &pending(&new, None, 2)), Plan::Park(_)));
 }
 
+/// A memory whose last look showed a failure, and which has begun this write since.
+fn over_a_failure(failed: &Observation, receipt: &Receipt) -> TargetMemory {
+    let mut memory = TargetMemory::default();
+    memory.note_rest(failed, at(-5));
+    memory.begin(receipt, at(0));
+    memory
+}
+
 #[test]
 fn the_failure_of_the_roll_before_is_not_taken_for_that_of_the_new_one() {
     let receipt = receipt(1);
     let failed = seen(Some(&receipt), "v3", Stage::Failed("FAILED".to_owned()));
-    let mut memory = pending(&receipt, Some("v3"), 1);
-    memory.note_rest(&failed, at(-5));
-    let decide = |number, second, memory: &TargetMemory, leave| {
-        plan(&spec(Proof::Receipt), &wanted(number), &failed, memory, at(second), leave)
+    let mut memory = over_a_failure(&failed, &receipt);
+    memory.answered(mark("v3"));
+    let decide = |number, memory: &TargetMemory, leave| {
+        plan(&spec(Proof::Receipt), &wanted(number), &failed, memory, at(10), leave)
     };
-    assert_eq!(decide(1, 10, &memory, Leave::Write), Plan::Wait(Outcome::Confirming));
-    let newer = decide(2, 10, &memory, Leave::Look);
-    assert!(matches!(newer, Plan::Wait(Outcome::Retrying(_))), "it rolls: {newer:?}");
-    assert_eq!(decide(1, 10, &memory, Leave::Insist), Plan::Write(Why::WantedChanged));
     let parks = |plan: Plan| matches!(plan, Plan::Park(failure) if failure.code == FailureCode::RollFailed);
-    assert!(parks(decide(1, 61, &memory, Leave::Write)), "it has been shown for too long");
+    let rolled = {
+        let mut memory = memory.clone();
+        memory.note_rest(&seen(Some(&receipt), "v3", Stage::Rolling), at(5));
+        memory.note_rest(&failed, at(10));
+        memory
+    };
+    assert!(parks(decide(1, &rolled, Leave::Write)), "the new roll was seen, and then its failure");
 
-    memory.note_rest(&seen(Some(&receipt), "v3", Stage::Rolling), at(20));
-    memory.note_rest(&failed, at(25));
-    assert!(parks(decide(1, 30, &memory, Leave::Write)), "the new roll was seen, and then its failure");
+    for _ in 1..5 {
+        memory.note_rest(&failed, at(10));
+        assert_eq!(decide(1, &memory, Leave::Write), Plan::Wait(Outcome::Confirming));
+    }
+    let newer = decide(2, &memory, Leave::Look);
+    assert!(matches!(newer, Plan::Wait(Outcome::Retrying(_))), "it may roll: {newer:?}");
+    assert_eq!(decide(1, &memory, Leave::Insist), Plan::Write(Why::WantedChanged));
+    memory.note_rest(&failed, at(10));
+    assert!(parks(decide(1, &memory, Leave::Write)), "no status lags for that long");
 }
 
 #[test]
 fn a_lost_write_over_a_failed_roll_is_not_waited_for() {
     let (old, new) = (receipt(1), receipt(2));
     let failed = seen(Some(&old), "v2", Stage::Failed("FAILED".to_owned()));
-    let mut memory = pending(&new, None, 1);
-    memory.note_rest(&failed, at(-5));
+    let mut memory = over_a_failure(&failed, &new);
+    memory.note_rest(&failed, at(5));
     assert_eq!(decide(Proof::Receipt, 2, &failed, &memory), Plan::Write(Why::WantedChanged));
     let landed = Observation { receipt: Some(new), ..failed };
     assert_eq!(decide(Proof::Receipt, 2, &landed, &memory), Plan::Wait(Outcome::Confirming));

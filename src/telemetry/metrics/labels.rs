@@ -144,26 +144,6 @@ label_values! {
 }
 
 label_values! {
-    /// Which API a request goes to; limits are counted per family.
-    ApiFamily {
-        /// Anypoint's Application Manager.
-        ApplicationManager = "application_manager",
-        /// Anypoint's Secrets Manager.
-        SecretsManager = "secrets_manager",
-        /// Anypoint's tokens.
-        AccessManagement = "access_management",
-        /// AWS Secrets Manager.
-        AwsSecretsManager = "aws_secrets_manager",
-        /// Amazon SNS: confirmations.
-        AwsSns = "aws_sns",
-        /// The certificates that SNS signs with.
-        SnsCertificate = "sns_certificate",
-        /// Signed requests of `http` targets.
-        Http = "http",
-    }
-}
-
-label_values! {
     /// The class of an answer.
     StatusClass {
         /// 1xx.
@@ -178,13 +158,13 @@ label_values! {
         ClientError = "4xx",
         /// 5xx.
         ServerError = "5xx",
-        /// No answer: not reached, reset, timed out.
-        None = "none",
+        /// No status that HTTP has a class for.
+        Other = "other",
     }
 }
 
 impl StatusClass {
-    /// The class of an HTTP status; outside 100 to 599 it is no answer that one could use.
+    /// The class of an HTTP status.
     pub fn of(status: u16) -> Self {
         match status {
             100..=199 => StatusClass::Informational,
@@ -193,7 +173,7 @@ impl StatusClass {
             429 => StatusClass::TooMany,
             400..=499 => StatusClass::ClientError,
             500..=599 => StatusClass::ServerError,
-            _ => StatusClass::None,
+            _ => StatusClass::Other,
         }
     }
 }
@@ -277,7 +257,7 @@ pub(super) struct OfPhase {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct OfRequest {
-    pub(super) api_family: ApiFamily,
+    pub(super) route: &'static str,
     pub(super) status_class: StatusClass,
 }
 

@@ -39,7 +39,7 @@ names! {
     ForeignWrites = "relay_foreign_writes_total",
         "Times that the target was found changed by somebody else";
     Propagation = "relay_propagation_seconds",
-        "From the change in AWS to the proof at the target";
+        "From the change in AWS to the proof at the target; a first delivery does not count";
     Notifications = "relay_notifications_total",
         "Notifications by route and what became of them";
     RotationAlerts = "relay_rotation_alerts_total",
@@ -47,7 +47,7 @@ names! {
     QueueKeys = "relay_queue_keys",
         "Targets by where they stand in the queue";
     Requests = "relay_requests_total",
-        "Requests of the relay by API family and class of answer";
+        "Requests to the relay by route and class of answer";
     BuildInfo = "relay_build_info",
         "Always 1; the label tells the version";
 }

@@ -68,6 +68,8 @@ async fn wrong_usage_has_an_exit_code_of_its_own_and_shows_the_right_one() {
         assert_eq!(run.out, "", "{arguments:?}");
         assert!(run.err.contains("Usage: ") || run.err.contains("--help"), "{run:?}");
     }
+    // 2 tells a pipeline that there is work to do.
+    Run::plain(["plan", "a.yaml", "--jsno"]).await.ended(1);
     let run = Run::plain(["serv"]).await;
     assert!(run.err.contains("'serve'"), "the likely word: {run:?}");
 }

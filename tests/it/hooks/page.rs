@@ -17,6 +17,34 @@ async fn both_listeners_say_that_the_relay_lives_and_is_ready() {
 }
 
 #[tokio::test]
+async fn every_answer_is_counted_under_its_route() {
+    let bench = Bench::orders().await;
+    let (mut line, post) = (bench.connect().await, "host: relay\r\ncontent-length: 0\r\n\r\n");
+    for (request, path) in [
+        (format!("POST /hooks/trigger HTTP/1.1\r\n{post}"), "/hooks/trigger"),
+        (format!("POST /hooks/eventbridge?key=1 HTTP/1.1\r\n{post}"), "/hooks/eventbridge"),
+        (format!("POST /hooks/eventbridge HTTP/1.1\r\n{post}"), "/hooks/eventbridge"),
+    ] {
+        line.send(&request).await;
+        assert_eq!(line.answer("POST", path).await.unwrap().1.status, 401);
+    }
+    let unknown = bench.client.get(format!("{}/hooks/{}", bench.hooks(), "x".repeat(100))).send().await;
+    assert_eq!(unknown.unwrap().status(), 404);
+    bench.ask("/status").await;
+    bench.ask("/metrics").await;
+    for (route, class, count) in [
+        ("/hooks/trigger", "4xx", "1"),
+        ("/hooks/eventbridge", "4xx", "2"),
+        ("none", "4xx", "1"),
+        ("/status", "2xx", "1"),
+        ("/metrics", "2xx", "5"),
+    ] {
+        let sample = format!("relay_requests_total{{route=\"{route}\",status_class=\"{class}\"}}");
+        assert_eq!(bench.metric(&sample).await.as_deref(), Some(count), "{sample}");
+    }
+}
+
+#[tokio::test]
 async fn staleness_counts_while_aws_is_ahead_and_ends_with_the_proof() {
     let bench = Bench::orders().await;
     bench.tell_by_eventbridge();
@@ -43,7 +71,10 @@ async fn staleness_counts_while_aws_is_ahead_and_ends_with_the_proof() {
     assert!(stale().await <= 0.0);
     let sample = "relay_target_outcome{target=\"orders-api\",outcome=\"in_sync\"}";
     assert_eq!(bench.metric(sample).await.as_deref(), Some("1"));
-    assert_eq!(bench.metric("relay_propagation_seconds_count").await.as_deref(), Some("2"));
+    let propagated = "relay_propagation_seconds_count";
+    assert_eq!(bench.metric(propagated).await.as_deref(), Some("1"), "the first delivery is no change");
+    let took = bench.metric("relay_propagation_seconds_sum").await.unwrap().parse::<f64>().unwrap();
+    assert!(took >= first, "from the change in AWS on: {took} s, {first} s of them before the roll was seen");
 }
 
 #[tokio::test]

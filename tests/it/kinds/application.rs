@@ -1,9 +1,10 @@
 //! `application` on CloudHub 2.0: what a write keeps, what it adds, its limits, its proof.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use anypoint_relay::model::Receipt;
-use anypoint_sandbox::anypoint::{App, Redeploy, UpdateStrategy};
+use anypoint_sandbox::anypoint::{App, Endpoint, Redeploy, UpdateStrategy};
 use anypoint_sandbox::wait_until;
 use serde_json::json;
 
@@ -189,7 +190,17 @@ async fn a_failed_roll_is_repeated_by_a_person_and_only_once() {
     );
     assert_eq!(bench.running("orders-api", "db.password"), ["old"]);
 
-    bench.insist().await;
+    // By hand, so that it is seen between the two failures: without that they are one for a minute.
+    app.roll_by_hand();
+    let seen = async {
+        wait_until("the second roll", LIMIT, || app.is_rolling()).await;
+        let lists = || bench.anypoint.requests().of(Endpoint::DeploymentList);
+        let before = lists();
+        wait_until("it to be watched", LIMIT, || lists() > before + 1).await;
+        assert!(app.finish_roll());
+    };
+    tokio::join!(bench.insist(), seen);
+    app.roll_time(Duration::from_millis(10));
     bench.parks("roll_failed").await;
     bench.idle().await;
     assert_eq!(app.history().rolls(), 2, "one for the start, one for the person");

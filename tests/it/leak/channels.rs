@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::scan::Scan;
 use super::{CANARY, EVENTBRIDGE_KEY, TRIGGER_KEY, World};
-use crate::support::{LIMIT, Relay, Run, client, signed_with, text};
+use crate::support::{LIMIT, Relay, Run, answer, client, signed_with, text};
 
 /// The text of each channel, by its name.
 pub(super) struct Channels(BTreeMap<&'static str, Vec<u8>>);
@@ -62,7 +62,7 @@ impl Channels {
             ("admin 404", "/no"),
         ] {
             let request = client().get(format!("{}{path}", relay.admin)).header("x-request-id", mark);
-            self.add(channel, answered(request).await);
+            self.add(channel, answered("GET", path, request).await);
         }
     }
 
@@ -124,7 +124,7 @@ impl Channels {
             for (name, value) in headers {
                 request = request.header(name, value);
             }
-            self.add("answers of the hooks", answered(request).await);
+            self.add("answers of the hooks", answered("POST", path, request).await);
         }
     }
 
@@ -206,9 +206,8 @@ async fn ran(command: &mut tokio::process::Command) -> String {
     format!("{}\n{}", run.out, run.err)
 }
 
-/// Status, headers and body.
-async fn answered(request: reqwest::RequestBuilder) -> String {
-    let answer = request.timeout(Duration::from_secs(10)).send().await.unwrap();
-    let head = format!("{} {:?}", answer.status(), answer.headers());
-    format!("{head}\n{}", answer.text().await.unwrap())
+/// Status, headers and body of an answer that is held to `openapi.yaml`.
+async fn answered(method: &str, path: &str, request: reqwest::RequestBuilder) -> String {
+    let answer = answer(method, path, request.timeout(Duration::from_secs(10))).await;
+    format!("{} {:?}\n{}", answer.status, answer.headers, answer.text)
 }

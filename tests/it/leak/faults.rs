@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use anypoint_sandbox::anypoint::{NONE, Receiver};
-use anypoint_sandbox::faults::{Action, Faults, Gate, Rule, RuleId};
+use anypoint_sandbox::faults::{Action, Faults, Gate, Rule, RuleId, Seen};
 use http::Method;
 use serde_json::json;
 
@@ -29,7 +29,7 @@ const SECRETS: usize = 12;
 pub(super) struct Fault {
     pub(super) name: String,
     pub(super) target: String,
-    /// Whether its target fails by it for good.
+    /// Whether a run of its target fails by it; else a run writes all the same.
     pub(super) fails: bool,
     faults: Faults,
     rule: RuleId,
@@ -105,7 +105,8 @@ pub(super) fn anypoint(world: &mut World) -> Vec<Fault> {
             let rule = set.add(rule.method(method.clone()).path(app.id()));
             let id = app.id().to_owned();
             world.add(&application(&target, place, &id));
-            faults.push(Fault { name: target.clone(), target, fails: false, faults: set, rule });
+            let fails = method == Method::GET || !unread(&name);
+            faults.push(Fault { name: target.clone(), target, fails, faults: set, rule });
         }
     }
     for (name, rule, value_rule) in statuses(&STATUSES)
@@ -127,10 +128,16 @@ pub(super) fn anypoint(world: &mut World) -> Vec<Fault> {
         let at_shared = set.add(rule.method(Method::PUT).path(secret.id()));
         let at_value = set.add(value_rule.path(format!("/secrets/{value}")));
         for (target, rule) in [(shared, at_shared), (value, at_value)] {
-            faults.push(Fault { name: target.clone(), target, fails: false, faults: set.clone(), rule });
+            let fails = !unread(&name);
+            faults.push(Fault { name: target.clone(), target, fails, faults: set.clone(), rule });
         }
     }
     faults
+}
+
+/// A write is taken where it is answered with 200, whatever the body says.
+fn unread(fault: &str) -> bool {
+    fault == "text" || fault.ends_with("-json")
 }
 
 fn application(name: &str, connection: usize, id: &str) -> String {
@@ -225,8 +232,23 @@ pub(super) async fn endpoint(world: &mut World) -> Endpoint {
     Endpoint { faults, receiver, elsewhere }
 }
 
+/// One for each answer: a rule sees the region that a request was signed for.
+const REGIONS: [&str; 11] = [
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+    "eu-west-2",
+    "eu-west-3",
+    "eu-central-1",
+    "eu-north-1",
+    "ap-south-1",
+    "sa-east-1",
+    "ca-central-1",
+];
+
 /// Answers of Secrets Manager that hold the value and cannot be used.
-pub(super) fn aws(world: &World) -> Vec<Fault> {
+pub(super) fn aws(world: &mut World) -> Vec<Fault> {
     let set = world.bench.aws.faults().clone();
     let secret = json!({"SecretString": json!({"password": CANARY}).to_string(), "Name": "canary/db"});
     let amz = |status: u16, body: String| {
@@ -245,11 +267,22 @@ pub(super) fn aws(world: &World) -> Vec<Fault> {
         ("value-in-500", amz(500, secret.to_string())),
         ("page", Rule::status(503).body(format!("<p>{CANARY}</p>"))),
     ];
-    let add = |(name, rule): (&str, Rule)| {
-        let rule = set.add(rule.tag("GetSecretValue").times(2));
-        Fault { name: name.to_owned(), target: String::new(), fails: false, faults: set.clone(), rule }
-    };
-    rules.into_iter().map(add).collect()
+    let mut faults = Vec::new();
+    for ((name, rule), region) in rules.into_iter().zip(REGIONS) {
+        let secret = world.bench.aws.create_secret_in(region, "canary/db", json!({"password": CANARY}));
+        let scope = format!("/{region}/secretsmanager/");
+        let there = move |seen: &Seen<'_>| {
+            let signed = seen.headers.get("authorization").and_then(|value| value.to_str().ok());
+            signed.is_some_and(|signed| signed.contains(&scope))
+        };
+        let rule = set.add(rule.tag("GetSecretValue").when(there));
+        let target = format!("aws-{name}");
+        world.anypoints[0].add_secret_value(&target);
+        world.add(&secret_value(&target, 0, &target).replace("canary/db", &format!("\"{}\"", secret.arn())));
+        faults.push(Fault { name: target.clone(), target, fails: true, faults: set.clone(), rule });
+    }
+    assert_eq!(faults.len(), REGIONS.len());
+    faults
 }
 
 /// Answers of the token endpoint that repeat the client secret; one Anypoint for each.
@@ -267,7 +300,7 @@ pub(super) fn token(world: &mut World) -> Vec<Fault> {
         let rule = set.add(rule.tag("token").times(2));
         let target = format!("token-{name}");
         world.add(&secret_value(&target, place, "any"));
-        faults.push(Fault { name: target.clone(), target, fails: false, faults: set, rule });
+        faults.push(Fault { name: target.clone(), target, fails: true, faults: set, rule });
     }
     faults
 }

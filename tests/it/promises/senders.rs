@@ -1,12 +1,12 @@
 //! Promises 7 and 8: memory follows the configuration, and senders are told the truth.
 
-use anypoint_sandbox::aws::{Sink, events};
+use anypoint_sandbox::aws::{Attempt, Outcome, events};
 use anypoint_sandbox::faults::{Action, Gate, Rule};
 use anypoint_sandbox::wait_until;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Bench, LIMIT, NEVER_POLLS};
+use crate::support::{Bench, EVENTBRIDGE_KEY, LIMIT, NEVER_POLLS};
 
 #[tokio::test]
 async fn promise_7_a_flood_of_notifications_costs_one_run_at_a_time_and_no_memory() {
@@ -32,6 +32,7 @@ async fn promise_7_a_flood_of_notifications_costs_one_run_at_a_time_and_no_memor
     bench.runs_with("orders-api", "db.password", "second-password").await;
     bench.post_event(&event()).await;
     bench.in_sync("orders-api").await;
+    bench.ask("/metrics").await;
     let before = series(&bench.ask("/metrics").await.text);
 
     let gate = Gate::new();
@@ -87,21 +88,56 @@ async fn promise_8_each_sender_is_answered_as_it_understands() {
     assert_eq!(bench.trigger(r#"{"all":true}"#, "?wait=3s").await.status, 502, "it is parked");
 }
 
+/// Nothing but the sender's own retry can bring the value: no timer runs, and nobody triggers.
 #[tokio::test]
-async fn promise_8_what_cannot_be_taken_now_stays_with_its_sender() {
-    let bench = Bench::orders_with("limits: {", "limits: { concurrency: 1,").await;
-    let destination = bench.destination();
-    bench.aws.emit_on_rotation(&Sink::Destination(destination.clone()));
-    // A request whose body is not complete takes the only place.
-    let mut slow = bench.connect().await;
-    slow.send("POST /hooks/sns HTTP/1.1\r\nhost: relay\r\ncontent-length: 2\r\n\r\n{").await;
-    while bench.post("/hooks/sns", &[], "{}").await.status != 503 {}
-    bench.orders_db().rotate_password("second-password");
-    wait_until("a refused delivery", LIMIT, || !destination.attempts().is_empty()).await;
-    assert_eq!(destination.attempts()[0].outcome.status(), Some(503));
-    assert_eq!(bench.running("orders-api", "db.password"), ["first-password"]);
+async fn promise_8_what_an_overloaded_relay_cannot_take_stays_with_its_sender() {
+    for sender in [Sender::Sns, Sender::EventBridge] {
+        let bench = Bench::orders_with("limits: {", "limits: { concurrency: 1,").await;
+        let mut slow = bench.connect().await;
+        let event = bench.event().to_string();
+        slow.send(&format!(
+            "POST /hooks/eventbridge HTTP/1.1\r\nhost: relay\r\nx-api-key: {EVENTBRIDGE_KEY}\r\ncontent-length: {}\r\n\r\n",
+            event.len()
+        ))
+        .await;
+        // Until the slow one has taken the only place.
+        while bench.post_event(&json!({})).await.status != 503 {}
 
-    slow.send("}").await;
-    bench.arrives("orders-api", "db.password", "second-password").await;
-    assert!(destination.dead_letters().is_empty());
+        bench.told_by(sender);
+        bench.orders_db().rotate_password("second-password");
+        wait_until("an attempt", LIMIT, || !bench.aws.deliveries().is_empty()).await;
+        assert_eq!(bench.running("orders-api", "db.password"), ["first-password"]);
+        slow.send(&event).await;
+        assert_eq!(slow.answer("POST", "/hooks/eventbridge").await.unwrap().1.status, 202);
+
+        bench.arrives("orders-api", "db.password", "second-password").await;
+        assert_eq!(bench.passwords(), ["first-password", "second-password"]);
+        taken_at_last(&bench.aws.deliveries());
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Sender {
+    Sns,
+    EventBridge,
+}
+
+impl Bench {
+    fn told_by(&self, sender: Sender) {
+        match sender {
+            Sender::Sns => self.tell_by_sns_confirmed(),
+            Sender::EventBridge => self.tell_by_eventbridge(),
+        }
+    }
+}
+
+/// All attempts but the last were 503 with `Retry-After`, and all are of one message.
+fn taken_at_last(attempts: &[Attempt]) {
+    let [refused @ .., taken] = attempts else { panic!("no attempt") };
+    assert!(taken.outcome.is_success() && !refused.is_empty(), "{attempts:?}");
+    for attempt in refused {
+        assert_eq!(attempt.outcome, Outcome::Status(503));
+        assert_eq!(attempt.headers["retry-after"], "1");
+        assert_eq!(attempt.id, taken.id, "the sender's own retry");
+    }
 }

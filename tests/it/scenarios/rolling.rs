@@ -123,21 +123,33 @@ async fn a_newer_version_waits_for_the_end_of_our_own_roll() {
 }
 
 #[tokio::test]
-async fn a_newer_version_supersedes_our_own_roll_where_that_is_set() {
-    let mut bench = Bench::orders_stopped().await;
-    let target = format!("{ORDERS_TARGET}    supersede: true\n");
-    bench.start(&target).await;
-    bench.in_sync("orders-api").await;
-    let (secret, app) = (bench.orders_db(), bench.anypoint.app("orders-api"));
-    app.roll_by_hand();
-    bench.tell_by_eventbridge();
-    secret.rotate_password("second-password");
-    wait_until("the roll", LIMIT, || app.is_rolling()).await;
-    secret.rotate_password("third-password");
-    wait_until("the newer write", LIMIT, || app.history().writes.len() == 3).await;
-    app.finish_roll();
-    bench.arrives("orders-api", "db.password", "third-password").await;
-    assert_eq!(bench.passwords(), ["first-password", "third-password"]);
+async fn a_newer_version_supersedes_our_own_roll_where_that_is_set_and_anypoint_lets_it() {
+    for conflicts in [false, true] {
+        let mut bench = Bench::orders_stopped().await;
+        bench.anypoint.rules(|rules| rules.patch_during_roll_conflicts = conflicts);
+        let target = format!("{ORDERS_TARGET}    supersede: true\n");
+        bench.start(&target).await;
+        bench.in_sync("orders-api").await;
+        let (secret, app) = (bench.orders_db(), bench.anypoint.app("orders-api"));
+        app.roll_by_hand();
+        bench.tell_by_eventbridge();
+        secret.rotate_password("second-password");
+        wait_until("the roll", LIMIT, || app.is_rolling()).await;
+        secret.rotate_password("third-password");
+        if conflicts {
+            let failure = bench.fails_with("orders-api", "conflict").await;
+            assert!(failure.message.contains("HTTP 409 Conflict"), "{failure}");
+            assert_eq!(app.history().writes.len(), 2);
+            app.roll_time(Duration::from_millis(10));
+        } else {
+            wait_until("the newer write", LIMIT, || app.history().writes.len() == 3).await;
+        }
+        app.finish_roll();
+        bench.arrives("orders-api", "db.password", "third-password").await;
+        let second = conflicts.then_some("second-password");
+        let ran: Vec<&str> = ["first-password"].into_iter().chain(second).chain(["third-password"]).collect();
+        assert_eq!(bench.passwords(), ran);
+    }
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ use aws_sdk_secretsmanager::config::Credentials;
 use tokio::task::JoinHandle;
 
 use super::trigger::client;
+use crate::openapi::Spec;
 
 /// How long a condition is waited for before the test fails. Nothing takes this long.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
@@ -308,6 +309,22 @@ targets:
     pub(crate) fn running(&self, app: &str, property: &str) -> Vec<String> {
         let replicas = self.anypoint.running(app);
         replicas.into_iter().map(|replica| replica.secure[property].clone()).collect()
+    }
+}
+
+/// What the relay answered to SNS and EventBridge is held to `openapi.yaml` as well.
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for attempt in self.aws.deliveries() {
+            let path = attempt.url.parse::<http::Uri>().unwrap().path().to_owned();
+            let Some(status) = attempt.outcome.status().filter(|_| path.starts_with("/hooks/")) else {
+                continue;
+            };
+            Spec::get().check("POST", &path, status, &attempt.headers, &attempt.body);
+        }
     }
 }
 

@@ -15,4 +15,4 @@ pub(crate) use scene::{
     make_reads_fresh, now,
 };
 pub(crate) use senders::{Line, cell, pass};
-pub(crate) use trigger::{Answer, client, signed_with};
+pub(crate) use trigger::{Answer, answer, client, signed_with};

@@ -1,6 +1,6 @@
 //! The binary as a process of its own: its output, its exit code, its end.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::from_fn;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::Bench;
 use super::bench::LIMIT;
-use super::trigger::{Answer, answer, client, signed};
+use super::trigger::{Answer, answer, client, signed, try_answer};
 
 /// The binary, with an empty environment: nothing of this machine (AWS profiles, proxies) takes part.
 pub(crate) fn binary() -> Command {
@@ -138,9 +138,14 @@ impl Relay {
         relay
     }
 
-    /// The first text that a log line has under this name.
+    /// The first text that a log line has under this name, in either format of the log.
     fn says(&self, name: &str) -> Option<String> {
-        self.lines().iter().find_map(|line| Some(line[name].as_str()?.to_owned()))
+        let json = self.lines().iter().find_map(|line| Some(line[name].as_str()?.to_owned()));
+        json.or_else(|| {
+            let log = self.log();
+            log.split_whitespace()
+                .find_map(|word| Some(word.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
+        })
     }
 
     async fn becomes_ready(&self) {
@@ -155,8 +160,8 @@ impl Relay {
 
     /// The status of a probe of the admin listener; none where nobody answers.
     pub(crate) async fn probe(&self, path: &str) -> Option<u16> {
-        let answer = client().get(format!("{}{path}", self.admin)).send().await.ok()?;
-        Some(answer.status().as_u16())
+        let request = client().get(format!("{}{path}", self.admin));
+        Some(try_answer("GET", path, request).await.ok()?.status)
     }
 
     /// Everything on standard error so far.
@@ -219,19 +224,20 @@ impl Relay {
         self.asked(&format!("{name} {what}"), ask).await
     }
 
-    /// Waits until the failures that the status page shows, code by target, are as `pick` wants them.
-    pub(crate) async fn show_failures(&self, pick: impl Fn(&BTreeMap<String, String>) -> bool) {
+    /// Waits until each of these targets has had a run for which `pick` holds.
+    pub(crate) async fn have_run(&self, targets: &[&str], pick: impl Fn(&str, &Value) -> bool) {
         let ask = async || {
             // Not held to the contract, which takes its time for a page with a hundred targets.
             let page = client().get(format!("{}/status", self.admin)).send().await.unwrap();
             let page: Value = page.json().await.unwrap();
-            let failed = page["targets"].as_array().unwrap().iter().filter_map(|target| {
-                let (name, code) = (target["target"].as_str()?, target["failure"]["code"].as_str()?);
-                Some((name.to_owned(), code.to_owned()))
+            let ran = page["targets"].as_array().unwrap().iter().filter_map(|shown| {
+                let name = shown["target"].as_str()?;
+                shown["history"].as_array()?.iter().any(|run| pick(name, run)).then_some(name)
             });
-            pick(&failed.collect()).then_some(())
+            let ran: BTreeSet<&str> = ran.collect();
+            targets.iter().all(|target| ran.contains(target)).then_some(())
         };
-        self.asked("these failures", ask).await;
+        self.asked(&format!("runs as wanted of each of {targets:?}"), ask).await;
     }
 
     /// Sends a signal, such as `TERM`.

@@ -134,6 +134,7 @@ impl Line {
                     Spec::get().check(method, path, status, &headers, body.as_bytes());
                     let answer = Answer {
                         status,
+                        headers: headers.clone(),
                         body: serde_json::from_str(body).unwrap_or(Value::Null),
                         text: body.to_owned(),
                     };

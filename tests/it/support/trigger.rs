@@ -11,6 +11,7 @@ use crate::openapi::Spec;
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) headers: http::HeaderMap,
     pub(crate) body: Value,
     pub(crate) text: String,
 }
@@ -54,12 +55,22 @@ pub(crate) fn signed_with(id: &str, body: &str, key: &str) -> [(&'static str, St
     [("webhook-id", id.to_owned()), ("webhook-timestamp", now.to_string()), ("webhook-signature", signature)]
 }
 
-pub(super) async fn answer(method: &str, path: &str, request: reqwest::RequestBuilder) -> Answer {
-    let response = request.send().await.unwrap();
+pub(crate) async fn answer(method: &str, path: &str, request: reqwest::RequestBuilder) -> Answer {
+    try_answer(method, path, request).await.unwrap()
+}
+
+/// The answer, if there is one.
+pub(super) async fn try_answer(
+    method: &str,
+    path: &str,
+    request: reqwest::RequestBuilder,
+) -> reqwest::Result<Answer> {
+    let response = request.send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let text = response.text().await.unwrap();
+    let text = response.text().await?;
     Spec::get().check(method, path, status, &headers, text.as_bytes());
-    Answer { status, body: serde_json::from_str(&text).unwrap_or(Value::Null), text }
+    let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+    Ok(Answer { status, headers, body, text })
 }
 
 /// A client for this machine. It speaks no TLS and need not read the root certificates.

@@ -44,6 +44,9 @@ pub(super) async fn story(turn: impl FnOnce(&mut Rules), proof: Proof) {
     story.a_stopped_application_is_left_alone().await;
     story.a_property_of_others_is_not_lost().await;
 
+    let patches = story.bench.anypoint.log().matching(|request| request.tag == "deployments.patch");
+    let asks_for_a_state = |body: &[u8]| body.windows(12).any(|text| text == b"desiredState");
+    assert!(!patches.iter().any(|request| asks_for_a_state(&request.body)));
     for write in story.ours() {
         assert_eq!(write.properties["http.port"], "8081", "a neighbour was lost");
         assert_eq!(write.secure.keys().collect::<Vec<_>>(), ["db.password"]);

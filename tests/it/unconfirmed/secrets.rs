@@ -3,12 +3,12 @@
 //! Each step is another start of the relay with the same receipts file: writes of one process to one
 //! shared secret are spaced by seconds.
 
-use anypoint_sandbox::anypoint::{Rules, SharedSecret};
+use anypoint_sandbox::anypoint::{Endpoint, Rules, SharedSecret};
 use jiff::SignedDuration;
 use serde_json::json;
 
 use super::switches::Proof;
-use crate::support::Bench;
+use crate::support::{Bench, name, now};
 
 const TARGETS: &str = "
   user:
@@ -89,6 +89,7 @@ pub(super) async fn story(turn: impl FnOnce(&mut Rules), _: Proof) {
     assert_eq!(story.binary.history().len(), 2, "nothing was due");
     assert_eq!(story.refused.history().len(), 1, "it was refused");
     assert_eq!(story.bench.anypoint.wiped(), 0);
+    assert_eq!(story.bench.anypoint.requests().of(Endpoint::SecretPost), 0);
 }
 
 impl Story {
@@ -156,5 +157,41 @@ async fn a_text_in_a_blob_arrives_or_is_refused_and_parked() {
             if must_be_base64 { ("parked", "b2xk") } else { ("in_sync", "plain text: no base64") };
         bench.ended_as("text", outcome).await;
         assert_eq!(secret.current().unwrap()["content"], content);
+    }
+}
+
+#[tokio::test]
+async fn a_kept_date_that_has_passed_is_told_and_where_anypoint_refuses_it_with_the_way_out() {
+    for refused in [false, true] {
+        let mut bench = Bench::new().await;
+        bench.anypoint.rules(|rules| rules.expired_is_refused = refused);
+        bench.aws.create_secret("prod/orders/db", json!({ "username": "app", "password": "first" }));
+        let stored = json!({ "name": "orders-db", "type": "UsernamePassword", "username": "o",
+            "password": "o", "expirationDate": "2001-01-31" });
+        let secret = bench.anypoint.add_group("orders").add_shared_secret(&stored);
+        bench.anypoint.shift_modified_at(SignedDuration::from_secs(5));
+        let target = TARGETS.split("\n  binary:").next().unwrap();
+        bench.start(target).await;
+        if refused {
+            bench.ended_as("user", "parked").await;
+            let failure = bench.fails_with("user", "rejected").await;
+            let what = "HTTP 409 Conflict (OE-1001 secret expired in field expirationDate)";
+            assert!(failure.message.ends_with(what), "{failure}");
+            assert_eq!(
+                failure.next_step,
+                "its expiration date has passed: set `expiry` of the target to a number of days or to \
+                 `default`, or a later date in Anypoint"
+            );
+            assert_eq!(secret.current().unwrap()["password"], "o");
+            bench.stop().await.unwrap();
+            bench.start(&format!("{target}\n    expiry: {{ days: 90 }}")).await;
+            bench.in_sync("user").await;
+        } else {
+            bench.in_sync("user").await;
+            assert_eq!(secret.history().last().unwrap().expiration_date, "2001-01-31");
+            let status = bench.board().target(&name("user"), now()).unwrap();
+            assert_eq!(status.notes, ["the expiration date that was kept has passed: 2001-01-31"]);
+        }
+        assert_eq!(secret.current().unwrap()["password"], "first");
     }
 }

@@ -124,14 +124,14 @@ impl Delivery for Posting {
     }
 
     async fn attempt(&self, number: u32) -> Next {
-        let answered = self.parcel.post(&self.core.client, number, self.policy.timeout).await;
-        let outcome = answered.attempt.outcome.clone();
-        self.core.sns.lock().subscription(&self.subscription_arn).attempts.push(answered.attempt);
+        let attempt = self.parcel.post(&self.core.client, number, self.policy.timeout).await;
+        let (outcome, retry_after) = (attempt.outcome.clone(), attempt.retry_after());
+        self.core.sns.lock().subscription(&self.subscription_arn).attempts.push(attempt);
         match outcome {
             Outcome::Status(200..300) => Next::Done,
             Outcome::Status(429 | 500..) | Outcome::NoAnswer(_) => {
                 let second = self.policy.retry_after_second.unwrap_or_default();
-                let asked = answered.retry_after.and_then(|seconds| u32::try_from(seconds).ok());
+                let asked = retry_after.and_then(|seconds| u32::try_from(seconds).ok());
                 Next::Again(self.policy.delay.max(second.saturating_mul(asked.unwrap_or(0))))
             }
             Outcome::Status(_) => Next::GiveUp,
