@@ -50,9 +50,14 @@ pub(super) fn store(
          instance that uses the secret group (the relay cannot)",
     );
     let whole = fields.whole().clone();
+    // Without a type nobody knows which value keys are right.
+    let format = match kind {
+        StoreKind::Certificate => None,
+        _ => fields.required("type", "PEM, JKS, PKCS12 or JCEKS", choice("a type of store", &TYPES))?,
+    };
     let content = match kind {
-        StoreKind::Keystore => keystore(&mut fields, field_names),
-        StoreKind::Truststore => truststore(&mut fields),
+        StoreKind::Keystore => keystore(&mut fields, format, field_names),
+        StoreKind::Truststore => truststore(&mut fields, format),
         StoreKind::Certificate => {
             source(&mut fields, "certificate").map(|certificate| StoreContent::Certificate { certificate })
         }
@@ -72,9 +77,12 @@ pub(super) fn store(
     Some(StoreTarget { connection: connection?, group, name, content, expiry, field_names })
 }
 
-fn keystore(fields: &mut Fields<'_>, field_names: FieldNames) -> Option<StoreContent> {
-    // Without a type nobody knows which value keys are right.
-    let Some(format) = format(fields)? else {
+fn keystore(
+    fields: &mut Fields<'_>,
+    format: Option<StoreFormat>,
+    field_names: FieldNames,
+) -> Option<StoreContent> {
+    let Some(format) = format else {
         let (certificate, key) = (source(fields, "certificate"), source(fields, "key"));
         let key_passphrase = if field_names == FieldNames::Specification {
             Some(fields.required(
@@ -107,8 +115,7 @@ fn keystore(fields: &mut Fields<'_>, field_names: FieldNames) -> Option<StoreCon
     })
 }
 
-fn truststore(fields: &mut Fields<'_>) -> Option<StoreContent> {
-    let format = format(fields)?;
+fn truststore(fields: &mut Fields<'_>, format: Option<StoreFormat>) -> Option<StoreContent> {
     let truststore = source(fields, "truststore");
     let Some(format) = format else {
         return Some(StoreContent::PemTruststore { truststore: truststore? });
@@ -117,10 +124,6 @@ fn truststore(fields: &mut Fields<'_>) -> Option<StoreContent> {
     let algorithm = fields.optional("algorithm", choice("an algorithm", &ALGORITHMS));
     let (truststore, store_passphrase) = (truststore?, store_passphrase?);
     Some(StoreContent::FileTruststore { format, truststore, store_passphrase, algorithm })
-}
-
-fn format(fields: &mut Fields<'_>) -> Option<Option<StoreFormat>> {
-    fields.required("type", "PEM, JKS, PKCS12 or JCEKS", choice("a type of store", &TYPES))
 }
 
 fn source(fields: &mut Fields<'_>, key: &'static str) -> Option<ValueSource> {
