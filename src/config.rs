@@ -36,8 +36,9 @@ pub use load::{load, load_listen, parse};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use scalar::parse_duration;
 pub use target::{
-    ApplicationTarget, Expiry, HttpTarget, Platform, SecretValueTarget, SharedSecretContent,
-    SharedSecretTarget, Target, TargetKind,
+    ApplicationTarget, Expiry, FieldNames, HttpTarget, Platform, SecretValueTarget, SharedSecretContent,
+    SharedSecretTarget, StoreAlgorithm, StoreContent, StoreFormat, StoreKind, StoreTarget, Target,
+    TargetKind,
 };
 
 /// Everything that the file says, defaults filled in.

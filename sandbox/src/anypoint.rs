@@ -21,6 +21,13 @@
 //! | the type of a secret cannot change; a VDPContext cannot be PUT | 1.3, 1.4 | DX, TF | |
 //! | lengths 64, 136, 2,048, 1,024,000, 5,120; names 3 to 35, letter first | 1.3 | DX | |
 //! | `content` of a Blob: any text, or base64 only | 1.3, 7 | not confirmed | `blob_must_be_base64` |
+//! | a store is replaced by PUT of a form with all of its parts; its type cannot change | 1.2, 1.8 | DX, CLI, TF | |
+//! | sizes 4,096 (certificate), 6,144 (key), 28,672 (chain), 40,960 (store file), 64 (pass phrases, alias); 15 certificates per truststore | 1.7, 1.8 | DX | |
+//! | parts `keyStore`, `trustStore`, or `keystore`, `truststore` | 1.8 | CLI, TF; DX | `store_parts_as_specified` |
+//! | the chain is `capath`, or `caPathCertificate`; what is not known is passed over | 1.8 | DX, CLI; TF; the second part not confirmed | `ca_path_certificate` |
+//! | `keyPassphrase` of a PEM keystore may be left out, or not | 1.8 | CLI, TF; DX | `pem_key_needs_passphrase` |
+//! | a store without `expirationDate` lives as long as its certificate, a truststore as its earliest | 1.8 | DX | |
+//! | an expired certificate: 400 with `RB-1007`, unless `?allowExpiredCert=true` | 1.2, 1.6 | DX | |
 //! | values never come back; `username` and `accessKeyId` do, on GET and not in the list | 1.5 | DX | |
 //! | `modifiedAt` is `YYYY-MM-DD HH:MM:SS`, no zone | 1.5 | DX | `modified_at_is_iso` |
 //! | `currentState` of a group in `meta`, or at the top | 1.5 | DX; TF | `group_state_at_top_level` |
@@ -48,8 +55,8 @@
 //! | another PATCH during a roll supersedes it | | not confirmed | `patch_during_roll_conflicts` |
 //! | `PATCH .../secrets/{id}` with `{"value"}` does not exist | 5 | no source has it | `secret_value_endpoint` |
 //!
-//! Not played: locks (a no-op), grants, clones, renaming and deleting groups, keystores and the other
-//! multipart kinds, CloudHub 1.0, hybrid.
+//! Not played: locks (a no-op), grants, clones, renaming and deleting groups, creating and
+//! patching stores, looking inside of binary ones, pinsets, CloudHub 1.0, hybrid.
 
 mod answer;
 mod app;
@@ -61,6 +68,7 @@ mod groups;
 mod history;
 mod limits;
 mod lost;
+mod multipart;
 mod receiver;
 mod requests;
 mod rules;
@@ -68,6 +76,8 @@ mod secret_handles;
 mod secret_types;
 mod secret_value;
 mod shared_secrets;
+mod store_types;
+mod stores;
 mod token;
 mod visit;
 mod world;
@@ -84,13 +94,14 @@ pub use self::app::{App, Redeploy};
 pub use self::deployment::{DesiredState, UpdateStrategy};
 pub use self::groups::GroupState;
 pub use self::history::{
-    AppHistory, DeploymentWrite, Map, Ran, ReplicaView, RollResult, SecretWrite, ValueWrite,
+    AppHistory, DeploymentWrite, Map, Ran, ReplicaView, RollResult, SecretWrite, StoreWrite, ValueWrite,
 };
 pub use self::lost::{Lands, LostWrite, Seen};
 pub use self::receiver::Receiver;
 pub use self::requests::{Endpoint, Requests};
 pub use self::rules::{EmptySecure, Rules};
-pub use self::secret_handles::{SecretGroup, SharedSecret};
+pub use self::secret_handles::{SecretGroup, SharedSecret, Store};
+pub use self::store_types::{Parts, Stores};
 
 use self::deployment::{Deployment, Pace};
 use self::groups::Group;
@@ -349,6 +360,8 @@ fn router(shared: &Arc<Shared>) -> Router {
             &format!("{group}/sharedSecrets/{{id}}"),
             get(shared_secrets::get).put(shared_secrets::put_one).patch(shared_secrets::patch_one),
         )
+        .route(&format!("{group}/{{list}}"), get(stores::list))
+        .route(&format!("{group}/{{list}}/{{id}}"), get(stores::get).put(stores::put_one))
         .layer(from_fn_with_state(Arc::clone(shared), gate::secrets));
     let applications = Router::new()
         .route("/deployments", get(applications::list))

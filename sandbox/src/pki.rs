@@ -4,6 +4,7 @@
 //! that of the service and not of the regional host. The spoilt ones that a verifier must refuse come
 //! from the same builder. RSA keys are made once per process, because making one takes a while.
 
+mod identity;
 mod rsa;
 
 use std::sync::{Arc, OnceLock};
@@ -18,6 +19,7 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
+pub use self::identity::{Hierarchy, Identity};
 pub use self::rsa::{Digest, RsaKey};
 use crate::time;
 

@@ -21,6 +21,8 @@ mod receiver;
 mod rolls;
 #[path = "anypoint_contract/secrets.rs"]
 mod secrets;
+#[path = "anypoint_contract/stores.rs"]
+mod stores;
 
 /// Longest wait for anything that must happen.
 const LIMIT: Duration = Duration::from_secs(10);

@@ -2,9 +2,11 @@
 //! network, `observe` looks and returns what was seen, and what was seen is the only way to `apply`.
 
 pub mod application;
+mod grouped;
 pub mod http;
 pub mod secret_value;
-pub mod shared_secret;
+mod shared_secret;
+mod store;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use crate::secret::SecretValue;
 use crate::sync::ports::{Observation, Proof, Stage, Target, TargetSpec};
 use crate::sync::values::Values;
 
+use grouped::{Grouped, Place};
 pub use http::Clients as HttpClients;
 
 /// How long a kind without rolls may take to show its proof.
@@ -64,8 +67,14 @@ pub fn build(
             Arc::new(application::Application::new(base, app.clone(), secrets, connection(&app.connection)?))
         }
         TargetKind::SharedSecret(shared) => {
-            let through = connection(&shared.connection)?;
-            Arc::new(shared_secret::SharedSecret::new(base, shared.clone(), secrets, through))
+            let place = Place { group: &shared.group, name: &shared.name, expiry: shared.expiry };
+            let (content, through) = (Box::new(shared.content.clone()), connection(&shared.connection)?);
+            Arc::new(Grouped::new(base, &target.kind, &place, content, through))
+        }
+        TargetKind::Store(store) => {
+            let place = Place { group: &store.group, name: &store.name, expiry: store.expiry };
+            let (content, through) = (Box::new(store.clone()), connection(&store.connection)?);
+            Arc::new(Grouped::new(base, &target.kind, &place, content, through))
         }
         TargetKind::SecretValue(value) => {
             let through = connection(&value.connection)?;
@@ -122,6 +131,11 @@ impl<'a> Resolved<'a> {
             ));
         }
         Ok(Self { name, value })
+    }
+
+    /// The value as bytes.
+    fn bytes(&self) -> &[u8] {
+        self.value.expose_bytes()
     }
 
     /// The value; [`Resolved::of`] has seen that it is text.

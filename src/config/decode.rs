@@ -214,7 +214,7 @@ impl<'a> Value<'a> {
             Kind::Map(entries) => entries,
             _ => return self.expected("a mapping (`key: value`)"),
         };
-        Some(Fields { value: self.clone(), entries, name, asked: Vec::new() })
+        Some(Fields { value: self.clone(), entries, name, asked: Vec::new(), refused: Vec::new() })
     }
 }
 
@@ -224,6 +224,8 @@ pub(super) struct Fields<'a> {
     entries: &'a [Entry],
     name: &'static str,
     asked: Vec<&'static str>,
+    /// Reported already.
+    refused: Vec<&'static str>,
 }
 
 impl<'a> Fields<'a> {
@@ -264,6 +266,14 @@ impl<'a> Fields<'a> {
         read: impl FnOnce(&Value<'a>) -> Option<T>,
     ) -> T {
         self.optional(key, read).unwrap_or(default)
+    }
+
+    /// Refuses `key` where it is given, with a reason better than that nobody knows it.
+    pub(super) fn refused(&mut self, key: &'static str, reason: &str) {
+        if let Some(entry) = self.entries.iter().find(|entry| entry.key == key) {
+            self.refused.push(key);
+            self.value.of_entry(entry).refuse::<()>(reason);
+        }
     }
 
     /// As [`Fields::or`], for a setting that another is checked against: none if it could not be read, so
@@ -324,7 +334,8 @@ impl<'a> Fields<'a> {
     }
 
     fn strangers(&self) -> impl Iterator<Item = &'a Entry> {
-        self.entries.iter().filter(|entry| !self.asked.contains(&entry.key.as_str()))
+        let known = |key: &str| self.asked.contains(&key) || self.refused.contains(&key);
+        self.entries.iter().filter(move |entry| !known(&entry.key))
     }
 }
 

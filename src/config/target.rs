@@ -3,11 +3,15 @@
 //! Values of these types come from `config::load` only, so names, lengths, connections and the rule of
 //! one writer per thing are settled.
 
+mod store;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::credential::CredentialRef;
 use crate::model::{ConnectionName, SecretRef, TargetName, ValueSource};
+
+pub use store::{FieldNames, StoreAlgorithm, StoreContent, StoreFormat, StoreKind, StoreTarget};
 
 /// A target: what takes values, and how the queue treats it.
 #[derive(Clone, Debug)]
@@ -27,6 +31,8 @@ pub enum TargetKind {
     Application(ApplicationTarget),
     /// A shared secret of a secret group.
     SharedSecret(SharedSecretTarget),
+    /// A keystore, truststore or certificate of a secret group.
+    Store(StoreTarget),
     /// The call of the seed document.
     SecretValue(SecretValueTarget),
     /// A signed request to any endpoint.
@@ -39,6 +45,7 @@ impl TargetKind {
         match self {
             TargetKind::Application(_) => "application",
             TargetKind::SharedSecret(_) => "shared_secret",
+            TargetKind::Store(store) => store.content.kind().as_str(),
             TargetKind::SecretValue(_) => "secret_value",
             TargetKind::Http(_) => "http",
         }
@@ -50,6 +57,9 @@ impl TargetKind {
             TargetKind::Application(target) => format!("deployment {:?}", target.deployment),
             TargetKind::SharedSecret(target) => {
                 format!("shared secret {:?} of group {:?}", target.name, target.group)
+            }
+            TargetKind::Store(target) => {
+                format!("{} {:?} of group {:?}", target.content.kind().as_str(), target.name, target.group)
             }
             TargetKind::SecretValue(target) => format!("secret {:?}", target.secret_id),
             TargetKind::Http(target) => target.url.clone(),
@@ -76,6 +86,7 @@ impl TargetKind {
                 named(&app.properties).chain(named(&app.secure_properties)).collect()
             }
             TargetKind::SharedSecret(shared) => shared.content.sources(),
+            TargetKind::Store(store) => store.content.sources(),
             TargetKind::SecretValue(target) => vec![("value", &target.value)],
             TargetKind::Http(http) => named(&http.values).collect(),
         }
@@ -96,6 +107,7 @@ impl TargetKind {
         match self {
             TargetKind::Application(app) => Some(&app.connection),
             TargetKind::SharedSecret(shared) => Some(&shared.connection),
+            TargetKind::Store(store) => Some(&store.connection),
             TargetKind::SecretValue(target) => Some(&target.connection),
             TargetKind::Http(_) => None,
         }
@@ -206,7 +218,8 @@ impl SharedSecretContent {
     }
 }
 
-/// What a PUT does with `expirationDate`; left out, Anypoint sets one year from the write.
+/// What a PUT does with `expirationDate`; left out, Anypoint sets one year from the write for a shared
+/// secret, and the end of the earliest certificate for a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
     /// Send back the date that is stored.

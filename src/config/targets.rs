@@ -4,6 +4,7 @@ mod application;
 mod http;
 mod secret_value;
 mod shared_secret;
+mod store;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::connections::Connections;
 use super::decode::{Fields, Value};
 use super::scalar::{choice, duration};
 use super::source::value_source;
-use super::{Target, TargetKind};
+use super::{StoreKind, Target, TargetKind};
 use crate::model::{TargetName, ValueSource};
 
 /// A short window gives several secrets of one application one roll.
@@ -23,6 +24,7 @@ const MAX_COALESCE: Duration = Duration::from_mins(10);
 enum Kind {
     Application,
     SharedSecret,
+    Store(StoreKind),
     SecretValue,
     Http,
 }
@@ -46,15 +48,21 @@ pub(super) fn targets(value: &Value<'_>, connections: &Connections) -> Option<BT
 }
 
 fn target(value: &Value<'_>, name: &TargetName, connections: &Connections) -> Option<Target> {
-    const KINDS: [(&str, Kind); 4] = [
+    const KINDS: [(&str, Kind); 7] = [
         ("application", Kind::Application),
         ("shared_secret", Kind::SharedSecret),
+        ("keystore", Kind::Store(StoreKind::Keystore)),
+        ("truststore", Kind::Store(StoreKind::Truststore)),
+        ("certificate", Kind::Store(StoreKind::Certificate)),
         ("secret_value", Kind::SecretValue),
         ("http", Kind::Http),
     ];
     let mut common = value.fields("a target")?;
-    let kind =
-        common.required("kind", "application, shared_secret, secret_value or http", choice("a kind", &KINDS));
+    let kind = common.required(
+        "kind",
+        "application, shared_secret, keystore, truststore, certificate, secret_value or http",
+        choice("a kind", &KINDS),
+    );
     let coalesce = common.or("coalesce", COALESCE, duration(Duration::ZERO, MAX_COALESCE));
     // Without a kind nobody knows which other keys are right.
     let fields = |name| value.fields(name).map(|fields| fields.after(&common));
@@ -66,6 +74,14 @@ fn target(value: &Value<'_>, name: &TargetName, connections: &Connections) -> Op
             fields("a shared_secret target")?,
             connections,
         )?),
+        Kind::Store(kind) => {
+            let name = match kind {
+                StoreKind::Keystore => "a keystore target",
+                StoreKind::Truststore => "a truststore target",
+                StoreKind::Certificate => "a certificate target",
+            };
+            TargetKind::Store(store::store(fields(name)?, kind, connections)?)
+        }
         Kind::SecretValue => TargetKind::SecretValue(secret_value::secret_value(
             fields("a secret_value target")?,
             connections,

@@ -6,6 +6,7 @@ mod credentials;
 mod document;
 mod files;
 mod settings;
+mod stores;
 mod targets;
 
 use anypoint_relay::config::parse;

@@ -23,11 +23,11 @@ relay.yaml:13:5: targets.orders.deploymnt: not a key of an application target; d
 fn an_unknown_kind_names_the_nearest_and_all() {
     assert_printed(
         &application_with("kind: application", "kind: aplication"),
-        r#"relay.yaml:10:11: targets.orders.kind: "aplication" is not a kind; did you mean "application"? (application, shared_secret, secret_value, http)"#,
+        r#"relay.yaml:10:11: targets.orders.kind: "aplication" is not a kind; did you mean "application"? (application, shared_secret, keystore, truststore, certificate, secret_value, http)"#,
     );
     assert_printed(
         &application_with("    kind: application\n", ""),
-        "relay.yaml:9:3: targets.orders: `kind` is missing: application, shared_secret, secret_value or http",
+        "relay.yaml:9:3: targets.orders: `kind` is missing: application, shared_secret, keystore, truststore, certificate, secret_value or http",
     );
 }
 

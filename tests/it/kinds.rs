@@ -4,6 +4,7 @@ mod application;
 mod http;
 mod secret_value;
 mod shared_secret;
+mod stores;
 mod trouble;
 mod writers;
 

@@ -6,6 +6,7 @@
 mod channels;
 mod faults;
 mod scan;
+mod stores;
 mod values;
 
 use std::collections::BTreeMap;
@@ -109,6 +110,7 @@ impl World {
             ("the EventBridge key".to_owned(), EVENTBRIDGE_KEY.to_owned()),
             ("the key of the http target".to_owned(), REFRESH_KEY.to_owned()),
             ("the AWS key".to_owned(), AWS_KEY.to_owned()),
+            ("a private key".to_owned(), stores::part_of_key().to_owned()),
         ];
         for anypoint in &self.anypoints {
             let mut tokens: Vec<String> = anypoint
@@ -175,6 +177,8 @@ async fn no_channel_shows_a_value_when_everything_goes_well() {
     for (target, outcome) in [
         ("good-app", "in_sync"),
         ("good-shared", "in_sync"),
+        ("good-file", "in_sync"),
+        ("good-pem", "in_sync"),
         ("good-value", "accepted"),
         ("good-http", "accepted"),
     ] {

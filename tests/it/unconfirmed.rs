@@ -10,4 +10,5 @@ mod applications;
 mod aws;
 mod limits;
 mod secrets;
+mod stores;
 mod switches;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Family, Problem, error, refuse};
 use super::rules::Rules;
 use super::shared_secrets::StoredSecret;
+use super::stores::StoredStore;
 use super::token::content_type;
 use super::visit::{Visit, admit};
 use super::world::{Shared, World};
@@ -55,6 +56,7 @@ pub(crate) struct Group {
     pub(crate) name: String,
     pub(crate) state: GroupState,
     pub(crate) secrets: Vec<StoredSecret>,
+    pub(crate) stores: Vec<StoredStore>,
     downloadable: bool,
     created: Timestamp,
     pub(crate) modified: Timestamp,
@@ -68,6 +70,7 @@ impl Group {
             name: name.to_owned(),
             state: GroupState::Clear,
             secrets: Vec::new(),
+            stores: Vec::new(),
             downloadable,
             created: now,
             modified: now,

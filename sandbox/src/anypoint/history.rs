@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::store_types::Parts;
+
 /// Names and values.
 pub type Map = BTreeMap<String, String>;
 
@@ -119,6 +121,30 @@ pub struct SecretWrite {
     pub fields: Map,
     /// The expiry in force afterwards.
     pub expiration_date: String,
+}
+
+/// One upload that a keystore, truststore or certificate was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreWrite {
+    /// When (the machine's clock, without any shift).
+    pub at: Timestamp,
+    /// The client id; `setup` for the first one, given by a test.
+    pub by: String,
+    /// Name at that time.
+    pub name: String,
+    /// Type.
+    pub kind: String,
+    /// Every part that the API knows, by its name there.
+    pub parts: Parts,
+    /// The expiry in force afterwards.
+    pub expiration_date: String,
+}
+
+impl StoreWrite {
+    /// A part as text; empty where there is none.
+    pub fn text(&self, part: &str) -> String {
+        self.parts.get(part).map(|part| String::from_utf8_lossy(part).into_owned()).unwrap_or_default()
+    }
 }
 
 /// One value that the seed document's endpoint was given.

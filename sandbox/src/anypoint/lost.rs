@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use super::answer::Answer;
 use super::deployment::Author;
+use super::stores::Upload;
 use super::world::{Shared, World};
-use super::{applications, secret_value, shared_secrets};
+use super::{applications, secret_value, shared_secrets, stores};
 
 /// When the write takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,7 @@ pub(crate) enum Write {
     Deployment { id: String, body: Value, by: Author },
     SharedSecret { group: String, id: String, body: Value, by: Author },
     SecretValue { id: String, body: Value, by: Author },
+    Store { upload: Upload, by: Author },
 }
 
 impl Write {
@@ -56,6 +58,7 @@ impl Write {
             Self::Deployment { id, body, by } => applications::patch(world, id, body, by),
             Self::SharedSecret { group, id, body, by } => shared_secrets::put(world, group, id, body, by),
             Self::SecretValue { id, body, by } => secret_value::patch(world, id, body, by),
+            Self::Store { upload, by } => stores::put(world, upload, by),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use http::Method;
 
+use super::store_types::Stores;
 use crate::server::RequestLog;
 
 macro_rules! endpoints {
@@ -41,6 +42,12 @@ endpoints! {
     SecretPut = "secrets.put",
     /// "secrets.patch"
     SecretPatch = "secrets.patch",
+    /// "stores.list": keystores, truststores, certificates
+    StoreList = "stores.list",
+    /// "stores.get"
+    StoreGet = "stores.get",
+    /// "stores.put"
+    StorePut = "stores.put",
     /// "deployments.list"
     DeploymentList = "deployments.list",
     /// "deployments.get"
@@ -65,6 +72,9 @@ impl Endpoint {
             ("GET", ["secrets-manager", .., "sharedSecrets", _]) => Self::SecretGet,
             ("PUT", ["secrets-manager", .., "sharedSecrets", _]) => Self::SecretPut,
             ("PATCH", ["secrets-manager", .., "sharedSecrets", _]) => Self::SecretPatch,
+            ("GET", ["secrets-manager", .., list]) if is_store(list) => Self::StoreList,
+            ("GET", ["secrets-manager", .., list, _]) if is_store(list) => Self::StoreGet,
+            ("PUT", ["secrets-manager", .., list, _]) if is_store(list) => Self::StorePut,
             ("GET", ["amc", .., "deployments"]) => Self::DeploymentList,
             ("GET", ["amc", .., "deployments", _]) => Self::DeploymentGet,
             ("PATCH", ["amc", .., "deployments", _]) => Self::DeploymentPatch,
@@ -72,6 +82,10 @@ impl Endpoint {
             _ => Self::Other,
         }
     }
+}
+
+fn is_store(list: &str) -> bool {
+    Stores::parse(list).is_some()
 }
 
 /// How often each call was made, faults included.

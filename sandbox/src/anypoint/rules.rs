@@ -41,6 +41,13 @@ pub struct Rules {
     pub expired_is_refused: bool,
     /// 1.3, 7: `content` of a `Blob` is refused unless it is base64.
     pub blob_must_be_base64: bool,
+    /// 1.8: DX calls the file of a store `keystore` and `truststore`; CLI and TF say `keyStore` and
+    /// `trustStore`. A part that is not known is passed over.
+    pub store_parts_as_specified: bool,
+    /// 1.8: TF calls the chain of a keystore `caPathCertificate`; DX and CLI say `capath`.
+    pub ca_path_certificate: bool,
+    /// 1.8: DX asks for `keyPassphrase` in a PEM keystore; CLI and TF may leave it out.
+    pub pem_key_needs_passphrase: bool,
     /// 1.2: TF takes 200 for a create where DX says 201.
     pub post_answers_200: bool,
     /// 1.3: TF takes 204 (no body) for an update where DX says 200.
@@ -116,6 +123,9 @@ impl Default for Rules {
             not_found_before_unauthorized: false,
             expired_is_refused: false,
             blob_must_be_base64: false,
+            store_parts_as_specified: false,
+            ca_path_certificate: false,
+            pem_key_needs_passphrase: false,
             post_answers_200: false,
             put_answers_204: false,
             modified_at_is_iso: false,

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::groups::{Group, GroupState};
-use super::history::{Map, SecretWrite};
+use super::history::{Map, SecretWrite, StoreWrite};
 use super::shared_secrets::{StoredSecret, create};
+use super::store_types::{Parts, Stores};
+use super::stores;
 use super::world::{Shared, World};
 
 /// One secret group.
@@ -44,6 +46,22 @@ impl SecretGroup {
         let created = create(&mut world, &self.id, body, "setup");
         let id = created.unwrap_or_else(|refusal| panic!("the sandbox refused the secret: {refusal:?}"));
         SharedSecret { shared: Arc::clone(&self.shared), id }
+    }
+
+    /// Adds a keystore, truststore or certificate from the parts of an upload, `name` and `type` included.
+    ///
+    /// # Panics
+    /// If the API would refuse it.
+    pub fn add_store<'p, B: AsRef<[u8]>>(
+        &self,
+        list: Stores,
+        parts: impl IntoIterator<Item = (&'p str, B)>,
+    ) -> Store {
+        let parts: Parts =
+            parts.into_iter().map(|(name, part)| (name.to_owned(), part.as_ref().to_vec())).collect();
+        let created = stores::create(&mut self.shared.lock(), &self.id, list, &parts);
+        let id = created.unwrap_or_else(|refusal| panic!("the sandbox refused the store: {refusal:?}"));
+        Store { shared: Arc::clone(&self.shared), id }
     }
 
     /// The shared secret of this name, whoever made it.
@@ -85,5 +103,26 @@ impl SharedSecret {
             &group.secrets
         };
         world.groups.iter().flat_map(secrets).find(|secret| secret.id == self.id).map(act)
+    }
+}
+
+/// One keystore, truststore or certificate.
+#[derive(Clone, Debug)]
+pub struct Store {
+    shared: Arc<Shared>,
+    id: String,
+}
+
+impl Store {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Everything that it was ever given, oldest first; empty once its group is gone.
+    pub fn history(&self) -> Vec<StoreWrite> {
+        let world = self.shared.lock();
+        let mut stores = world.groups.iter().flat_map(|group| group.stores.iter());
+        stores.find(|store| store.id == self.id).map(|store| store.writes.clone()).unwrap_or_default()
     }
 }

@@ -62,14 +62,14 @@ impl StoredSecret {
 }
 
 /// When a write happens: the clock of the history, the clock that `modifiedAt` shows, the day.
-struct When {
-    now: Timestamp,
-    stamp: Timestamp,
-    today: Date,
+pub(crate) struct When {
+    pub(crate) now: Timestamp,
+    pub(crate) stamp: Timestamp,
+    pub(crate) today: Date,
 }
 
 impl When {
-    fn of(world: &World) -> Self {
+    pub(crate) fn of(world: &World) -> Self {
         let now = world.now();
         Self { now, stamp: world.stamp(), today: now.to_zoned(TimeZone::UTC).date() }
     }
@@ -117,7 +117,7 @@ fn replace(secret: &mut StoredSecret, checked: Checked, by: &str, when: &When) {
     });
 }
 
-fn name_in_use() -> Problem {
+pub(crate) fn name_in_use() -> Problem {
     Problem::new("RB-1002", "name", "Name already in use")
 }
 
@@ -270,7 +270,7 @@ fn patch_body(body: &Value) -> Result<(Option<String>, Option<Date>), Problem> {
     Ok((name, expires))
 }
 
-fn writable(world: &mut World, group: &str, rules: &Rules) -> Result<(), Answer> {
+pub(crate) fn writable(world: &mut World, group: &str, rules: &Rules) -> Result<(), Answer> {
     let group = groups::find(world, group).ok_or_else(|| not_found(rules, "Secret group"))?;
     settled(group.state, rules)
 }

@@ -23,13 +23,7 @@ pub(super) fn shared_secret(mut fields: Fields<'_>, connections: &Connections) -
         ("Blob", Type::Blob),
     ];
     let connection = connection(&mut fields, connections);
-    let group = fields.required(
-        "group",
-        "the name or id of the secret group",
-        line("the name or id of a secret group"),
-    );
-    let name = fields.required("name", "the name or id of the shared secret", name);
-    let expiry = fields.or("expiry", Expiry::Keep, expiry);
+    let entry = entry(&mut fields, "shared secret", Expiry::Keep);
     let typed = fields.required(
         "type",
         "UsernamePassword, SymmetricKey, S3Credential or Blob",
@@ -44,7 +38,20 @@ pub(super) fn shared_secret(mut fields: Fields<'_>, connections: &Connections) -
     fields.finish();
     let content = content?;
     takes_a_secret(&whole, content.sources().into_iter().map(|(_, source)| source))?;
-    Some(SharedSecretTarget { connection: connection?, group: group?, name: name?, content, expiry })
+    let (group, name, expiry) = entry?;
+    Some(SharedSecretTarget { connection: connection?, group, name, content, expiry })
+}
+
+/// Where an entry of a secret group lies, and what happens to its expiration date.
+pub(super) fn entry(fields: &mut Fields<'_>, what: &str, usual: Expiry) -> Option<(String, String, Expiry)> {
+    let group = fields.required(
+        "group",
+        "the name or id of the secret group",
+        line("the name or id of a secret group"),
+    );
+    let name = fields.required("name", &format!("the name or id of the {what}"), |value| name(value, what));
+    let expiry = fields.or("expiry", usual, expiry);
+    Some((group?, name?, expiry))
 }
 
 /// The values of a type, with the lengths that Anypoint's own specification of it gives.
@@ -67,8 +74,8 @@ fn content(fields: &mut Fields<'_>, typed: Type) -> Option<SharedSecretContent> 
 }
 
 /// Anypoint: `^[a-zA-Z][-a-zA-Z0-9]*$`, 3 to 35 characters. An id is taken as well.
-fn name(value: &Value<'_>) -> Option<String> {
-    let text = value.text("the name or id of a shared secret")?;
+fn name(value: &Value<'_>, what: &str) -> Option<String> {
+    let text = value.text(&format!("the name or id of a {what}"))?;
     let fits = (3..=35).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
@@ -76,7 +83,7 @@ fn name(value: &Value<'_>) -> Option<String> {
         return Some(text.to_owned());
     }
     value.refuse(format!(
-        "{} cannot be a shared secret: Anypoint's names have 3 to 35 letters, digits and dashes, a letter first",
+        "{} cannot be a {what}: Anypoint's names have 3 to 35 letters, digits and dashes, a letter first",
         value.found()
     ))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 
-use crate::config::TargetKind;
+use crate::config::{StoreKind, TargetKind};
 use crate::model::{Change, Outcome};
 
 macro_rules! label_values {
@@ -82,6 +82,12 @@ label_values! {
         Application = "application",
         /// A shared secret.
         SharedSecret = "shared_secret",
+        /// A keystore.
+        Keystore = "keystore",
+        /// A truststore.
+        Truststore = "truststore",
+        /// A certificate.
+        Certificate = "certificate",
         /// The seed document's call.
         SecretValue = "secret_value",
         /// A signed request.
@@ -94,6 +100,11 @@ impl From<&TargetKind> for Kind {
         match kind {
             TargetKind::Application(_) => Kind::Application,
             TargetKind::SharedSecret(_) => Kind::SharedSecret,
+            TargetKind::Store(store) => match store.content.kind() {
+                StoreKind::Keystore => Kind::Keystore,
+                StoreKind::Truststore => Kind::Truststore,
+                StoreKind::Certificate => Kind::Certificate,
+            },
             TargetKind::SecretValue(_) => Kind::SecretValue,
             TargetKind::Http(_) => Kind::Http,
         }

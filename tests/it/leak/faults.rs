@@ -7,7 +7,7 @@ use anypoint_sandbox::faults::{Action, Faults, Gate, Rule, RuleId, Seen};
 use http::Method;
 use serde_json::json;
 
-use super::{CANARY, CLIENT_SECRET, PLANTED, World};
+use super::{CANARY, CLIENT_SECRET, PLANTED, World, stores};
 
 /// Answers from 301 to 504 that an API, a gateway or a proxy may give.
 const STATUSES: [u16; 37] = [
@@ -121,13 +121,23 @@ pub(super) fn anypoint(world: &mut World) -> Vec<Fault> {
         let set = anypoint.faults().clone();
         let stored = format!("secret-{name}");
         let body = json!({"name": stored, "type": "UsernamePassword", "username": "a", "password": "b"});
-        let secret = anypoint.add_group(&format!("group-{name}")).add_shared_secret(&body);
+        let group = anypoint.add_group(&format!("group-{name}"));
+        let secret = group.add_shared_secret(&body);
         let (shared, value) = (format!("shared-{name}"), format!("value-{name}"));
         world.add(&shared_secret(&shared, place, &name));
         world.add(&secret_value(&value, place, &value));
         let at_shared = set.add(rule.method(Method::PUT).path(secret.id()));
         let at_value = set.add(value_rule.path(format!("/secrets/{value}")));
         for (target, rule) in [(shared, at_shared), (value, at_value)] {
+            let fails = !unread(&name);
+            faults.push(Fault { name: target.clone(), target, fails, faults: set.clone(), rule });
+        }
+        // A store is written through the same code, so the classes of failures are enough.
+        let again = FEW.iter().map(|status| (status.to_string(), echo(*status, CANARY))).chain(breaks());
+        if let Some((_, rule)) = again.into_iter().find(|(again, _)| *again == name) {
+            let target = format!("store-{name}");
+            let id = stores::spoilt(world, place, &group, &target, &format!("group-{name}"));
+            let rule = set.add(rule.method(Method::PUT).path(id));
             let fails = !unread(&name);
             faults.push(Fault { name: target.clone(), target, fails, faults: set.clone(), rule });
         }

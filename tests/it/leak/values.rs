@@ -6,7 +6,7 @@ use anypoint_sandbox::anypoint::{NONE, Receiver, SharedSecret};
 use anypoint_sandbox::aws::{Aws, Denied};
 use serde_json::json;
 
-use super::{CANARY, World};
+use super::{CANARY, World, stores};
 
 /// Longer than any field of Anypoint but a blob.
 fn long() -> String {
@@ -19,6 +19,7 @@ pub(super) fn create_secrets(aws: &Aws) {
         "object": {"in": CANARY}, "list": [CANARY], "long": long(),
     });
     aws.create_secret("canary/db", object.clone());
+    stores::create_secrets(aws);
     aws.create_secret("canary/text", CANARY);
     aws.create_secret("canary/broken", format!("{{\"password\": \"{CANARY}"));
     aws.create_secret("canary/binary", CANARY.as_bytes().to_vec());
@@ -44,6 +45,7 @@ pub(super) fn planted_target(name: &str) -> String {
 /// What took the values, to be asked for them.
 pub(super) struct Proof {
     shared: SharedSecret,
+    stores: stores::Good,
     receiver: Receiver,
 }
 
@@ -53,6 +55,7 @@ impl Proof {
         let anypoint = Rc::clone(&world.anypoints[0]);
         assert_eq!(anypoint.running("good-app")[0].secure["db.password"], CANARY);
         assert_eq!(self.shared.current().unwrap()["password"], CANARY);
+        self.stores.assert_delivered();
         assert_eq!(anypoint.secret_values("good-value").last().unwrap().value, CANARY);
         let body: serde_json::Value = serde_json::from_slice(&self.receiver.received()[0].body).unwrap();
         assert!(body.to_string().contains(json!(CANARY).to_string().trim_matches('"')), "{body}");
@@ -66,6 +69,7 @@ pub(super) async fn good_targets(world: &mut World) -> Proof {
     let group = anypoint.add_group("canaries");
     let body = json!({"name": "good-shared", "type": "UsernamePassword", "username": "a", "password": "b"});
     let shared = group.add_shared_secret(&body);
+    let stores = stores::good_targets(world);
     anypoint.add_secret_value("good-value");
     let receiver = Receiver::start().await;
     receiver.answer(200, CANARY);
@@ -104,7 +108,7 @@ pub(super) async fn good_targets(world: &mut World) -> Proof {
 ",
         receiver.url()
     ));
-    Proof { shared, receiver }
+    Proof { shared, stores, receiver }
 }
 
 /// Targets whose values do not fit, or cannot be read, with the failure of each.
@@ -127,7 +131,7 @@ pub(super) fn bad_targets(world: &mut World) -> Vec<(String, &'static str)> {
         ("deleted", "canary/deleted, field: password", "not_found"),
         ("no-such-secret", "canary/nothing, field: password", "not_found"),
     ];
-    let mut expected = Vec::new();
+    let mut expected = stores::bad_targets(world);
     for (name, source, code) in sources {
         world.add(&format!(
             "  {name}:

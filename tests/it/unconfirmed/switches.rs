@@ -3,7 +3,7 @@
 use anypoint_sandbox::anypoint::{EmptySecure, Rules};
 
 use super::applications;
-use super::secrets;
+use super::{secrets, stores};
 
 /// How far an application can be proved to run with what was written.
 #[derive(Clone, Copy, PartialEq)]
@@ -36,16 +36,19 @@ macro_rules! switches {
 }
 
 switches! {
-    expires_in_absent: Proved | applications | secrets = true;
-    login_limit_answers_429: Proved | applications | secrets = true;
-    not_found_before_unauthorized: Proved | applications | secrets = true;
+    expires_in_absent: Proved | applications | secrets | stores = true;
+    login_limit_answers_429: Proved | applications | secrets | stores = true;
+    not_found_before_unauthorized: Proved | applications | secrets | stores = true;
 
     blob_must_be_base64: Proved | secrets = true;
-    put_answers_204: Proved | secrets = true;
-    modified_at_is_iso: Proved | secrets = true;
-    group_state_at_top_level: Proved | secrets = true;
-    old_error_bodies: Proved | applications | secrets = true;
-    errors_echo_values: Proved | applications | secrets = true;
+    store_parts_as_specified: Proved | stores = true;
+    ca_path_certificate: Proved | stores = true;
+    pem_key_needs_passphrase: Proved | stores = true;
+    put_answers_204: Proved | secrets | stores = true;
+    modified_at_is_iso: Proved | secrets | stores = true;
+    group_state_at_top_level: Proved | secrets | stores = true;
+    old_error_bodies: Proved | applications | secrets | stores = true;
+    errors_echo_values: Proved | applications | secrets | stores = true;
 
     mask_is_kept: Proved | applications = true;
     maps_replaced_together: Proved | applications = false;
@@ -88,6 +91,11 @@ async fn no_switch_is_turned_for_applications() {
 #[tokio::test]
 async fn no_switch_is_turned_for_secrets() {
     secrets::story(|_| {}, Proof::Proved).await;
+}
+
+#[tokio::test]
+async fn no_switch_is_turned_for_stores() {
+    stores::story(|_| {}, Proof::Proved).await;
 }
 
 #[tokio::test]

@@ -4,18 +4,18 @@ use anypoint_sandbox::faults::{Action, Rule};
 use jiff::SignedDuration;
 
 use super::TARGET;
-use super::subject::{Kind, PASSWORD, Subject};
+use super::subject::{PASSWORD, Subject};
 
 met_by! {
-    a_look_that_fails_is_tried_again: application shared_secret;
+    a_look_that_fails_is_tried_again: application shared_secret keystore truststore certificate;
     a_token_that_is_refused_is_replaced_once: application shared_secret secret_value;
 }
 
 async fn a_look_that_fails_is_tried_again(mut subject: Subject) {
     let kind = subject.kind;
-    let tag = if kind == Kind::Application { "deployments.get" } else { "secrets.get" };
+    let tag = kind.write().replace(".put", ".get").replace(".patch", ".get");
     let faults = subject.bench.anypoint.faults();
-    faults.add(Rule::new(Action::TruncateBody).tag(tag).times(1));
+    faults.add(Rule::new(Action::TruncateBody).tag(&tag).times(1));
     faults.add(Rule::status(200).body("<html>login</html>").tag(tag).times(1));
     subject.start("4s").await;
     subject.bench.meets("unavailable").await;

@@ -5,10 +5,10 @@ use anypoint_sandbox::faults::{Action, Gate, Rule};
 use super::subject::{Kind, PASSWORD, Subject};
 
 met_by! {
-    a_write_without_an_answer_is_tried_again: application shared_secret secret_value http;
-    a_truncated_answer_is_not_taken_for_a_success: application shared_secret secret_value;
-    a_connection_reset_before_the_write_is_tried_again: application shared_secret secret_value http;
-    a_connection_reset_after_the_write_is_written_once_more: application shared_secret secret_value http;
+    a_write_without_an_answer_is_tried_again: application shared_secret keystore truststore certificate secret_value http;
+    a_truncated_answer_is_not_taken_for_a_success: application shared_secret keystore truststore certificate secret_value;
+    a_connection_reset_before_the_write_is_tried_again: application shared_secret keystore truststore certificate secret_value http;
+    a_connection_reset_after_the_write_is_written_once_more: application shared_secret keystore truststore certificate secret_value http;
 }
 
 async fn a_write_without_an_answer_is_tried_again(mut subject: Subject) {

@@ -6,11 +6,11 @@ use jiff::SignedDuration;
 use super::subject::{Kind, Subject};
 
 met_by! {
-    not_found_is_parked_and_a_person_mends_it: application shared_secret secret_value http;
-    forbidden_is_parked_and_the_slow_timer_finds_it_mended: application shared_secret secret_value http;
-    a_conflict_passes_by_itself: application shared_secret secret_value http;
-    a_rate_limit_is_waited_for_as_long_as_was_asked: application shared_secret secret_value http;
-    a_server_error_is_tried_again: application shared_secret secret_value http;
+    not_found_is_parked_and_a_person_mends_it: application shared_secret keystore truststore certificate secret_value http;
+    forbidden_is_parked_and_the_slow_timer_finds_it_mended: application shared_secret keystore truststore certificate secret_value http;
+    a_conflict_passes_by_itself: application shared_secret keystore truststore certificate secret_value http;
+    a_rate_limit_is_waited_for_as_long_as_was_asked: application shared_secret keystore truststore certificate secret_value http;
+    a_server_error_is_tried_again: application shared_secret keystore truststore certificate secret_value http;
 }
 
 async fn not_found_is_parked_and_a_person_mends_it(mut subject: Subject) {
@@ -25,7 +25,7 @@ async fn not_found_is_parked_and_a_person_mends_it(mut subject: Subject) {
             Kind::Application => {
                 "check `deployment` of target orders, and `organization` and `environment` of connection prod"
             }
-            Kind::SharedSecret => {
+            Kind::SharedSecret | Kind::Keystore | Kind::Truststore | Kind::Certificate => {
                 "check `name` of target orders, and `organization` and `environment` of connection prod"
             }
             Kind::SecretValue => {
@@ -46,8 +46,8 @@ async fn forbidden_is_parked_and_the_slow_timer_finds_it_mended(mut subject: Sub
     let kind = subject.kind;
     let scope = match kind {
         Kind::Application => Some("manage:application_settings"),
-        Kind::SharedSecret | Kind::SecretValue => Some("manage:secrets"),
         Kind::Http => None,
+        _ => Some("manage:secrets"),
     };
     match scope {
         Some(scope) => subject.bench.anypoint.grant(scope, false),
@@ -65,7 +65,9 @@ async fn forbidden_is_parked_and_the_slow_timer_finds_it_mended(mut subject: Sub
     };
     let next_step = match kind {
         Kind::Application => give("Manage Settings (manage:application_settings) and Read Applications"),
-        Kind::SharedSecret => give("Write secrets (manage:secrets)"),
+        Kind::SharedSecret | Kind::Keystore | Kind::Truststore | Kind::Certificate => {
+            give("Write secrets (manage:secrets)")
+        }
         Kind::SecretValue => give("that this API asks for (none is documented)"),
         Kind::Http => {
             "check that the receiver verifies with the same key and that the clocks agree".to_owned()

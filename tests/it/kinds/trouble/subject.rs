@@ -1,8 +1,9 @@
 //! One kind of target with everything set up around it, and what is asked of each kind alike.
 
 use anypoint_relay::status::FailureView;
-use anypoint_sandbox::anypoint::{Receiver, SharedSecret};
+use anypoint_sandbox::anypoint::{Receiver, SharedSecret, Store, Stores};
 use anypoint_sandbox::faults::{Faults, Rule};
+use anypoint_sandbox::pki::Hierarchy;
 use anypoint_sandbox::server::Recorded;
 use jiff::SignedDuration;
 use serde_json::json;
@@ -17,6 +18,9 @@ pub(super) struct Subject {
     pub(super) bench: Bench,
     pub(super) receiver: Receiver,
     shared: Option<SharedSecret>,
+    store: Option<Store>,
+    /// The certificate that a store is to have.
+    certificate: String,
     pub(super) kind: Kind,
 }
 
@@ -24,6 +28,9 @@ pub(super) struct Subject {
 pub(super) enum Kind {
     Application,
     SharedSecret,
+    Keystore,
+    Truststore,
+    Certificate,
     SecretValue,
     Http,
 }
@@ -34,6 +41,7 @@ impl Kind {
         match self {
             Kind::Application => "deployments.patch",
             Kind::SharedSecret => "secrets.put",
+            Kind::Keystore | Kind::Truststore | Kind::Certificate => "stores.put",
             Kind::SecretValue => "value.patch",
             Kind::Http => "",
         }
@@ -44,6 +52,9 @@ impl Kind {
         match self {
             Kind::Application => r#"writing deployment "orders-api" through connection prod: "#,
             Kind::SharedSecret => r#"writing shared secret "orders-db" through connection prod: "#,
+            Kind::Keystore => r#"writing keystore "orders-tls" through connection prod: "#,
+            Kind::Truststore => r#"writing truststore "orders-tls" through connection prod: "#,
+            Kind::Certificate => r#"writing certificate "orders-tls" through connection prod: "#,
             Kind::SecretValue => r#"writing secret "orders-db" through connection prod: "#,
             Kind::Http => "calling 127.0.0.1 for target orders: ",
         }
@@ -51,15 +62,15 @@ impl Kind {
 
     pub(super) fn settled(self) -> &'static str {
         match self {
-            Kind::Application | Kind::SharedSecret => "in_sync",
             Kind::SecretValue | Kind::Http => "accepted",
+            _ => "in_sync",
         }
     }
 
     pub(super) fn api(self) -> &'static str {
         match self {
             Kind::Application => "Application Manager",
-            Kind::SharedSecret => "Secrets Manager",
+            Kind::SharedSecret | Kind::Keystore | Kind::Truststore | Kind::Certificate => "Secrets Manager",
             Kind::SecretValue => "Secrets",
             Kind::Http => "",
         }
@@ -75,6 +86,18 @@ impl Subject {
         Self::new(Kind::SharedSecret).await
     }
 
+    pub(super) async fn keystore() -> Self {
+        Self::new(Kind::Keystore).await
+    }
+
+    pub(super) async fn truststore() -> Self {
+        Self::new(Kind::Truststore).await
+    }
+
+    pub(super) async fn certificate() -> Self {
+        Self::new(Kind::Certificate).await
+    }
+
     pub(super) async fn secret_value() -> Self {
         Self::new(Kind::SecretValue).await
     }
@@ -86,7 +109,7 @@ impl Subject {
     async fn new(kind: Kind) -> Self {
         let bench = Bench::new().await;
         let receiver = Receiver::start().await;
-        let mut shared = None;
+        let (mut shared, mut store, mut certificate) = (None, None, String::new());
         bench.aws.create_secret("prod/orders/db", json!({ "username": "orders_app", "password": PASSWORD }));
         match kind {
             Kind::Application => {
@@ -96,8 +119,21 @@ impl Subject {
                 shared = Some(bench.anypoint.add_group("orders").add_shared_secret(&json!({
                     "name": "orders-db", "type": "UsernamePassword", "username": "old", "password": "old",
                 })));
-                // So that `modifiedAt`, which shows seconds, tells the first write from this one.
-                bench.anypoint.shift_modified_at(SignedDuration::from_secs(5));
+            }
+            Kind::Keystore | Kind::Truststore | Kind::Certificate => {
+                let pki = Hierarchy::new();
+                let [old, new] = ["old", "new"].map(|name| pki.issue(name));
+                let (list, part) = match kind {
+                    Kind::Keystore => (Stores::Keystores, "certificate"),
+                    Kind::Truststore => (Stores::Truststores, "trustStore"),
+                    _ => (Stores::Certificates, "certStore"),
+                };
+                let parts =
+                    [("name", "orders-tls"), ("type", "PEM"), (part, &old.certificate), ("key", &old.key)];
+                store = Some(bench.anypoint.add_group("orders").add_store(list, parts));
+                let secret = json!({ "certificate": new.certificate, "key": new.key });
+                bench.aws.create_secret("prod/orders/tls", secret);
+                certificate = new.certificate;
             }
             Kind::SecretValue => {
                 bench.anypoint.add_secret_value("orders-db");
@@ -105,7 +141,11 @@ impl Subject {
             }
             Kind::Http => {}
         }
-        Self { bench, receiver, shared, kind }
+        if shared.is_some() || store.is_some() {
+            // So that `modifiedAt`, which shows seconds, tells the first write from this one.
+            bench.anypoint.shift_modified_at(SignedDuration::from_secs(5));
+        }
+        Self { bench, receiver, shared, store, certificate, kind }
     }
 
     /// Starts the relay with this time-out for one request.
@@ -124,6 +164,27 @@ impl Subject {
     type: UsernamePassword
     username: { secret: prod/orders/db, field: username }
     password: { secret: prod/orders/db, field: password }"
+                .to_owned(),
+            Kind::Keystore => "kind: keystore
+    connection: prod
+    group: orders
+    name: orders-tls
+    type: PEM
+    certificate: { secret: prod/orders/tls, field: certificate }
+    key: { secret: prod/orders/tls, field: key }"
+                .to_owned(),
+            Kind::Truststore => "kind: truststore
+    connection: prod
+    group: orders
+    name: orders-tls
+    type: PEM
+    truststore: { secret: prod/orders/tls, field: certificate }"
+                .to_owned(),
+            Kind::Certificate => "kind: certificate
+    connection: prod
+    group: orders
+    name: orders-tls
+    certificate: { secret: prod/orders/tls, field: certificate }"
                 .to_owned(),
             Kind::SecretValue => "kind: secret_value
     connection: prod
@@ -147,7 +208,7 @@ impl Subject {
     pub(super) fn faults(&self) -> &Faults {
         match self.kind {
             Kind::Http => self.receiver.faults(),
-            Kind::Application | Kind::SharedSecret | Kind::SecretValue => self.bench.anypoint.faults(),
+            _ => self.bench.anypoint.faults(),
         }
     }
 
@@ -177,7 +238,8 @@ impl Subject {
         }
     }
 
-    /// Every value that was written, oldest first, as the sandbox remembers it.
+    /// Every value that was written, oldest first, as the sandbox remembers it. A store with the wanted
+    /// certificate counts as [`PASSWORD`].
     pub(super) fn written(&self) -> Vec<String> {
         let anypoint = &self.bench.anypoint;
         match self.kind {
@@ -188,6 +250,16 @@ impl Subject {
             Kind::SharedSecret => {
                 let history = self.shared.as_ref().map(SharedSecret::history).unwrap_or_default();
                 history.into_iter().skip(1).map(|write| write.fields["password"].clone()).collect()
+            }
+            Kind::Keystore | Kind::Truststore | Kind::Certificate => {
+                let history = self.store.as_ref().map(Store::history).unwrap_or_default();
+                let parts = history.into_iter().skip(1).map(|write| write.parts);
+                parts
+                    .map(|parts| {
+                        let held = parts.values().any(|part| part == self.certificate.as_bytes());
+                        if held { PASSWORD.to_owned() } else { format!("{parts:?}") }
+                    })
+                    .collect()
             }
             Kind::SecretValue => {
                 anypoint.secret_values("orders-db").into_iter().map(|write| write.value).collect()

@@ -1,4 +1,4 @@
-//! What the Secrets Manager shows of a shared secret and its group, read leniently: its
+//! What the Secrets Manager shows of an entry and its group, read leniently: its
 //! specification writes dates without a zone, and clients disagree on where a group's state stands.
 
 use jiff::civil::{Date, DateTime};
@@ -8,9 +8,9 @@ use crate::anypoint::body::Parsed;
 use crate::anypoint::kinds::mark;
 use crate::model::Mark;
 
-/// A shared secret without its values, which are never shown.
+/// An entry without its values, which are never shown.
 #[derive(Debug)]
-pub(super) struct Stored {
+pub(in crate::anypoint::kinds) struct Stored {
     /// Its name; a PUT must repeat it.
     pub(super) name: String,
     /// `UsernamePassword`, ...; none where the answer has no type of a known form.
@@ -19,6 +19,8 @@ pub(super) struct Stored {
     pub(super) expiration: Option<Expiration>,
     /// `meta.modifiedAt`.
     pub(super) modified: Option<Modified>,
+    /// Whether it shows the chain of a keystore's certificate.
+    pub(in crate::anypoint::kinds) has_ca_path: bool,
 }
 
 /// A stored expiration date.
@@ -30,7 +32,7 @@ pub(super) enum Expiration {
     Unreadable,
 }
 
-/// When the secret was last written.
+/// When the entry was last written.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Modified {
     /// As shown.
@@ -72,7 +74,7 @@ fn instant(text: &str) -> Option<DateTime> {
 
 impl Stored {
     /// Reads an answer; the error says what is wrong with its form.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, &'static str> {
+    pub(in crate::anypoint::kinds) fn parse(body: &[u8]) -> Result<Self, &'static str> {
         let parsed = Parsed::from_slice(body).ok_or("the answer is not JSON")?;
         let value = parsed.value();
         let name = value.get("name").and_then(Value::as_str).ok_or("the answer shows no name")?;
@@ -91,6 +93,9 @@ impl Stored {
             kind: value.get("type").and_then(Value::as_str).map(str::to_owned),
             expiration,
             modified: modified.and_then(Modified::read),
+            has_ca_path: ["/capathFileName", "/details/capath"]
+                .iter()
+                .any(|place| value.pointer(place).is_some_and(|shown| !shown.is_null())),
         })
     }
 }
