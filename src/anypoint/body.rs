@@ -1,9 +1,10 @@
-//! JSON that holds values: request bodies and parsed answers, wiped when they go.
+//! What holds values on its way: request bodies and parsed answers, wiped when they go.
 //!
 //! Guarantees: a request body is written once into memory that is wiped, also where it had to grow;
 //! a parsed answer wipes its strings. Does not guarantee: that serde_json's scratch space for escaped
 //! strings, or the TLS layer's buffers, are wiped.
 
+use std::borrow::Cow;
 use std::io;
 
 use bytes::Bytes;
@@ -14,6 +15,9 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::model::{Failure, FailureCode, Retry};
 use crate::secret::SecretValue;
 
+/// The content type of JSON.
+pub(super) const JSON: &str = "application/json";
+
 /// Text of a [`SecretValue`] on its way into a body; the only thing that serializes one.
 pub(super) struct Exposed<'a>(pub(super) &'a str);
 
@@ -23,21 +27,62 @@ impl Serialize for Exposed<'_> {
     }
 }
 
-/// Writes a body.
+/// The body of a request with its content type. No Debug and no Clone: it holds values.
+pub struct Body {
+    content_type: Cow<'static, str>,
+    content: SecretValue,
+}
+
+impl Body {
+    #[cfg_attr(not(test), expect(dead_code, reason = "the kinds that need it come next"))]
+    pub(super) fn new(content_type: String, content: SecretValue) -> Self {
+        Self { content_type: content_type.into(), content }
+    }
+
+    /// What it says it is.
+    pub fn content_type(&self) -> &str {
+        &self.content_type
+    }
+
+    /// Its bytes.
+    pub fn content(&self) -> &SecretValue {
+        &self.content
+    }
+
+    /// As reqwest takes it: shared, so that it can be sent twice, and wiped with its last user.
+    pub(super) fn into_shared(self) -> (Cow<'static, str>, Bytes) {
+        (self.content_type, into_bytes(self.content))
+    }
+}
+
+/// JSON.
+impl From<SecretValue> for Body {
+    fn from(content: SecretValue) -> Self {
+        Self { content_type: Cow::Borrowed(JSON), content }
+    }
+}
+
+/// Writes a JSON text.
 pub(super) fn json(value: &impl Serialize) -> Result<SecretValue, Failure> {
-    let mut buffer = WipingBuffer(Zeroizing::new(Vec::with_capacity(4096)));
-    serde_json::to_writer(&mut buffer, value).map_err(|_| {
+    let mut buffer = WipingBuffer::new();
+    write_json(&mut buffer, value)?;
+    Ok(buffer.into_value())
+}
+
+/// Writes a JSON text behind what is in `buffer`.
+pub(super) fn write_json(buffer: &mut WipingBuffer, value: &impl Serialize) -> Result<(), Failure> {
+    // The error may quote the content.
+    serde_json::to_writer(buffer, value).map_err(|_| {
         Failure::new(
             FailureCode::Internal,
             Retry::Never,
             "a request body could not be written as JSON",
             "report this: it is a bug of the relay",
         )
-    })?;
-    Ok(SecretValue::new(std::mem::take(&mut *buffer.0)))
+    })
 }
 
-/// A body as reqwest takes it: shared, so that it can be sent twice, and wiped with its last user.
+/// Bytes as reqwest takes them, wiped with their last user.
 pub(super) fn into_bytes(body: SecretValue) -> Bytes {
     struct Owner(SecretValue);
     impl AsRef<[u8]> for Owner {
@@ -48,10 +93,15 @@ pub(super) fn into_bytes(body: SecretValue) -> Bytes {
     Bytes::from_owner(Owner(body))
 }
 
-struct WipingBuffer(Zeroizing<Vec<u8>>);
+/// Memory for a body that is being written.
+pub(super) struct WipingBuffer(Zeroizing<Vec<u8>>);
 
-impl io::Write for WipingBuffer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+impl WipingBuffer {
+    pub(super) fn new() -> Self {
+        Self(Zeroizing::new(Vec::with_capacity(4096)))
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) {
         let needed = self.0.len() + bytes.len();
         if needed > self.0.capacity() {
             // A plain Vec would leave the old block behind unwiped.
@@ -60,6 +110,16 @@ impl io::Write for WipingBuffer {
             self.0 = Zeroizing::new(larger);
         }
         self.0.extend_from_slice(bytes);
+    }
+
+    pub(super) fn into_value(mut self) -> SecretValue {
+        SecretValue::new(std::mem::take(&mut *self.0))
+    }
+}
+
+impl io::Write for WipingBuffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.push(bytes);
         Ok(bytes.len())
     }
 

@@ -2,7 +2,7 @@
 
 use reqwest::{Method, Url};
 
-use crate::secret::SecretValue;
+use super::body::Body;
 
 /// An API of Anypoint with its own rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -114,8 +114,8 @@ pub struct Call {
     pub path: Path,
     /// Whose limit it counts against.
     pub family: Family,
-    /// A JSON body.
-    pub body: Option<SecretValue>,
+    /// What is sent; a [`SecretValue`](crate::secret::SecretValue) becomes a JSON body.
+    pub body: Option<Body>,
     /// What for.
     pub purpose: Purpose,
 }

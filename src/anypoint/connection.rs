@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use reqwest::{StatusCode, Url};
 
-use super::body;
+use super::body::Body;
 use super::call::{Call, Family};
 use super::error::{CallError, Place, broken, refused};
 use super::lookup::Directory;
@@ -144,7 +144,7 @@ impl Connection {
             purpose: &purpose,
             writes: verb.writes(),
         };
-        let outgoing = Outgoing { verb, path: &path, family, body: body.map(body::into_bytes) };
+        let outgoing = Outgoing { verb, path: &path, family, body: body.map(Body::into_shared) };
         let token = self.tokens.current(&self.transport).await?;
         let mut reply = self.once(outgoing.clone(), &token, place).await?;
         if reply.status == StatusCode::UNAUTHORIZED {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::body::{self, Exposed, Parsed};
+use super::body::{self, Body, Exposed, Parsed};
 use super::call::{Family, Path, Purpose, Verb};
 use super::error::{CallError, Place, Status, bad_answer, broken, refused};
 use super::flight::SharedFlight;
@@ -129,7 +129,7 @@ impl Tokens {
             verb: Verb::Post,
             path: &path,
             family: Family::Accounts,
-            body: Some(body::into_bytes(body)),
+            body: Some(Body::from(body).into_shared()),
         };
         // The life counts from before the request: better a little too short.
         let asked = transport.now();

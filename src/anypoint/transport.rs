@@ -4,6 +4,7 @@
 //! answer asked for holds for all of them; no answer is read beyond [`ANSWER_LIMIT`]; trouble is
 //! told apart by whether the request may have been carried out.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -61,7 +62,8 @@ pub(super) struct Outgoing<'a> {
     pub(super) verb: Verb,
     pub(super) path: &'a Path,
     pub(super) family: Family,
-    pub(super) body: Option<Bytes>,
+    /// Its content type, and itself.
+    pub(super) body: Option<(Cow<'static, str>, Bytes)>,
 }
 
 /// The way to one control plane.
@@ -120,8 +122,8 @@ impl Transport {
                 .header("x-anypnt-org-id", &self.organization)
                 .header("x-anypnt-env-id", &self.environment);
         }
-        if let Some(body) = outgoing.body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body);
+        if let Some((content_type, body)) = outgoing.body {
+            request = request.header(CONTENT_TYPE, &*content_type).body(body);
         }
         let request = request.build().map_err(|error| Trouble::NotSent(outbound::reason(error)))?;
         self.turn(outgoing.family).await?;

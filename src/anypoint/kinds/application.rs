@@ -224,7 +224,7 @@ impl Write for Prepared {
             verb: Verb::Patch,
             path: target.path(Some(&id)),
             family: Family::ApplicationManager,
-            body: Some(body),
+            body: Some(body.into()),
             purpose: target.purpose("writing", WRITE_SCOPE),
         };
         let reply = target.connection.send(call).await?;

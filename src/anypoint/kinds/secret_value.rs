@@ -101,7 +101,7 @@ impl Write for Prepared {
                 verb: Verb::Patch,
                 path: path(config, connection.config()),
                 family: Family::Secrets,
-                body: Some(self.body),
+                body: Some(self.body.into()),
                 purpose: Purpose {
                     doing: format!("writing secret {:?}", config.secret_id),
                     scope: "that this API asks for (none is documented)",

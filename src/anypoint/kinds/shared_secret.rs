@@ -330,7 +330,7 @@ impl Write for Prepared {
                 verb: Verb::Put,
                 path: target.path([group.as_str(), "sharedSecrets", secret.as_str()]),
                 family: Family::SecretsManager,
-                body: Some(body),
+                body: Some(body.into()),
                 purpose: target.purpose("writing", &target.secret, WRITE_SCOPE),
             })
             .await;
