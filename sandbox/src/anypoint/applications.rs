@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, Family, Problem, error, refuse};
 use super::application_view as view;
-use super::deployment::{Author, Deployment, DesiredState, UpdateStrategy};
+use super::deployment::{Author, Deployment, DesiredState, Home, UpdateStrategy};
 use super::history::Map;
 use super::lost::{self, Write};
 use super::rules::Rules;
@@ -20,8 +20,8 @@ use super::token::{Place, admit, content_type};
 use super::world::{Shared, World};
 
 const FAMILY: Family = Family::Applications;
-const READ: &str = "read:applications";
-const WRITE: &str = "manage:application_settings";
+pub(crate) const READ: &str = "read:applications";
+pub(crate) const WRITE: &str = "manage:application_settings";
 
 /// Where properties live in `application.configuration`.
 pub(crate) const SERVICE: &str = "mule.agent.application.properties.service";
@@ -34,12 +34,10 @@ const LENGTH: usize = 1_024;
 
 /// The limit of this API, and the header that all of its answers carry.
 pub(crate) async fn gate(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(peer)| peer.ip());
     let refusal = {
         let mut world = shared.lock();
         let now = world.now();
-        let fits = world.application_manager.take(peer, now);
+        let fits = world.application_manager.take(peer(&request), now);
         (!fits).then(|| over_the_limit(&world))
     };
     let mut response = match refusal {
@@ -50,6 +48,28 @@ pub(crate) async fn gate(State(shared): State<Arc<Shared>>, request: Request, ne
         response.headers_mut().insert("x-anypnt-trx-id", id);
     }
     response
+}
+
+/// The limit of CloudHub 1.0, which always answers 503.
+pub(crate) async fn cloudhub_gate(
+    State(shared): State<Arc<Shared>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let fits = {
+        let mut world = shared.lock();
+        let now = world.now();
+        world.cloudhub.take(peer(&request), now)
+    };
+    if fits {
+        return next.run(request).await;
+    }
+    Answer::text(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable").into_response()
+}
+
+fn peer(request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(peer)| peer.ip())
 }
 
 fn over_the_limit(world: &World) -> Answer {
@@ -75,7 +95,8 @@ pub(crate) async fn list(
 ) -> Result<Answer, Answer> {
     let world = shared.lock();
     admit(&world, &headers, place.pair(), READ, FAMILY)?;
-    let present = world.deployments.iter().filter(|deployment| !deployment.removed);
+    let here = |deployment: &&Deployment| !deployment.removed && deployment.home == Home::ApplicationManager;
+    let present = world.deployments.iter().filter(here);
     let items: Vec<Value> = present.map(|deployment| view::item(deployment, &world.rules)).collect();
     Ok(Answer::json(StatusCode::OK, json!({ "total": items.len(), "items": items })))
 }

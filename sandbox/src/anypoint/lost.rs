@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use super::answer::Answer;
 use super::deployment::Author;
+use super::hybrid::Change;
 use super::world::{Shared, World};
-use super::{applications, secret_value, shared_secrets};
+use super::{applications, cloudhub, hybrid, secret_value, shared_secrets};
 
 /// When the write takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,9 @@ pub(crate) enum Write {
     Deployment { id: String, body: Value, by: Author },
     SharedSecret { group: String, id: String, body: Value, by: Author },
     SecretValue { id: String, body: Value, by: Author },
+    CloudHub { domain: String, info: Value, by: Author },
+    CloudHubStatus { domain: String, status: String, by: Author },
+    Hybrid { id: String, change: Change, by: Author },
 }
 
 impl Write {
@@ -56,6 +60,9 @@ impl Write {
             Self::Deployment { id, body, by } => applications::patch(world, id, body, by),
             Self::SharedSecret { group, id, body, by } => shared_secrets::put(world, group, id, body, by),
             Self::SecretValue { id, body, by } => secret_value::patch(world, id, body, by),
+            Self::CloudHub { domain, info, by } => cloudhub::put(world, domain, info, by),
+            Self::CloudHubStatus { domain, status, by } => cloudhub::status(world, domain, status, by),
+            Self::Hybrid { id, change, by } => hybrid::patch(world, id, change, by),
         }
     }
 }
