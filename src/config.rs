@@ -36,8 +36,8 @@ pub use load::{load, parse};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use scalar::parse_duration;
 pub use target::{
-    ApplicationTarget, Expiry, HttpTarget, Platform, SecretValueTarget, SharedSecretContent,
-    SharedSecretTarget, Target, TargetKind,
+    ApplicationTarget, CloudHubSettings, Expiry, HttpTarget, HybridSettings, Platform, SecretValueTarget,
+    SharedSecretContent, SharedSecretTarget, Target, TargetKind,
 };
 
 /// Everything that the file says, defaults filled in.

@@ -156,6 +156,7 @@ fn application() -> TargetKind {
             ("db.password".to_owned(), field("password")),
         ]
         .into(),
+        watch: BTreeSet::new(),
         forget: BTreeSet::new(),
         receipt_property: "relay.receipt".to_owned(),
         roll_limit: Duration::from_mins(15),

@@ -34,7 +34,6 @@ pub struct Body {
 }
 
 impl Body {
-    #[cfg_attr(not(test), expect(dead_code, reason = "the kinds that need it come next"))]
     pub(super) fn new(content_type: String, content: SecretValue) -> Self {
         Self { content_type: content_type.into(), content }
     }

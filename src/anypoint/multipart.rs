@@ -38,6 +38,7 @@ impl Form {
     }
 
     /// A file.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the kinds that upload a store"))]
     pub(super) fn file(mut self, name: &'static str, file_name: &'static str, content: &[u8]) -> Self {
         let disposition = format!("name=\"{name}\"; filename=\"{file_name}\"");
         self.open(&format!("{disposition}\r\nContent-Type: application/octet-stream"));
@@ -52,8 +53,7 @@ impl Form {
     }
 
     fn open(&mut self, disposition: &str) {
-        let head =
-            format!("--{}\r\nContent-Disposition: form-data; {disposition}\r\n\r\n", self.boundary);
+        let head = format!("--{}\r\nContent-Disposition: form-data; {disposition}\r\n\r\n", self.boundary);
         self.buffer.push(head.as_bytes());
     }
 

@@ -1,10 +1,14 @@
 //! Every kind of target against the sandbox: each way to succeed and to fail.
 
 mod application;
+mod cloudhub;
 mod http;
+mod hybrid;
+mod platform_trouble;
 mod secret_value;
 mod shared_secret;
 mod trouble;
+mod watch;
 
 use anypoint_relay::clock::{Clock, SystemClock};
 use anypoint_relay::status::{FailureView, TargetStatus};

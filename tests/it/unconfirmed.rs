@@ -6,6 +6,8 @@
 
 mod applications;
 mod aws;
+mod cloudhub;
+mod hybrid;
 mod limits;
 mod secrets;
 mod switches;

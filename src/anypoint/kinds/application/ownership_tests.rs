@@ -4,13 +4,16 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::deployment::Deployment;
-use super::{Patch, ownership, patch};
+use super::platform::{Api, Hiding};
+use super::stored::Stored;
+use super::{Whole, cloudhub2, ownership, whole};
 use crate::config::{ApplicationTarget, Platform};
 use crate::model::{
     ConnectionName, Failure, FailureCode, Mark, Receipt, Stamp, TargetName, ValueSource, Wanted,
 };
 use crate::sync::values::Values;
+
+const API: cloudhub2::ApplicationManager = cloudhub2::ApplicationManager;
 
 type Texts = BTreeMap<String, String>;
 
@@ -24,6 +27,7 @@ fn config(properties: &Texts, secure: &Texts, forget: &BTreeSet<String>) -> Appl
         deployment: "orders".to_owned(),
         properties: literals(properties),
         secure_properties: literals(secure),
+        watch: BTreeSet::new(),
         forget: forget.clone(),
         receipt_property: "relay.receipt".to_owned(),
         roll_limit: Duration::from_mins(15),
@@ -31,12 +35,12 @@ fn config(properties: &Texts, secure: &Texts, forget: &BTreeSet<String>) -> Appl
     }
 }
 
-fn stored(clear: &Texts, secure: &BTreeSet<String>) -> Deployment {
+fn stored(clear: &Texts, secure: &BTreeSet<String>) -> Stored {
     let masked: Texts = secure.iter().map(|name| (name.clone(), "******".to_owned())).collect();
     let body = json!({"name": "orders", "desiredVersion": "v1", "application": {"configuration": {
         "mule.agent.application.properties.service": {
             "applicationName": "orders", "properties": clear, "secureProperties": masked}}}});
-    Deployment::parse(body.to_string().as_bytes()).ok().unwrap()
+    API.parse(body.to_string().as_bytes()).ok().unwrap()
 }
 
 fn receipt() -> Receipt {
@@ -44,17 +48,17 @@ fn receipt() -> Receipt {
     Receipt::of(&wanted, Stamp::fresh(), Some(Mark("v1".to_owned())))
 }
 
-fn refusal(config: &ApplicationTarget, stored: &Deployment) -> Option<Failure> {
-    ownership::refusal(config, &TargetName::parse("orders").unwrap(), stored)
+fn refusal(config: &ApplicationTarget, stored: &Stored) -> Option<Failure> {
+    ownership::refusal(config, &TargetName::parse("orders").unwrap(), Hiding::OwnMap, stored)
 }
 
-fn attempt(config: &ApplicationTarget, stored: &Deployment) -> Result<Patch, Failure> {
-    patch(config, stored, &Values::default(), &receipt())
+fn attempt(config: &ApplicationTarget, stored: &Stored) -> Result<Whole, Failure> {
+    whole(config, &API, stored, &Values::default(), &receipt())
 }
 
 /// The two maps of a write's body.
-fn maps(write: &Patch) -> (Texts, Texts) {
-    let body: Value = serde_json::from_slice(write.body.expose_bytes()).unwrap();
+fn maps(write: &Whole) -> (Texts, Texts) {
+    let body: Value = serde_json::from_slice(write.body.content().expose_bytes()).unwrap();
     let service = &body["application"]["configuration"]["mule.agent.application.properties.service"];
     assert_eq!(service["applicationName"], "orders");
     let map = |name: &str| serde_json::from_value(service[name].clone()).unwrap();
@@ -107,9 +111,9 @@ fn a_name_that_is_configured_twice_refuses_the_write() {
 fn properties_of_other_types_go_back_as_they_are() {
     let body = json!({"application": {"configuration": {"mule.agent.application.properties.service": {
         "applicationName": "orders", "properties": {"port": 8081, "on": true, "none": null}}}}});
-    let stored = Deployment::parse(body.to_string().as_bytes()).ok().unwrap();
+    let stored = API.parse(body.to_string().as_bytes()).ok().unwrap();
     let sent = attempt(&config(&texts(&[]), &texts(&[]), &names(&[])), &stored).ok().unwrap();
-    let sent: Value = serde_json::from_slice(sent.body.expose_bytes()).unwrap();
+    let sent: Value = serde_json::from_slice(sent.body.content().expose_bytes()).unwrap();
     let service = &sent["application"]["configuration"]["mule.agent.application.properties.service"];
     assert_eq!(service["properties"]["port"], 8081);
     assert_eq!(service["properties"]["on"], true);
