@@ -117,13 +117,11 @@ impl Client {
 const FORM: &str = "multipart/form-data; boundary=part";
 
 fn form(parts: &[(&str, &str)]) -> String {
-    let parts: String = parts
-        .iter()
-        .map(|(name, text)| {
-            format!("--part\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n")
-        })
-        .collect();
-    format!("{parts}--part--\r\n")
+    let part = |(name, text): &(&str, &str)| {
+        format!("--part\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n")
+    };
+    let parts: Vec<String> = parts.iter().map(part).collect();
+    format!("{}--part--\r\n", parts.concat())
 }
 
 fn http() -> reqwest::Client {

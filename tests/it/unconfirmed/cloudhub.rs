@@ -1,6 +1,8 @@
 //! The story of an application on CloudHub 1.0: take over, rotate, somebody else's deployment, a
 //! redeployment that fails, a stop, a hidden property that is not ours.
 
+use std::time::Duration;
+
 use anypoint_sandbox::anypoint::{App, DesiredState, Redeploy, Rules};
 use anypoint_sandbox::aws::Secret;
 use anypoint_sandbox::wait_until;
@@ -17,7 +19,7 @@ const TARGET: &str = "
     connection: prod
     deployment: orders-api
     coalesce: 10ms
-    settle: 150ms
+    settle: 600ms
     properties: { db.user: { secret: prod/orders/db, field: username } }
     secure_properties: { db.password: { secret: prod/orders/db, field: password } }";
 
@@ -33,6 +35,8 @@ pub(super) async fn story(turn: impl FnOnce(&mut Rules), proof: Proof) {
     let secret = bench.aws.create_secret("prod/orders/db", json!({ "username": "app", "password": "first" }));
     let clear = [("http.port", "8081"), ("db.user", "app")];
     let app = bench.anypoint.deploy_cloudhub(APP, clear, [("db.password", "old")]);
+    // Long enough to be seen, so that no write waits for `settle`, which is longer than any lag.
+    app.roll_time(Duration::from_millis(80));
     bench.start(TARGET).await;
     let story = Story { bench, app, secret };
     story.runs("first").await;

@@ -1,6 +1,8 @@
 //! The story of an application on a hybrid server: take over, rotate, somebody else's deployment, a
 //! deployment that fails, a stop.
 
+use std::time::Duration;
+
 use anypoint_sandbox::anypoint::{App, DesiredState, Redeploy, Rules};
 use anypoint_sandbox::aws::Secret;
 use anypoint_sandbox::wait_until;
@@ -18,7 +20,7 @@ const TARGET: &str = "
     deployment: orders-api
     server: group
     coalesce: 10ms
-    settle: 150ms
+    settle: 600ms
     properties: { db.password: { secret: prod/orders/db, field: password } }";
 
 struct Story {
@@ -32,6 +34,8 @@ pub(super) async fn story(turn: impl FnOnce(&mut Rules), proof: Proof) {
     bench.anypoint.rules(turn);
     let secret = bench.aws.create_secret("prod/orders/db", json!({ "password": "first" }));
     let app = bench.anypoint.deploy_hybrid(APP, "group", [("http.port", "8081"), ("db.password", "old")]);
+    // Long enough to be seen, so that no write waits for `settle`, which is longer than any lag.
+    app.roll_time(Duration::from_millis(80));
     bench.start(TARGET).await;
     if proof == Proof::NotShown {
         bench.ended_as(APP, "parked").await;

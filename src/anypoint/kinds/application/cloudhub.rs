@@ -116,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    fn application(extra: Value) -> Result<Stored, &'static str> {
+    fn application(extra: &Value) -> Result<Stored, &'static str> {
         let mut whole = json!({"domain": "orders", "status": "STARTED", "properties": {"a": "1"}});
         whole.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         CloudHub.parse(whole.to_string().as_bytes())
@@ -133,19 +133,20 @@ mod tests {
             ("UNDEPLOYING", json!("DEPLOYING"), Stage::Stopped),
             ("DELETED", json!(null), Stage::Stopped),
         ] {
-            let seen = application(json!({"status": status, "deploymentUpdateStatus": update})).ok().unwrap();
+            let seen =
+                application(&json!({"status": status, "deploymentUpdateStatus": update})).ok().unwrap();
             assert_eq!((seen.stage, seen.provable), (expected, false), "{status} {update}");
         }
         for failed in [json!({"status": "DEPLOY_FAILED"}), json!({"deploymentUpdateStatus": "DEPLOY_FAILED"})]
         {
-            assert!(matches!(application(failed).ok().unwrap().stage, Stage::Failed(_)));
+            assert!(matches!(application(&failed).ok().unwrap().stage, Stage::Failed(_)));
         }
     }
 
     #[test]
     fn what_is_listed_as_hidden_is_not_clear_whatever_is_shown_for_it() {
         for shown in ["******", "", "plain"] {
-            let seen = application(json!({
+            let seen = application(&json!({
                 "properties": {"a": "1", "s": shown, "open": "2"},
                 "propertiesOptions": {"s": {"secure": true}, "t": {}, "open": {"secure": false}},
                 "secureProperties": {"u": "******"},
@@ -159,8 +160,8 @@ mod tests {
     #[test]
     fn maps_of_another_form_are_refused() {
         for odd in [json!({"properties": []}), json!({"propertiesOptions": "x"}), json!({"domain": null})] {
-            assert!(application(odd.clone()).is_err(), "{odd}");
+            assert!(application(&odd).is_err(), "{odd}");
         }
-        assert!(!application(json!({"properties": null})).ok().unwrap().shows_properties);
+        assert!(!application(&json!({"properties": null})).ok().unwrap().shows_properties);
     }
 }

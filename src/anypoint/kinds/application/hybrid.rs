@@ -7,6 +7,8 @@
 //! Not proved: that a state belongs to the last write; there is no version, and `timeUpdated` moves with
 //! what servers report.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::platform::{Api, Configuration, Hiding, Maps};
@@ -66,7 +68,7 @@ impl Api for Hybrid {
         Ok(Stored {
             application_name,
             clear: members(&mut parsed, &properties)?.into_iter().collect(),
-            secure: Default::default(),
+            secure: BTreeSet::new(),
             shows_properties,
             mark: None,
             stage,
@@ -90,13 +92,13 @@ fn stage(application: &Value) -> Stage {
     let artifacts = application.get("serverArtifacts").and_then(Value::as_array);
     let servers: Vec<Option<&str>> =
         artifacts.into_iter().flatten().map(|server| text(server, "/lastReportedStatus")).collect();
-    let failed = |status: &Option<&str>| matches!(status, Some("DEPLOYMENT_FAILED" | "FAILED"));
+    let failed = |status: Option<&str>| matches!(status, Some("DEPLOYMENT_FAILED" | "FAILED"));
     // `UPDATED` is what is desired while a new configuration is on its way.
     if desired == Some("UPDATED") {
         Stage::Rolling
-    } else if failed(&reported) {
+    } else if failed(reported) {
         Stage::Failed("its status is DEPLOYMENT_FAILED".to_owned())
-    } else if servers.iter().any(failed) {
+    } else if servers.iter().copied().any(failed) {
         Stage::Failed("its status on a server is DEPLOYMENT_FAILED".to_owned())
     } else if reported == Some("STARTED")
         && servers.iter().all(|status| matches!(status, None | Some("STARTED" | "DEPLOYED")))

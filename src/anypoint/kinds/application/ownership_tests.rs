@@ -4,10 +4,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::cloudhub::CloudHub;
 use super::platform::{Api, Hiding};
 use super::stored::Stored;
 use super::{Whole, cloudhub2, ownership, whole};
-use crate::config::{ApplicationTarget, Platform};
+use crate::config::{ApplicationTarget, CloudHubSettings, Platform};
 use crate::model::{
     ConnectionName, Failure, FailureCode, Mark, Receipt, Stamp, TargetName, ValueSource, Wanted,
 };
@@ -211,6 +212,54 @@ proptest! {
             prop_assert!(ours(name) || clear.contains_key(name), "{name} came from nowhere");
             prop_assert!(!sent_secure.contains_key(name), "{name} is in both maps");
         }
+    }
+
+    #[test]
+    fn a_write_to_cloudhub_1_loses_nothing_of_others_and_opens_nothing(
+        clear in map(),
+        hidden in proptest::collection::btree_set(name(), 0..5),
+        shown in prop_oneof!["", "\\*{6}", "[a-z]{3}"],
+        properties in map(),
+        secure in map(),
+        forget in proptest::collection::btree_set(name(), 0..3),
+    ) {
+        let mut config = config(&properties, &secure, &forget);
+        let settings = CloudHubSettings { settle: Duration::from_secs(30), restarts: false };
+        config.platform = Platform::CloudHub(settings);
+        let options: BTreeMap<&String, Value> =
+            hidden.iter().map(|name| (name, json!({"secure": true}))).collect();
+        let mut all = clear.clone();
+        all.extend(hidden.iter().map(|name| (name.clone(), shown.clone())));
+        let body = json!({"domain": "orders", "properties": all, "propertiesOptions": options});
+        let stored = CloudHub.parse(body.to_string().as_bytes()).ok().unwrap();
+        let target = TargetName::parse("orders").unwrap();
+        if ownership::refusal(&config, &target, Hiding::Marked, &stored).is_some() {
+            return Ok(());
+        }
+        let Ok(sent) = whole(&config, &CloudHub, &stored, &Values::default(), &receipt()) else {
+            return Ok(());
+        };
+        let text = sent.body.content().expose_str().unwrap();
+        let json = text.split("\r\n\r\n").nth(2).and_then(|part| part.split("\r\n").next()).unwrap();
+        let info: Value = serde_json::from_str(json).unwrap();
+        let sent: Texts = serde_json::from_value(info["properties"].clone()).unwrap();
+        let ours = |name: &String| {
+            properties.contains_key(name) || secure.contains_key(name) || name == "relay.receipt"
+        };
+        for (name, text) in properties.iter().chain(&secure) {
+            prop_assert_eq!(sent.get(name), Some(text));
+        }
+        for name in secure.keys() {
+            prop_assert!(hidden.contains(name), "{name} would be readable");
+        }
+        for name in hidden.iter().filter(|name| !ours(name)) {
+            prop_assert!(forget.contains(name) && !sent.contains_key(name), "{name} is lost, or a mask is sent");
+        }
+        for (name, text) in clear.iter().filter(|(name, _)| !ours(name) && !hidden.contains(*name)) {
+            let masked = text.len() > 2 && text.bytes().all(|b| b == b'*');
+            prop_assert_eq!(sent.get(name), (!masked).then_some(text));
+        }
+        prop_assert!(Receipt::parse(&sent["relay.receipt"]).is_ok());
     }
 
     #[test]
