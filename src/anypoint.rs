@@ -14,7 +14,6 @@ mod flight;
 pub mod hints;
 pub mod kinds;
 mod lookup;
-#[cfg_attr(not(test), expect(dead_code, reason = "the kinds that need it come next"))]
 mod multipart;
 pub mod pacing;
 mod token;

@@ -36,9 +36,9 @@ pub use load::{load, load_listen, parse};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use scalar::parse_duration;
 pub use target::{
-    ApplicationTarget, Expiry, FieldNames, HttpTarget, Platform, SecretValueTarget, SharedSecretContent,
-    SharedSecretTarget, StoreAlgorithm, StoreContent, StoreFormat, StoreKind, StoreTarget, Target,
-    TargetKind,
+    ApplicationTarget, CloudHubSettings, Expiry, FieldNames, HttpTarget, HybridSettings, Platform,
+    SecretValueTarget, SharedSecretContent, SharedSecretTarget, StoreAlgorithm, StoreContent, StoreFormat,
+    StoreKind, StoreTarget, Target, TargetKind,
 };
 
 /// Everything that the file says, defaults filled in.

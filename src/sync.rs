@@ -313,9 +313,11 @@ impl<'a> Pass<'a> {
         }
         let marked = self.memory.pending.as_ref().is_some_and(|pending| pending.mark.is_some());
         let outcome = match self.spec.proof {
-            Proof::None => Outcome::Accepted,
+            Proof::None if !self.spec.rolls => Outcome::Accepted,
             Proof::Mark if marked => Outcome::InSync,
-            Proof::Mark | Proof::Receipt => return Ok((Outcome::Confirming, self.poll(self.roll))),
+            Proof::None | Proof::Mark | Proof::Receipt => {
+                return Ok((Outcome::Confirming, self.poll(self.roll)));
+            }
         };
         self.prove(None).await?;
         Ok((outcome, Next::Done))

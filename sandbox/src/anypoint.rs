@@ -51,21 +51,32 @@
 //! | the list has `status` and `application.status` | 3c | DX | `list_has_no_status` |
 //! | a stopped application is APPLIED and NOT_RUNNING | 3c | DX; the top word not confirmed | `stopped_is_shown_at_top` |
 //! | dates are ISO text, or epoch milliseconds | 3c | DX; MMP | `dates_as_epoch_millis` |
+//! | CloudHub 1.0: GET, and PUT as a form (`appInfoJson`, `autoStart`) or JSON | 3b | DX, CLI, MMP | |
+//! | the `properties` sent replace the stored ones | 3b, 3d | CLI, MMP; the server's rule inferred | `sent_properties_merge` |
+//! | hidden properties are named in `propertiesOptions`; their values never come back; they stay hidden | 3b | docs; what is shown not confirmed | `hidden_view` |
+//! | the old version goes on until the new one has started; `deploymentUpdateStatus` tells of it | 3b, 3c | docs, CLI; not in DX | `update_status_absent` |
+//! | `status: restart` restarts | 3b | CLI; DX lists start and stop | `restart_is_unknown`, `restart_answers_304` |
+//! | 25 requests/s per address (75 in the US), 503 | 3b | docs | |
+//! | hybrid: a form without a file deploys the same artifact again; JSON starts and stops | 3d | DX, MMP, CLI | |
+//! | hybrid: a GET shows the properties, in `data` | 3d | not confirmed; MMP, CLI; DX | `hybrid_properties_hidden`, `hybrid_answers_without_data` |
+//! | hybrid: `STARTING`, then `STARTED`; 202 with the application | 3d | DX; MMP | `hybrid_progress_is_desired`, `hybrid_patch_answers_200` |
 //! | 15 requests/s per address, 429; perhaps 503; perhaps with headers | 2.5, 3c, 4 | docs | `limit_answers_503`, `limit_headers` |
 //! | another PATCH during a roll supersedes it | | not confirmed | `patch_during_roll_conflicts` |
 //! | `PATCH .../secrets/{id}` with `{"value"}` does not exist | 5 | no source has it | `secret_value_endpoint` |
 //!
 //! Not played: locks (a no-op), grants, clones, renaming and deleting groups, creating and
-//! patching stores, looking inside of binary ones, pinsets, CloudHub 1.0, hybrid.
+//! patching stores, looking inside of binary ones, pinsets.
 
 mod answer;
 mod app;
 mod application_view;
 mod applications;
+mod cloudhub;
 mod deployment;
 mod gate;
 mod groups;
 mod history;
+mod hybrid;
 mod limits;
 mod lost;
 mod multipart;
@@ -99,11 +110,11 @@ pub use self::history::{
 pub use self::lost::{Lands, LostWrite, Seen};
 pub use self::receiver::Receiver;
 pub use self::requests::{Endpoint, Requests};
-pub use self::rules::{EmptySecure, Rules};
+pub use self::rules::{EmptySecure, HiddenView, Rules};
 pub use self::secret_handles::{SecretGroup, SharedSecret, Store};
 pub use self::store_types::{Parts, Stores};
 
-use self::deployment::{Deployment, Pace};
+use self::deployment::{Deployment, Home, Pace};
 use self::groups::Group;
 use self::world::Shared;
 use crate::faults::Faults;
@@ -212,6 +223,16 @@ impl Anypoint {
         self.shared.lock().secrets_manager.limit = per_second;
     }
 
+    /// Allows so many CloudHub requests per second and address (25 at first).
+    pub fn set_cloudhub_limit(&self, per_second: Option<u32>) {
+        self.shared.lock().cloudhub.limit = per_second;
+    }
+
+    /// How many CloudHub requests were over its limit.
+    pub fn over_cloudhub_limit(&self) -> u64 {
+        self.shared.lock().cloudhub.refused()
+    }
+
     /// How many Application Manager requests were over its limit. A relay that paces itself causes none.
     pub fn over_application_manager_limit(&self) -> u64 {
         self.shared.lock().application_manager.refused()
@@ -288,11 +309,52 @@ impl Anypoint {
         properties: impl IntoIterator<Item = (N, V)>,
         secure: impl IntoIterator<Item = (N, V)>,
     ) -> App {
+        self.deploy_on(name, properties, secure, |_| {})
+    }
+
+    /// An application of CloudHub 1.0 that hides the second of its two groups of properties.
+    pub fn deploy_cloudhub<N: Into<String>, V: Into<String>>(
+        &self,
+        domain: &str,
+        properties: impl IntoIterator<Item = (N, V)>,
+        hidden: impl IntoIterator<Item = (N, V)>,
+    ) -> App {
+        self.deploy_on(domain, properties, hidden, |deployment| {
+            domain.clone_into(&mut deployment.id);
+            let hidden = deployment.spec().secure.keys().cloned().collect();
+            deployment.home = Home::CloudHub { hidden };
+        })
+    }
+
+    /// An application on a server or server group. It stops while it is deployed anew.
+    pub fn deploy_hybrid<N: Into<String>, V: Into<String>>(
+        &self,
+        name: &str,
+        server: &str,
+        properties: impl IntoIterator<Item = (N, V)>,
+    ) -> App {
+        let number = self.shared.lock().deployments.len() as u64;
+        self.deploy_on(name, properties, [], |deployment| {
+            deployment.id = (4200 + number).to_string();
+            deployment.strategy = UpdateStrategy::Recreate;
+            deployment.home = Home::Hybrid { server: server.to_owned(), server_id: 70 + number };
+        })
+    }
+
+    fn deploy_on<N: Into<String>, V: Into<String>>(
+        &self,
+        name: &str,
+        properties: impl IntoIterator<Item = (N, V)>,
+        secure: impl IntoIterator<Item = (N, V)>,
+        place: impl FnOnce(&mut Deployment),
+    ) -> App {
         let map = |(name, value): (N, V)| (name.into(), value.into());
         let (properties, secure) =
             (properties.into_iter().map(map).collect(), secure.into_iter().map(map).collect());
         let mut world = self.shared.lock();
-        let deployment = Deployment::new(name, properties, secure, Pace::PerReplica(ROLL_TIME), world.now());
+        let mut deployment =
+            Deployment::new(name, properties, secure, Pace::PerReplica(ROLL_TIME), world.now());
+        place(&mut deployment);
         let app = App::new(&self.shared, deployment.id.clone());
         world.deployments.push(deployment);
         app
@@ -367,7 +429,14 @@ fn router(shared: &Arc<Shared>) -> Router {
         .route("/deployments", get(applications::list))
         .route("/deployments/{id}", get(applications::get).patch(applications::patch_one))
         .layer(from_fn_with_state(Arc::clone(shared), gate::applications));
+    let cloudhub = Router::new()
+        .route("/v2/applications/{domain}", get(cloudhub::get).put(cloudhub::put_one))
+        .route("/applications/{domain}/status", post(cloudhub::status_one))
+        .layer(from_fn_with_state(Arc::clone(shared), gate::cloudhub));
     Router::new()
+        .route("/hybrid/api/v1/applications", get(hybrid::list))
+        .route("/hybrid/api/v1/applications/{id}", get(hybrid::get).patch(hybrid::patch_one))
+        .nest("/cloudhub/api", cloudhub)
         .route("/accounts/api/v2/oauth2/token", post(token::mint))
         .nest(SECRETS, secrets)
         .route(SECRETS, delete(groups::wipe))

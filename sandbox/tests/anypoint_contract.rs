@@ -13,6 +13,10 @@ use serde_json::{Value, json};
 mod accounts;
 #[path = "anypoint_contract/applications.rs"]
 mod applications;
+#[path = "anypoint_contract/cloudhub.rs"]
+mod cloudhub;
+#[path = "anypoint_contract/hybrid.rs"]
+mod hybrid;
 #[path = "anypoint_contract/late_writes.rs"]
 mod late_writes;
 #[path = "anypoint_contract/receiver.rs"]
@@ -35,6 +39,8 @@ struct Client {
     secrets: String,
     applications: String,
     token: String,
+    /// Organization and environment, for the APIs that want them in headers.
+    place: [String; 2],
 }
 
 struct Answer {
@@ -56,6 +62,7 @@ impl Client {
             applications: format!("{base}/amc/application-manager/api/v2/{place}/deployments"),
             base,
             token,
+            place: [anypoint.organization(), anypoint.environment()],
         }
     }
 
@@ -79,6 +86,13 @@ impl Client {
         self.send(Method::PATCH, url, Some(body)).await
     }
 
+    /// Sends a request to an API that wants the place in headers.
+    async fn sent_there(&self, request: reqwest::RequestBuilder) -> Answer {
+        let [organization, environment] = &self.place;
+        let request = request.header("x-anypnt-org-id", organization).header("x-anypnt-env-id", environment);
+        answer(request.bearer_auth(&self.token)).await
+    }
+
     fn secret_url(&self, group: &SecretGroup, id: &str) -> String {
         format!("{}/{}/sharedSecrets/{id}", self.secrets, group.id())
     }
@@ -99,6 +113,17 @@ impl Client {
         self.patch(&self.app_url(app), &json!({ "application": { "configuration": { SERVICE: service } } }))
             .await
     }
+}
+
+/// The content type of [`form`].
+const FORM: &str = "multipart/form-data; boundary=part";
+
+fn form(parts: &[(&str, &str)]) -> String {
+    let part = |(name, text): &(&str, &str)| {
+        format!("--part\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n")
+    };
+    let parts: Vec<String> = parts.iter().map(part).collect();
+    format!("{}--part--\r\n", parts.concat())
 }
 
 fn http() -> reqwest::Client {

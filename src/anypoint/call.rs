@@ -13,14 +13,30 @@ pub enum Family {
     SecretsManager,
     /// `/amc/application-manager`: deployments on CloudHub 2.0 and Runtime Fabric.
     ApplicationManager,
+    /// `/cloudhub`: applications on CloudHub 1.0.
+    CloudHub,
+    /// `/hybrid`: applications on hybrid servers.
+    Hybrid,
     /// `/secrets`: the call of the seed document.
     Secrets,
 }
 
 impl Family {
+    /// Whether a 503 says "too many requests": the accounts API over its limit (MuleSoft KB 001116018),
+    /// and CloudHub over its own (Runtime Manager documentation).
+    pub fn limits_by_503(self) -> bool {
+        matches!(self, Family::Accounts | Family::CloudHub)
+    }
+
     /// Every family.
-    pub const ALL: [Family; 4] =
-        [Family::Accounts, Family::SecretsManager, Family::ApplicationManager, Family::Secrets];
+    pub const ALL: [Family; 6] = [
+        Family::Accounts,
+        Family::SecretsManager,
+        Family::ApplicationManager,
+        Family::CloudHub,
+        Family::Hybrid,
+        Family::Secrets,
+    ];
 
     /// The name that people know it by.
     pub fn as_str(self) -> &'static str {
@@ -28,6 +44,8 @@ impl Family {
             Family::Accounts => "Access Management",
             Family::SecretsManager => "Secrets Manager",
             Family::ApplicationManager => "Application Manager",
+            Family::CloudHub => "CloudHub",
+            Family::Hybrid => "hybrid Runtime Manager",
             Family::Secrets => "Secrets",
         }
     }
@@ -43,14 +61,14 @@ pub enum Verb {
     Put,
     /// Changes parts.
     Patch,
-    /// Only for the token.
+    /// Asks for an action.
     Post,
 }
 
 impl Verb {
     /// Whether an answer that never came may hide a change.
     pub fn writes(self) -> bool {
-        matches!(self, Verb::Put | Verb::Patch)
+        !matches!(self, Verb::Get)
     }
 }
 

@@ -126,8 +126,7 @@ pub(super) fn refused(reply: &Reply, place: Place<'_>) -> CallError {
             "usually none: it is tried again; if it stays, look at the resource in Anypoint".to_owned(),
         ),
         429 => (FailureCode::RateLimited, asked, slow_down(family)),
-        // Over the limit of the accounts API the answer is a 503 (MuleSoft KB 001116018).
-        503 if family == Family::Accounts => (FailureCode::RateLimited, asked, slow_down(family)),
+        503 if family.limits_by_503() => (FailureCode::RateLimited, asked, slow_down(family)),
         503 => (FailureCode::Unavailable, asked, "none: it is tried again".to_owned()),
         500..=599 => (FailureCode::Unavailable, Retry::Backoff, "none: it is tried again".to_owned()),
         _ => (
@@ -352,10 +351,13 @@ mod tests {
     }
 
     #[test]
-    fn a_503_of_the_accounts_api_is_a_rate_limit() {
-        let error = answer(503, Family::Accounts, Some(9), "");
-        assert_eq!(error.failure.code, FailureCode::RateLimited);
-        assert_eq!(error.failure.retry, Retry::CoolDown(Duration::from_secs(9)));
+    fn a_503_of_the_accounts_api_and_of_cloudhub_is_a_rate_limit() {
+        for family in [Family::Accounts, Family::CloudHub] {
+            let error = answer(503, family, Some(9), "");
+            assert_eq!(error.failure.code, FailureCode::RateLimited);
+            assert_eq!(error.failure.retry, Retry::CoolDown(Duration::from_secs(9)));
+            assert!(error.ambiguous, "a gateway may answer so, too");
+        }
     }
 
     #[test]

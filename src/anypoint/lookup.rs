@@ -23,9 +23,9 @@ const LIST_LIFE: Duration = Duration::from_secs(5);
 /// Names shown to a person whose name was not found.
 const NAMES_SHOWN: usize = 10;
 
-/// Top-level states of a deployment that is on its way to another (the Application Manager's list of
-/// states has more; of those the detail decides).
-const ON_ITS_WAY: [&str; 3] = ["APPLYING", "STARTING", "PARTIALLY_STARTED"];
+/// States of a deployment that is on its way to another (the lists of states have more; of those the
+/// detail decides): of the Application Manager, and of hybrid servers.
+const ON_ITS_WAY: [&str; 5] = ["APPLYING", "STARTING", "PARTIALLY_STARTED", "DEPLOYING", "UPDATED"];
 
 /// What a list showed.
 pub(super) struct Listing {
@@ -38,6 +38,8 @@ struct Entry {
     name: String,
     id: String,
     rolls: bool,
+    /// Name and id of the server or group that has it, where the list says so.
+    place: [Option<String>; 2],
 }
 
 type Lists = BTreeMap<String, Arc<SharedList>>;
@@ -106,20 +108,24 @@ impl Listing {
             ["items", "data"].iter().find_map(|member| value.get(member).and_then(Value::as_array))
         })?;
         let entry = |item: &Value| {
-            let name = item.get("name")?.as_str()?.to_owned();
-            let id = item.get("id").or_else(|| item.pointer("/meta/id"))?.as_str()?.to_owned();
-            let status = item.get("status").and_then(Value::as_str);
-            Some(Entry { name, id, rolls: status.is_some_and(|status| ON_ITS_WAY.contains(&status)) })
+            let name = item.get("name").or_else(|| item.pointer("/artifact/name"))?.as_str()?.to_owned();
+            let id = text(item.get("id").or_else(|| item.pointer("/meta/id"))?)?;
+            let states = ["status", "desiredStatus", "lastReportedStatus"];
+            let rolls = states.iter().filter_map(|state| item.get(state)?.as_str());
+            let place = ["/target/name", "/target/id"].map(|at| item.pointer(at).and_then(text));
+            Some(Entry { name, id, rolls: rolls.into_iter().any(|state| ON_ITS_WAY.contains(&state)), place })
         };
         let entries: Vec<_> = items.iter().filter_map(entry).collect();
         let total = value.get("total").and_then(Value::as_u64).unwrap_or(0);
         Some(Self { partial: total > items.len() as u64, entries })
     }
 
-    /// The id behind a name that exactly one entry has.
-    fn find(&self, what: &str, wanted: &str, setting: &str) -> Result<String, Failure> {
-        let ids: Vec<&String> =
-            self.entries.iter().filter(|entry| entry.name == wanted).map(|entry| &entry.id).collect();
+    /// The id behind a name that exactly one entry (of the place `on`, if there is one) has.
+    fn find(&self, what: &str, wanted: &str, on: Option<&str>, setting: &str) -> Result<String, Failure> {
+        let there = |entry: &&Entry| {
+            entry.name == wanted && on.is_none_or(|on| entry.place.iter().flatten().any(|place| place == on))
+        };
+        let ids: Vec<&String> = self.entries.iter().filter(there).map(|entry| &entry.id).collect();
         let not_found =
             |message, next_step| Failure::new(FailureCode::NotFound, Retry::Slowly, message, next_step);
         match ids[..] {
@@ -127,6 +133,10 @@ impl Listing {
             [] if self.partial => Err(not_found(
                 format!("no {what} named {wanted:?} in the part of the list that Anypoint shows"),
                 format!("set {setting} to its id"),
+            )),
+            [] if on.is_some() && self.entries.iter().any(|entry| entry.name == wanted) => Err(not_found(
+                format!("no {what} named {wanted:?} is on {:?}", on.unwrap_or_default()),
+                "correct `server` of the target: the name or id of its server, cluster or group".to_owned(),
             )),
             [] => Err(not_found(
                 format!("no {what} is named {wanted:?}; there are {}", self.names()),
@@ -156,10 +166,21 @@ impl Listing {
     }
 }
 
+/// A text, or a number as one.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
 /// A thing that the configuration names by name or id.
 pub(super) struct Named {
     what: &'static str,
     wanted: String,
+    /// The place that it is looked for in.
+    on: Option<String>,
     setting: String,
     known: Mutex<Option<String>>,
 }
@@ -170,8 +191,23 @@ impl Named {
         // No name can be taken for an id: the longest name of a secret has 35 characters, and a
         // deployment's name is a DNS label that people choose.
         let is_id = wanted.len() == 36 && Uuid::parse_str(wanted).is_ok();
+        Self::known_if(is_id, what, wanted, None, setting)
+    }
+
+    /// A thing whose name is its id.
+    pub(super) fn by_id(what: &'static str, wanted: &str, setting: String) -> Self {
+        Self::known_if(true, what, wanted, None, setting)
+    }
+
+    /// A thing whose id is a number. Its name may be taken in several places.
+    pub(super) fn numbered(what: &'static str, wanted: &str, on: Option<&str>, setting: String) -> Self {
+        let is_id = wanted.bytes().all(|byte| byte.is_ascii_digit());
+        Self::known_if(is_id, what, wanted, on, setting)
+    }
+
+    fn known_if(is_id: bool, what: &'static str, wanted: &str, on: Option<&str>, setting: String) -> Self {
         let known = Mutex::new(is_id.then(|| wanted.to_owned()));
-        Self { what, wanted: wanted.to_owned(), setting, known }
+        Self { what, wanted: wanted.to_owned(), on: on.map(str::to_owned), setting, known }
     }
 
     /// What it is.
@@ -200,7 +236,7 @@ impl Named {
             return Ok(id);
         }
         let listing = connection.directory().list(connection, clock, list(), LIST_LIFE).await?;
-        let id = listing.find(self.what, &self.wanted, &self.setting)?;
+        let id = listing.find(self.what, &self.wanted, self.on.as_deref(), &self.setting)?;
         *self.lock() = Some(id.clone());
         Ok(id)
     }
@@ -246,7 +282,7 @@ mod tests {
 
     fn find(list: &str, wanted: &str) -> Result<String, String> {
         let listing = Listing::parse(list.as_bytes()).ok_or("no list")?;
-        listing.find("deployment", wanted, "`deployment`").map_err(|failure| failure.message)
+        listing.find("deployment", wanted, None, "`deployment`").map_err(|failure| failure.message)
     }
 
     #[test]
@@ -268,6 +304,19 @@ mod tests {
         assert_eq!(find(list, "b").unwrap_err(), r#"2 deployments are named "b""#);
         let partial = r#"{"total":5,"items":[{"id":"1","name":"b"}]}"#;
         assert!(find(partial, "c").unwrap_err().contains("in the part of the list"));
+    }
+
+    #[test]
+    fn a_name_on_two_servers_is_told_apart_by_the_server() {
+        let list = r#"{"data":[{"id":1,"artifact":{"name":"a"},"target":{"id":7,"name":"east"}},
+            {"id":2,"artifact":{"name":"a"},"target":{"id":8,"name":"west"}}]}"#;
+        let listing = Listing::parse(list.as_bytes()).unwrap();
+        let find =
+            |on| listing.find("application", "a", on, "`deployment`").map_err(|failure| failure.message);
+        assert_eq!(find(Some("west")).as_deref(), Ok("2"));
+        assert_eq!(find(Some("7")).as_deref(), Ok("1"));
+        assert_eq!(find(None).unwrap_err(), r#"2 applications are named "a""#);
+        assert_eq!(find(Some("north")).unwrap_err(), r#"no application named "a" is on "north""#);
     }
 
     #[test]

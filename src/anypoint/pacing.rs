@@ -13,9 +13,13 @@ use super::call::Family;
 
 /// The Application Manager's own limit per second and client address (CloudHub 2.0 limits page).
 const APPLICATION_MANAGER_LIMIT: f64 = 15.0;
-/// For families whose limit is not published: far from any that is.
+/// For families whose limit is not published, and for CloudHub: with the burst below its 25 a second and
+/// client address (Runtime Manager documentation; EU and Government).
 const DEFAULT_RATE: f64 = 20.0;
 const DEFAULT_BURST: u32 = 5;
+/// For CloudHub in the US, which takes 75 a second.
+const CLOUDHUB_US_RATE: f64 = 60.0;
+const CLOUDHUB_US_HOST: &str = "anypoint.mulesoft.com:443";
 
 /// The schedule of one (host, family).
 #[derive(Clone, Debug)]
@@ -108,9 +112,12 @@ impl Pacers {
             Family::ApplicationManager => {
                 Pacer::new(application_manager_rate, burst_below_limit(application_manager_rate))
             }
-            Family::Accounts | Family::SecretsManager | Family::Secrets => {
-                Pacer::new(DEFAULT_RATE, DEFAULT_BURST)
-            }
+            Family::CloudHub if host == CLOUDHUB_US_HOST => Pacer::new(CLOUDHUB_US_RATE, DEFAULT_BURST),
+            Family::Accounts
+            | Family::SecretsManager
+            | Family::CloudHub
+            | Family::Hybrid
+            | Family::Secrets => Pacer::new(DEFAULT_RATE, DEFAULT_BURST),
         };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let shared = all
@@ -168,6 +175,17 @@ mod tests {
         }
         assert!(slow.with(|pacer| pacer.backlog(now)) >= Duration::from_millis(500));
         assert_eq!(other.with(|pacer| pacer.backlog(now)), Duration::ZERO);
+    }
+
+    #[test]
+    fn cloudhub_gets_at_most_its_limit_in_a_second_of_each_control_plane() {
+        for (host, limit) in [("anypoint.mulesoft.com:443", 75), ("eu1.anypoint.mulesoft.com:443", 25)] {
+            let pacer = Pacers::default().of(host, Family::CloudHub, 12.0);
+            let now = Instant::now();
+            let slots: Vec<Instant> = (0..100).map(|_| pacer.with(|pacer| pacer.reserve(now))).collect();
+            let within = slots.iter().filter(|slot| **slot - now < Duration::from_secs(1)).count();
+            assert!(within <= limit && within > limit / 2, "{within} at {host}");
+        }
     }
 
     #[test]

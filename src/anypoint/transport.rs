@@ -139,7 +139,7 @@ impl Transport {
             .get("x-anypnt-trx-id")
             .and_then(|value| Uuid::parse_str(value.to_str().ok()?).ok());
         let slow_down = status == StatusCode::TOO_MANY_REQUESTS
-            || (status == StatusCode::SERVICE_UNAVAILABLE && (wait.is_some() || family == Family::Accounts));
+            || (status == StatusCode::SERVICE_UNAVAILABLE && (wait.is_some() || family.limits_by_503()));
         if slow_down && let Some(pacer) = self.pacers.get(&family) {
             let until = self.now() + wait.unwrap_or(UNASKED_PAUSE);
             pacer.with(|pacer| pacer.cool_down(until));

@@ -54,7 +54,7 @@ impl TargetKind {
     /// The thing in Anypoint, or the endpoint, as a person knows it.
     pub fn place(&self) -> String {
         match self {
-            TargetKind::Application(target) => format!("deployment {:?}", target.deployment),
+            TargetKind::Application(target) => target.place(),
             TargetKind::SharedSecret(target) => {
                 format!("shared secret {:?} of group {:?}", target.name, target.group)
             }
@@ -96,9 +96,13 @@ impl TargetKind {
     pub fn secrets(&self) -> BTreeSet<SecretRef> {
         let mut secrets: BTreeSet<SecretRef> =
             self.sources().into_iter().filter_map(|(_, source)| source.secret().cloned()).collect();
-        if let TargetKind::Http(http) = self {
-            secrets.extend(http.watch.iter().cloned());
-        }
+        secrets.extend(match self {
+            TargetKind::Http(http) => http.watch.clone(),
+            TargetKind::Application(app) => app.watch.clone(),
+            TargetKind::SharedSecret(_) | TargetKind::Store(_) | TargetKind::SecretValue(_) => {
+                BTreeSet::new()
+            }
+        });
         secrets
     }
 
@@ -114,27 +118,76 @@ impl TargetKind {
     }
 }
 
-/// Where a Mule application runs. Further platforms follow the same shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a Mule application runs, with what only that platform needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Platform {
     /// CloudHub 2.0, through the Application Manager.
     CloudHub2,
+    /// Runtime Fabric, through the Application Manager.
+    Rtf,
+    /// CloudHub 1.0.
+    CloudHub(CloudHubSettings),
+    /// Own servers, server groups and clusters.
+    Hybrid(HybridSettings),
 }
 
-/// A Mule application whose deployment holds the values as properties.
+impl Platform {
+    /// The word after `platform:`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Platform::CloudHub2 => "cloudhub2",
+            Platform::Rtf => "rtf",
+            Platform::CloudHub(_) => "cloudhub",
+            Platform::Hybrid(_) => "hybrid",
+        }
+    }
+
+    /// How long the state from before a write may still be shown, where no version tells.
+    pub fn settle(&self) -> Option<Duration> {
+        match self {
+            Platform::CloudHub2 | Platform::Rtf => None,
+            Platform::CloudHub(cloudhub) => Some(cloudhub.settle),
+            Platform::Hybrid(hybrid) => Some(hybrid.settle),
+        }
+    }
+}
+
+/// What only CloudHub 1.0 needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloudHubSettings {
+    /// How long the state from before a write may still be shown.
+    pub settle: Duration,
+    /// A write is a restart call and no more. Only for targets that do nothing but watch.
+    pub restarts: bool,
+}
+
+/// What only hybrid servers need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HybridSettings {
+    /// How long the state from before a write may still be shown.
+    pub settle: Duration,
+    /// Name or id of the server, group or cluster, where the application's name is not enough.
+    pub server: Option<String>,
+    /// Nobody else has properties there, so they need not be shown to be kept.
+    pub owns_all_properties: bool,
+}
+
+/// A Mule application whose deployment holds the values as properties, or that reads them itself.
 #[derive(Clone, Debug)]
 pub struct ApplicationTarget {
     /// The connection.
     pub connection: ConnectionName,
     /// The platform.
     pub platform: Platform,
-    /// Name or id of the deployment.
+    /// Name or id of the deployment; on CloudHub 1.0 the domain, on hybrid servers the application's.
     pub deployment: String,
     /// Clear properties that the relay sets; others stay as they are.
     pub properties: BTreeMap<String, ValueSource>,
     /// All secure properties of the application: a stored one that is not listed here refuses the
     /// write, because its value would be lost.
     pub secure_properties: BTreeMap<String, ValueSource>,
+    /// Secrets that the application reads itself when it starts.
+    pub watch: BTreeSet<SecretRef>,
     /// Stored secure properties that may be lost.
     pub forget: BTreeSet<String>,
     /// The clear property that holds the receipt.
@@ -146,6 +199,20 @@ pub struct ApplicationTarget {
     /// Whether the other applications of the connection that use one of its secrets wait until it runs
     /// with a new value.
     pub canary: bool,
+}
+
+impl ApplicationTarget {
+    fn place(&self) -> String {
+        let name = &self.deployment;
+        match &self.platform {
+            Platform::CloudHub2 | Platform::Rtf => format!("deployment {name:?}"),
+            Platform::CloudHub(_) => format!("CloudHub application {name:?}"),
+            Platform::Hybrid(HybridSettings { server: Some(server), .. }) => {
+                format!("hybrid application {name:?} on {server:?}")
+            }
+            Platform::Hybrid(_) => format!("hybrid application {name:?}"),
+        }
+    }
 }
 
 /// A shared secret.

@@ -162,6 +162,7 @@ pub(crate) fn application() -> TargetKind {
         roll_limit: Duration::from_mins(15),
         supersede: false,
         canary: false,
+        watch: BTreeSet::new(),
     })
 }
 

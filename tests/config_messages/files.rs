@@ -6,7 +6,7 @@ use std::path::Path;
 use anypoint_relay::cli::check::check;
 use anypoint_relay::config::{load, parse};
 
-use crate::{APPLICATION, CONNECTION, application_and, assert_printed, shared_and, shared_with};
+use crate::{APPLICATION, CONNECTION, SINGLE_USER, application_and, assert_printed, shared_and, shared_with};
 
 /// The lines that `check` prints for a file of this content in a fresh directory, with the directory
 /// taken out, and its verdict.
@@ -63,7 +63,7 @@ fn check_counts_what_is_right_and_shows_what_deserves_a_look() {
     assert!(right, "{printed}");
     assert_eq!(
         printed.lines().next(),
-        Some("ok: 12 targets, 1 connection, ingress: sns, eventbridge, trigger")
+        Some("ok: 14 targets, 1 connection, ingress: sns, eventbridge, trigger")
     );
 }
 
@@ -94,7 +94,7 @@ fn check_says_as_json_what_it_says_as_text() {
             "targets": 1,
             "connections": 1,
             "ingress": [],
-            "warnings": [],
+            "warnings": [format!("relay.yaml:9:3: targets.orders: {SINGLE_USER}")],
             "problems": [],
         })
     );
@@ -114,6 +114,7 @@ fn what_deserves_a_look_is_a_warning_and_no_error() {
     .concat();
     let config = parse(&text, "relay.yaml", &|_| None).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(config.aws.endpoint.as_deref(), Some("http://127.0.0.1:4566"));
+    let single_user = format!("relay.yaml:15:3: targets.orders: {SINGLE_USER}");
     assert_eq!(
         config.warnings,
         [
@@ -122,6 +123,7 @@ fn what_deserves_a_look_is_a_warning_and_no_error() {
             "relay.yaml:2:18: aws.endpoint: AWS is asked at this endpoint instead of its own",
             "relay.yaml:6:5: ingress.sns.emulator: verification is relaxed for tests and emulators (connect \
              127.0.0.1:1); leave this out in production",
+            &single_user,
             "relay.yaml:22:13: targets.orders.secure_properties.mode: a secure property whose value is in this \
              file; take it from AWS if it is a secret",
             "relay.yaml:23:3: targets.value: no MuleSoft source describes this call; for an application use `kind: \

@@ -5,6 +5,7 @@
 mod credentials;
 mod document;
 mod files;
+mod platforms;
 mod settings;
 mod stores;
 mod targets;
@@ -40,6 +41,11 @@ const SHARED: &str = "targets:
     username: app
     password: { secret: prod/db, field: password }
 ";
+
+/// What `check` says of [`APPLICATION`], whose secret may have a single user.
+const SINGLE_USER: &str = "takes a password of \"prod/db\" and no user name; if its rotation keeps the user, what \
+     still runs with the old password loses access until the restart has ended; let the rotation alternate two \
+     users, and take the user name from the secret too";
 
 /// Asserts that `text` is refused with exactly these lines, and that none shows a credential.
 #[track_caller]

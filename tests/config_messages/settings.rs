@@ -15,7 +15,7 @@ fn an_unknown_key_names_the_nearest_and_all() {
     assert_printed(
         &application_with("deployment:", "deploymnt:"),
         r#"relay.yaml:9:3: targets.orders: `deployment` is missing: the name or id of the deployment
-relay.yaml:13:5: targets.orders.deploymnt: not a key of an application target; did you mean "deployment"? (its keys: kind, coalesce, connection, platform, deployment, properties, secure_properties, forget, receipt_property, roll_limit, supersede, canary)"#,
+relay.yaml:13:5: targets.orders.deploymnt: not a key of an application target; did you mean "deployment"? (its keys: kind, coalesce, connection, platform, deployment, properties, secure_properties, watch, forget, receipt_property, roll_limit, supersede, canary)"#,
     );
 }
 
@@ -32,10 +32,10 @@ fn an_unknown_kind_names_the_nearest_and_all() {
 }
 
 #[test]
-fn a_platform_of_a_later_version_is_not_there_yet() {
+fn an_unknown_platform_names_the_nearest_and_all() {
     assert_printed(
-        &application_with("cloudhub2", "rtf"),
-        r#"relay.yaml:12:15: targets.orders.platform: "rtf" is not a platform that this version serves (cloudhub2)"#,
+        &application_with("cloudhub2", "clodhub"),
+        r#"relay.yaml:12:15: targets.orders.platform: "clodhub" is not a platform; did you mean "cloudhub"? (cloudhub2, rtf, cloudhub, hybrid)"#,
     );
 }
 

@@ -64,7 +64,7 @@ relay.yaml:15:55: targets.orders.secure_properties.db.password.role: expected th
 fn an_application_takes_at_least_one_secret() {
     assert_source(
         "fixed",
-        "relay.yaml:9:3: targets.orders: takes no secret; give at least one value as { secret: name, field: name }, or delete the target",
+        "relay.yaml:9:3: targets.orders: takes no secret; give at least one value as { secret: name, field: name }, name those that the application reads itself under `watch`, or delete the target",
     );
 }
 

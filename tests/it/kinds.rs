@@ -1,11 +1,15 @@
 //! Every kind of target against the sandbox: each way to succeed and to fail.
 
 mod application;
+mod cloudhub;
 mod http;
+mod hybrid;
+mod platform_trouble;
 mod secret_value;
 mod shared_secret;
 mod stores;
 mod trouble;
+mod watch;
 mod writers;
 
 use anypoint_relay::clock::{Clock, SystemClock};

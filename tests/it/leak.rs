@@ -52,6 +52,7 @@ impl World {
             let anypoint = Anypoint::start().await;
             anypoint.set_client_secret(CLIENT_SECRET);
             anypoint.set_application_manager_limit(None);
+            anypoint.set_cloudhub_limit(None);
             anypoint.rules(|rules| {
                 rules.errors_echo_values = true;
                 rules.secret_value_endpoint = true;
@@ -141,6 +142,7 @@ fn connection((number, anypoint): (usize, &Rc<Anypoint>)) -> String {
     organization: {}
     environment: {}
     application_manager_rate: 15
+    max_rolling: 1000
     timeout: 2s
 ",
         anypoint.base_url(),
@@ -176,6 +178,8 @@ async fn no_channel_shows_a_value_when_everything_goes_well() {
     let relay = world.start().await;
     for (target, outcome) in [
         ("good-app", "in_sync"),
+        ("good-cloudhub", "accepted"),
+        ("good-hybrid", "accepted"),
         ("good-shared", "in_sync"),
         ("good-file", "in_sync"),
         ("good-pem", "in_sync"),

@@ -8,6 +8,8 @@
 mod accounts;
 mod applications;
 mod aws;
+mod cloudhub;
+mod hybrid;
 mod limits;
 mod secrets;
 mod stores;

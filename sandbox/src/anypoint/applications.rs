@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, Family, Problem, error, refuse};
 use super::application_view as view;
-use super::deployment::{Author, Deployment, DesiredState, UpdateStrategy};
+use super::deployment::{Author, Deployment, DesiredState, Home, UpdateStrategy};
 use super::history::Map;
 use super::lost::{self, Write};
 use super::rules::Rules;
@@ -16,8 +16,8 @@ use super::visit::{Id, Visit};
 use super::world::World;
 
 const FAMILY: Family = Family::Applications;
-const READ: &str = "read:applications";
-const WRITE: &str = "manage:application_settings";
+pub(crate) const READ: &str = "read:applications";
+pub(crate) const WRITE: &str = "manage:application_settings";
 
 /// Where properties live in `application.configuration`.
 pub(crate) const SERVICE: &str = "mule.agent.application.properties.service";
@@ -30,7 +30,8 @@ const LENGTH: usize = 1_024;
 
 pub(crate) async fn list(visit: Visit) -> Result<Answer, Answer> {
     let (world, _) = visit.enter(READ, FAMILY)?;
-    let present = world.deployments.iter().filter(|deployment| !deployment.removed);
+    let here = |deployment: &&Deployment| !deployment.removed && deployment.home == Home::ApplicationManager;
+    let present = world.deployments.iter().filter(here);
     let items: Vec<Value> = present.map(|deployment| view::item(deployment, &world.rules)).collect();
     Ok(Answer::json(StatusCode::OK, json!({ "total": items.len(), "items": items })))
 }

@@ -1,4 +1,4 @@
-//! One application of CloudHub 2.0 as a state machine: specification, replicas, roll.
+//! One application, of any platform, as a state machine: specification, replicas, roll.
 //!
 //! Time is an argument. [`Deployment::advance`] applies every step of a roll that fell due since it
 //! was last called, at the time it fell due, so the history is exact although nothing runs in the
@@ -6,6 +6,7 @@
 
 mod slot;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +78,20 @@ pub(crate) enum Phase {
     Failed,
 }
 
+/// The platform that it runs on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Home {
+    /// CloudHub 2.0 or Runtime Fabric.
+    ApplicationManager,
+    /// CloudHub 1.0.
+    CloudHub {
+        /// Names that its `mule-artifact.json` makes it hide; they stay hidden whoever writes them.
+        hidden: BTreeSet<String>,
+    },
+    /// A server or server group.
+    Hybrid { server: String, server_id: u64 },
+}
+
 /// Who writes.
 #[derive(Clone, Debug)]
 pub(crate) struct Author {
@@ -120,6 +135,7 @@ struct Roll {
 pub(crate) struct Deployment {
     pub(crate) id: String,
     pub(crate) name: String,
+    pub(crate) home: Home,
     pub(crate) created: Timestamp,
     pub(crate) modified: Timestamp,
     pub(crate) desired_state: DesiredState,
@@ -151,6 +167,7 @@ impl Deployment {
         Self {
             id: uuid::Uuid::new_v4().to_string(),
             name: name.to_owned(),
+            home: Home::ApplicationManager,
             created: now,
             modified: now,
             desired_state: DesiredState::Started,

@@ -27,6 +27,19 @@ pub(crate) async fn secrets(shared: State<Arc<Shared>>, request: Request, next: 
     pass(&shared, Family::Secrets, |world| &mut world.secrets_manager, request, next).await
 }
 
+/// The limit of CloudHub 1.0, which always answers 503.
+pub(crate) async fn cloudhub(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let fits = {
+        let mut world = shared.lock();
+        let now = world.now();
+        world.cloudhub.take(peer(&request), now)
+    };
+    if fits {
+        return next.run(request).await;
+    }
+    Answer::text(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable").into_response()
+}
+
 async fn pass(
     shared: &Shared,
     family: Family,
@@ -34,8 +47,7 @@ async fn pass(
     request: Request,
     next: Next,
 ) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(peer)| peer.ip());
+    let peer = peer(&request);
     let refusal = {
         let mut world = shared.lock();
         let now = world.now();
@@ -48,6 +60,11 @@ async fn pass(
         Some(refusal) => refusal.into_response(),
         None => next.run(request).await,
     }
+}
+
+fn peer(request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(peer)| peer.ip())
 }
 
 fn over_the_limit(world: &World, family: Family, per_second: u32) -> Answer {

@@ -10,9 +10,10 @@ use serde_json::Value;
 
 use super::answer::Answer;
 use super::deployment::Author;
+use super::hybrid::Change;
 use super::stores::Upload;
 use super::world::{Shared, World};
-use super::{applications, secret_value, shared_secrets, stores};
+use super::{applications, cloudhub, hybrid, secret_value, shared_secrets, stores};
 
 /// When the write takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,9 @@ pub(crate) enum Write {
     SharedSecret { group: String, id: String, body: Value, by: Author },
     SecretValue { id: String, body: Value, by: Author },
     Store { upload: Upload, by: Author },
+    CloudHub { domain: String, info: Value, by: Author },
+    CloudHubStatus { domain: String, status: String, by: Author },
+    Hybrid { id: String, change: Change, by: Author },
 }
 
 impl Write {
@@ -59,6 +63,9 @@ impl Write {
             Self::SharedSecret { group, id, body, by } => shared_secrets::put(world, group, id, body, by),
             Self::SecretValue { id, body, by } => secret_value::patch(world, id, body, by),
             Self::Store { upload, by } => stores::put(world, upload, by),
+            Self::CloudHub { domain, info, by } => cloudhub::put(world, domain, info, by),
+            Self::CloudHubStatus { domain, status, by } => cloudhub::status(world, domain, status, by),
+            Self::Hybrid { id, change, by } => hybrid::patch(world, id, change, by),
         }
     }
 }

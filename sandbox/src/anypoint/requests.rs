@@ -54,6 +54,18 @@ endpoints! {
     DeploymentGet = "deployments.get",
     /// "deployments.patch"
     DeploymentPatch = "deployments.patch",
+    /// "cloudhub.get"
+    CloudHubGet = "cloudhub.get",
+    /// "cloudhub.put"
+    CloudHubPut = "cloudhub.put",
+    /// "cloudhub.status": start, stop, restart
+    CloudHubStatus = "cloudhub.status",
+    /// "hybrid.list"
+    HybridList = "hybrid.list",
+    /// "hybrid.get"
+    HybridGet = "hybrid.get",
+    /// "hybrid.patch"
+    HybridPatch = "hybrid.patch",
     /// "value.patch": the seed document's call
     ValuePatch = "value.patch",
     /// "other": group changes, DELETEs, and what does not exist; a relay has no business there
@@ -78,6 +90,12 @@ impl Endpoint {
             ("GET", ["amc", .., "deployments"]) => Self::DeploymentList,
             ("GET", ["amc", .., "deployments", _]) => Self::DeploymentGet,
             ("PATCH", ["amc", .., "deployments", _]) => Self::DeploymentPatch,
+            ("GET", ["cloudhub", "api", "v2", "applications", _]) => Self::CloudHubGet,
+            ("PUT", ["cloudhub", "api", "v2", "applications", _]) => Self::CloudHubPut,
+            ("POST", ["cloudhub", "api", "applications", _, "status"]) => Self::CloudHubStatus,
+            ("GET", ["hybrid", "api", "v1", "applications"]) => Self::HybridList,
+            ("GET", ["hybrid", "api", "v1", "applications", _]) => Self::HybridGet,
+            ("PATCH", ["hybrid", "api", "v1", "applications", _]) => Self::HybridPatch,
             ("PATCH", ["secrets", .., "secrets", _]) => Self::ValuePatch,
             _ => Self::Other,
         }

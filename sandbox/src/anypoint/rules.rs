@@ -21,6 +21,18 @@ pub enum EmptySecure {
     Absent,
 }
 
+/// What a GET of CloudHub 1.0 shows in the place of a hidden value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HiddenView {
+    /// Six asterisks.
+    #[default]
+    Mask,
+    /// An empty text.
+    Empty,
+    /// Nothing; only `propertiesOptions` names it.
+    Absent,
+}
+
 /// The switches. See the module's notes for the sources.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each one is a question about the real service")]
@@ -104,6 +116,28 @@ pub struct Rules {
     /// A PATCH while a roll is under way is refused with 409; otherwise it supersedes the roll.
     pub patch_during_roll_conflicts: bool,
 
+    // --- CloudHub 1.0 and hybrid (3b, 3d) ---
+    /// 3b, 7: what a GET shows for hidden properties.
+    pub hidden_view: HiddenView,
+    /// 3b, 3d: properties that are sent are merged into the stored ones (that they replace them is inferred
+    /// for CloudHub, and nothing says it for hybrid).
+    pub sent_properties_merge: bool,
+    /// 3b, 3c: `deploymentUpdateStatus` is never shown (clients read it, no specification has it).
+    pub update_status_absent: bool,
+    /// 3b: `status: restart` is refused, as DX's list of words has it; CLI uses it.
+    pub restart_is_unknown: bool,
+    /// 3b: `status: restart` on a started application answers 304 and does nothing.
+    pub restart_answers_304: bool,
+    /// 3d: a GET does not show the configuration (no example in DX has it).
+    pub hybrid_properties_hidden: bool,
+    /// 3d: the application stands beside an empty `data` (DX's example) and not in it (MMP, CLI).
+    pub hybrid_answers_without_data: bool,
+    /// 3d: while it is deployed, `desiredStatus` is `UPDATED` and the last reported status still the one
+    /// before (MMP); otherwise the reported status says `STARTING` (DX).
+    pub hybrid_progress_is_desired: bool,
+    /// 3d: a PATCH answers 200 without a body where the usual is 202 with the application.
+    pub hybrid_patch_answers_200: bool,
+
     // --- limits (2.5, 3c) ---
     /// 2.5: over the limit of a second the answer is 503 and not 429.
     pub limit_answers_503: bool,
@@ -150,6 +184,15 @@ impl Default for Rules {
             failed_roll_reverts_spec: false,
             fallback_fails: false,
             patch_during_roll_conflicts: false,
+            hidden_view: HiddenView::Mask,
+            sent_properties_merge: false,
+            update_status_absent: false,
+            restart_is_unknown: false,
+            restart_answers_304: false,
+            hybrid_properties_hidden: false,
+            hybrid_answers_without_data: false,
+            hybrid_progress_is_desired: false,
+            hybrid_patch_answers_200: false,
             limit_answers_503: false,
             limit_headers: false,
             secret_value_endpoint: false,

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::deployment::Deployment;
+use super::deployment::{Deployment, Home};
 use super::groups::Group;
 use super::history::ValueWrite;
 use super::limits::{FixedMinute, SlidingSecond};
@@ -19,6 +19,8 @@ use crate::time;
 
 /// The Application Manager's documented limit (contract 3c: 15 requests/s per remote address).
 const APPLICATION_MANAGER_PER_SECOND: u32 = 15;
+/// CloudHub 1.0's (contract 3b): of the EU and Government; the US has 75.
+const CLOUDHUB_PER_SECOND: u32 = 25;
 
 #[derive(Debug)]
 pub(crate) struct World {
@@ -30,6 +32,7 @@ pub(crate) struct World {
     pub(crate) logins: FixedMinute,
     pub(crate) application_manager: SlidingSecond,
     pub(crate) secrets_manager: SlidingSecond,
+    pub(crate) cloudhub: SlidingSecond,
     pub(crate) groups: Vec<Group>,
     pub(crate) deployments: Vec<Deployment>,
     pub(crate) values: BTreeMap<String, Vec<ValueWrite>>,
@@ -57,6 +60,7 @@ impl World {
             logins: FixedMinute::default(),
             application_manager: SlidingSecond::new(Some(APPLICATION_MANAGER_PER_SECOND)),
             secrets_manager: SlidingSecond::new(None),
+            cloudhub: SlidingSecond::new(Some(CLOUDHUB_PER_SECOND)),
             groups: Vec::new(),
             deployments: Vec::new(),
             values: BTreeMap::new(),
@@ -80,7 +84,17 @@ impl World {
     }
 
     pub(crate) fn deployment(&mut self, id: &str) -> Option<&mut Deployment> {
-        self.deployments.iter_mut().find(|deployment| deployment.id == id && !deployment.removed)
+        self.deployment_at(id, |home| *home == Home::ApplicationManager)
+    }
+
+    /// The application with this id on the platform that `home` picks.
+    pub(crate) fn deployment_at(
+        &mut self,
+        id: &str,
+        home: impl Fn(&Home) -> bool,
+    ) -> Option<&mut Deployment> {
+        let mut all = self.deployments.iter_mut();
+        all.find(|deployment| deployment.id == id && !deployment.removed && home(&deployment.home))
     }
 
     fn advance(&mut self) {

@@ -1,36 +1,45 @@
-//! `application` on CloudHub 2.0: values as properties of a deployment, through the Application
-//! Manager.
+//! `application`: values as properties of a Mule application, on each platform that runs some.
 //!
-//! Look: the deployment's property names, version and state. Write: one PATCH with both maps whole,
-//! of which the receipt is one plain property; every write rolls the replicas. Proof: our receipt in
-//! the desired spec, and that spec in force (see `deployment`).
+//! Look: property names, version where there is one, state. Write: all properties at once, of which the
+//! receipt is one plain property; every write restarts the application, by a roll where there are
+//! replicas. Proof: our receipt among the properties, and those in force; on CloudHub 1.0 and hybrid
+//! servers, which show no version, as far as states tell (`accepted`).
+//!
+//! A target may only `watch` secrets: the application reads them itself when it starts. The receipt,
+//! which is new in each write, then is what makes it start; or a restart call of CloudHub 1.0.
 //!
 //! Does not guarantee: that a writer between our look and our write keeps what it added. Anypoint has
 //! no conditional write; the answer's names are compared and a difference is noted.
 
-mod deployment;
+mod cloudhub;
+mod cloudhub2;
+mod hybrid;
 mod ownership;
 #[cfg(test)]
 mod ownership_tests;
+mod platform;
+mod sent;
+mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::Serialize;
+use reqwest::StatusCode;
 
-use self::deployment::Deployment;
+use self::platform::{Api, Maps, Property};
+use self::sent::Sent;
+use self::stored::Stored;
 use super::{Base, Resolved, with_place};
-use crate::anypoint::body::{self, Exposed, Parsed};
-use crate::anypoint::call::{Call, Family, Path, Purpose, Verb};
+use crate::anypoint::body::{Body, Exposed};
+use crate::anypoint::call::{Call, Path, Purpose, Verb};
 use crate::anypoint::connection::Connection;
 use crate::anypoint::error::{CallError, bad_answer};
 use crate::anypoint::fingerprint::Fingerprint;
 use crate::anypoint::lookup::Named;
 use crate::config::{ApplicationTarget, Platform};
-use crate::model::{Failure, Receipt, SecretRef, ValueSource};
-use crate::secret::SecretValue;
+use crate::model::{Failure, FailureCode, Receipt, Retry, SecretRef, ValueSource};
 use crate::sync::ports::{Applied, ApplyError, Observation, Observed, Proof, Target, TargetSpec, Write};
 use crate::sync::values::Values;
 
@@ -44,8 +53,10 @@ struct Inner {
     base: Base,
     spec: TargetSpec,
     config: ApplicationTarget,
+    api: &'static dyn Api,
     connection: Arc<Connection>,
     deployment: Named,
+    sent: Sent,
 }
 
 impl Application {
@@ -59,14 +70,30 @@ impl Application {
             name: base.name.clone(),
             secrets,
             mapping: mapping(&config, &connection),
-            proof: Proof::Receipt,
+            proof: if keeps_receipt(&config.platform) { Proof::Receipt } else { Proof::None },
             rolls: true,
             supersede: config.supersede,
             confirm_limit: config.roll_limit,
         };
         let setting = format!("`deployment` of target {}", base.name);
-        let deployment = Named::new("deployment", &config.deployment, setting);
-        Self(Arc::new(Inner { base, spec, config, connection, deployment }))
+        let api = platform::api(&config.platform);
+        let deployment = match &config.platform {
+            Platform::CloudHub2 | Platform::Rtf => Named::new(api.noun(), &config.deployment, setting),
+            Platform::CloudHub(_) => Named::by_id(api.noun(), &config.deployment, setting),
+            Platform::Hybrid(hybrid) => {
+                Named::numbered(api.noun(), &config.deployment, hybrid.server.as_deref(), setting)
+            }
+        };
+        Self(Arc::new(Inner { base, spec, config, api, connection, deployment, sent: Sent::default() }))
+    }
+}
+
+/// Whether the application has room for a receipt that can be read back.
+fn keeps_receipt(platform: &Platform) -> bool {
+    match platform {
+        Platform::CloudHub2 | Platform::Rtf => true,
+        Platform::CloudHub(cloudhub) => !cloudhub.restarts,
+        Platform::Hybrid(hybrid) => !hybrid.owns_all_properties,
     }
 }
 
@@ -74,16 +101,20 @@ fn mapping(config: &ApplicationTarget, connection: &Connection) -> String {
     fn named(map: &BTreeMap<String, ValueSource>) -> impl Iterator<Item = (&str, &ValueSource)> {
         map.iter().map(|(name, source)| (name.as_str(), source))
     }
-    let platform = match config.platform {
-        Platform::CloudHub2 => "cloudhub2",
-    };
-    Fingerprint::new("application")
-        .text(platform)
+    let mapping = Fingerprint::new("application")
+        .text(config.platform.as_str())
         .connection(connection.config())
         .text(&config.deployment)
         .sources("properties", named(&config.properties))
-        .sources("secure_properties", named(&config.secure_properties))
-        .finish()
+        .sources("secure_properties", named(&config.secure_properties));
+    let mapping = match &config.platform {
+        Platform::Hybrid(hybrid) => mapping.text(hybrid.server.as_deref().unwrap_or_default()),
+        _ => mapping,
+    };
+    if config.watch.is_empty() {
+        return mapping.finish();
+    }
+    config.watch.iter().fold(mapping.text("watch"), Fingerprint::secret).finish()
 }
 
 #[async_trait]
@@ -92,42 +123,75 @@ impl Target for Application {
         &self.0.spec
     }
 
+    fn only_watches(&self, secret: &SecretRef) -> bool {
+        let config = &self.0.config;
+        let mut sources = config.properties.values().chain(config.secure_properties.values());
+        !sources.any(|source| source.secret() == Some(secret))
+    }
+
     fn ready(&self) -> Result<(), Failure> {
-        self.0.connection.check_ready(Family::ApplicationManager)
+        self.0.connection.check_ready(self.0.api.family())
     }
 
     async fn still_rolls(&self, tick: Duration) -> bool {
-        let Inner { base, connection, deployment, .. } = &*self.0;
+        let Inner { base, config, connection, deployment, sent, .. } = &*self.0;
+        if matches!(config.platform, Platform::CloudHub(_)) {
+            // Its list is as dear as a look at each.
+            return false;
+        }
         let rolls = deployment.rolls(connection, &*base.clock, || self.0.list(), tick).await;
         // A list that fails or is forbidden must not hide what a look shows; a host that is down fails
         // the look too, and that is told.
-        rolls.unwrap_or(false)
+        let rolls = rolls.unwrap_or(false);
+        if rolls {
+            sent.moves();
+        }
+        rolls
     }
 
     async fn observe(&self) -> Result<Box<dyn Observed>, Failure> {
         let inner = &self.0;
-        let (id, stored) = inner.read().await?;
+        let (id, mut stored) = inner.read().await?;
+        if let Some(settle) = inner.config.platform.settle() {
+            stored.stage = inner.sent.stage(stored.stage, inner.base.clock.now(), settle);
+        }
         let observation = Observation {
-            receipt: receipt(&inner.config, &stored),
+            receipt: inner.receipt(&stored),
             mark: stored.mark.clone(),
             stage: stored.stage.clone(),
-            refusal: ownership::refusal(&inner.config, &inner.base.name, &stored),
+            refusal: inner.refusal(&stored),
             provable: stored.provable,
         };
         Ok(Box::new(Seen { target: Arc::clone(inner), id, stored, observation }))
     }
 }
 
-/// The receipt that the deployment carries. A text that is none counts as no receipt.
-fn receipt(config: &ApplicationTarget, stored: &Deployment) -> Option<Receipt> {
-    let text = stored.clear.get(&config.receipt_property)?.value().as_str()?;
-    Receipt::parse(text).ok()
-}
-
 impl Inner {
-    /// The deployment with its id. An id that leads nowhere is looked up once more: an application
+    /// The receipt that the application carries, or, where it can carry none, that of our last write. A
+    /// text that is none counts as no receipt.
+    fn receipt(&self, stored: &Stored) -> Option<Receipt> {
+        if !keeps_receipt(&self.config.platform) {
+            return self.sent.receipt();
+        }
+        let text = stored.clear.get(&self.config.receipt_property)?.value().as_str()?;
+        Receipt::parse(text).ok()
+    }
+
+    fn refusal(&self, stored: &Stored) -> Option<Failure> {
+        if self.restarts() {
+            return None;
+        }
+        ownership::refusal(&self.config, &self.base.name, self.api.hiding(), stored)
+    }
+
+    /// Whether a write is a restart and no more.
+    fn restarts(&self) -> bool {
+        matches!(&self.config.platform, Platform::CloudHub(cloudhub) if cloudhub.restarts)
+    }
+
+    /// The application with its id. An id that leads nowhere is looked up once more: an application
     /// that was deployed anew has another one.
-    async fn read(&self) -> Result<(String, Deployment), Failure> {
+    async fn read(&self) -> Result<(String, Stored), Failure> {
         let id = self.id().await?;
         match self.get(&id).await {
             Err(error) if error.is_not_found() && self.deployment.forget(&id) => {
@@ -146,51 +210,35 @@ impl Inner {
     }
 
     fn list(&self) -> Call {
-        Call {
-            verb: Verb::Get,
-            path: self.path(None),
-            family: Family::ApplicationManager,
-            body: None,
-            purpose: self.purpose("looking for", READ_SCOPE),
-        }
+        self.call(Verb::Get, None, None, self.purpose("looking for", READ_SCOPE))
     }
 
-    async fn get(&self, id: &str) -> Result<Deployment, CallError> {
+    async fn get(&self, id: &str) -> Result<Stored, CallError> {
         let purpose = self.purpose("reading", READ_SCOPE);
         let doing = purpose.doing.clone();
-        let call = Call {
-            verb: Verb::Get,
-            path: self.path(Some(id)),
-            family: Family::ApplicationManager,
-            body: None,
-            purpose,
-        };
-        let reply = self.connection.send(call).await?;
-        Deployment::parse(reply.body.expose_bytes())
-            .map_err(|what| CallError::before(bad_answer(&doing, what)))
+        let reply = self.connection.send(self.call(Verb::Get, Some(id), None, purpose)).await?;
+        self.api.parse(reply.body.expose_bytes()).map_err(|what| CallError::before(bad_answer(&doing, what)))
     }
 
-    fn path(&self, id: Option<&str>) -> Path {
-        let config = self.connection.config();
-        let all = ["amc", "application-manager", "api", "v2", "organizations", &config.organization];
-        let rest = ["environments", &config.environment, "deployments"];
-        Path::new(all.into_iter().chain(rest).chain(id))
+    fn call(&self, verb: Verb, id: Option<&str>, body: Option<Body>, purpose: Purpose) -> Call {
+        let path = self.api.path(self.connection.config(), id);
+        Call { verb, path, family: self.api.family(), body, purpose }
     }
 
     fn purpose(&self, doing: &str, scope: &'static str) -> Purpose {
         Purpose {
-            doing: format!("{doing} deployment {:?}", self.deployment.wanted()),
+            doing: format!("{doing} {} {:?}", self.deployment.what(), self.deployment.wanted()),
             scope,
             settings: with_place(self.deployment.setting(), &self.connection),
         }
     }
 }
 
-/// A deployment that was just looked at.
+/// An application that was just looked at.
 struct Seen {
     target: Arc<Inner>,
     id: String,
-    stored: Deployment,
+    stored: Stored,
     observation: Observation,
 }
 
@@ -204,38 +252,44 @@ impl Observed for Seen {
         if let Some(refusal) = observation.refusal {
             return Err(refusal);
         }
-        let Patch { body, names } = patch(&target.config, &stored, values, receipt)?;
-        Ok(Box::new(Prepared { target, id, stored, body, names }))
+        if target.restarts() {
+            let (path, body) = cloudhub::restart(&id)?;
+            return Ok(Box::new(Restart { target, path, body, receipt: receipt.clone() }));
+        }
+        let Whole { body, names } = whole(&target.config, target.api, &stored, values, receipt)?;
+        Ok(Box::new(Prepared { target, id, stored, body, names, receipt: receipt.clone() }))
     }
 }
 
 struct Prepared {
     target: Arc<Inner>,
     id: String,
-    stored: Deployment,
-    body: SecretValue,
+    stored: Stored,
+    body: Body,
     /// Every name in it, and whether it is secure.
     names: BTreeMap<String, bool>,
+    receipt: Receipt,
 }
 
 #[async_trait]
 impl Write for Prepared {
     async fn send(self: Box<Self>) -> Result<Applied, ApplyError> {
-        let Self { target, id, stored, body, names } = *self;
-        let call = Call {
-            verb: Verb::Patch,
-            path: target.path(Some(&id)),
-            family: Family::ApplicationManager,
-            body: Some(body.into()),
-            purpose: target.purpose("writing", WRITE_SCOPE),
+        let Self { target, id, stored, body, names, receipt } = *self;
+        let purpose = target.purpose("writing", WRITE_SCOPE);
+        let at = target.base.clock.now();
+        let call = target.call(target.api.verb(), Some(&id), Some(body), purpose);
+        let reply = match target.connection.send(call).await {
+            Ok(reply) => reply,
+            Err(error) => {
+                if error.ambiguous {
+                    target.sent.note(receipt, at, None);
+                }
+                return Err(error.into());
+            }
         };
-        let reply = target.connection.send(call).await?;
-        let mut notes = Vec::new();
-        if stored.recreates {
-            notes
-                .push("the update strategy is `recreate`: the application is down while it rolls".to_owned());
-        }
-        let answer = Deployment::parse(reply.body.expose_bytes()).ok();
+        let answer = target.api.parse(reply.body.expose_bytes()).ok();
+        target.sent.note(receipt, at, answer.as_ref().map(|answer| &answer.stage));
+        let mut notes: Vec<String> = stored.price.iter().map(|price| (*price).to_owned()).collect();
         if let Some(answer) = &answer {
             notes.extend(ownership::differences(&names, answer));
         }
@@ -245,43 +299,82 @@ impl Write for Prepared {
     }
 }
 
-/// The body of a write.
-struct Patch {
-    body: SecretValue,
+/// A restart without a write. MuleSoft's command line makes it, its specification does not have it.
+struct Restart {
+    target: Arc<Inner>,
+    path: Path,
+    body: Body,
+    receipt: Receipt,
+}
+
+#[async_trait]
+impl Write for Restart {
+    async fn send(self: Box<Self>) -> Result<Applied, ApplyError> {
+        let Self { target, path, body, receipt } = *self;
+        let purpose = target.purpose("restarting", WRITE_SCOPE);
+        let at = target.base.clock.now();
+        let call = Call { verb: Verb::Post, path, family: target.api.family(), body: Some(body), purpose };
+        match target.connection.send(call).await {
+            Ok(_) => {
+                target.sent.note(receipt, at, None);
+                Ok(Applied { mark: None, notes: Vec::new() })
+            }
+            Err(error) => Err(not_restarted(error)),
+        }
+    }
+}
+
+/// A refusal of the call itself, or "nothing to change", will not pass by itself.
+fn not_restarted(error: CallError) -> ApplyError {
+    let CallError { mut failure, ambiguous, status } = error;
+    let unknown = failure.code == FailureCode::Rejected || status == Some(StatusCode::NOT_MODIFIED);
+    if unknown {
+        failure.code = FailureCode::Rejected;
+        failure.retry = Retry::Never;
+        "CloudHub does not restart it by this call: set `restart_by: property`, which redeploys it by a \
+         property of the relay's own"
+            .clone_into(&mut failure.next_step);
+    }
+    ApplyError { failure, ambiguous: ambiguous && !unknown }
+}
+
+/// A write of all properties.
+struct Whole {
+    body: Body,
     names: BTreeMap<String, bool>,
 }
 
-fn patch(
+fn whole(
     config: &ApplicationTarget,
-    stored: &Deployment,
+    api: &dyn Api,
+    stored: &Stored,
     values: &Values,
     receipt: &Receipt,
-) -> Result<Patch, Failure> {
+) -> Result<Whole, Failure> {
     let clear = resolved(&config.properties, values)?;
     let secure = resolved(&config.secure_properties, values)?;
     let all: Vec<&Resolved<'_>> = clear.iter().chain(&secure).collect();
-    ownership::check_limits(config, stored, &all)?;
+    ownership::check_values(&all)?;
+    if api.limits() {
+        ownership::check_limits(config, stored, &all)?;
+    }
 
     let receipt = receipt.to_text(ownership::CHARACTERS);
     let mut properties: BTreeMap<&str, Property<'_>> =
         ownership::kept(config, stored).map(|(name, value)| (name, Property::Kept(value))).collect();
     properties.extend(clear.iter().map(|property| (property.name, Property::Ours(Exposed(property.text())))));
     properties.insert(&config.receipt_property, Property::Ours(Exposed(&receipt)));
-    let secure_properties: BTreeMap<&str, Exposed<'_>> =
+    let secure: BTreeMap<&str, Exposed<'_>> =
         secure.iter().map(|property| (property.name, Exposed(property.text()))).collect();
 
     let names = properties
         .keys()
         .map(|name| ((*name).to_owned(), false))
-        .chain(secure_properties.keys().map(|name| ((*name).to_owned(), true)))
+        .chain(secure.keys().map(|name| ((*name).to_owned(), true)))
         .collect();
-    let service = Service {
-        application_name: stored.application_name.as_deref().unwrap_or(&config.deployment),
-        properties,
-        secure_properties,
-    };
-    let whole = Body { application: BodyApplication { configuration: Configuration { service } } };
-    Ok(Patch { body: body::json(&whole)?, names })
+    let application_name = stored.application_name.as_deref().unwrap_or(&config.deployment);
+    let body = api.body(&Maps { application_name, properties, secure })?;
+    Ok(Whole { body, names })
 }
 
 fn resolved<'a>(
@@ -289,36 +382,4 @@ fn resolved<'a>(
     values: &Values,
 ) -> Result<Vec<Resolved<'a>>, Failure> {
     sources.iter().map(|(name, source)| Resolved::of(name, source, values)).collect()
-}
-
-/// The smallest body that changes properties.
-#[derive(Serialize)]
-struct Body<'a> {
-    application: BodyApplication<'a>,
-}
-
-#[derive(Serialize)]
-struct BodyApplication<'a> {
-    configuration: Configuration<'a>,
-}
-
-#[derive(Serialize)]
-struct Configuration<'a> {
-    #[serde(rename = "mule.agent.application.properties.service")]
-    service: Service<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Service<'a> {
-    application_name: &'a str,
-    properties: BTreeMap<&'a str, Property<'a>>,
-    secure_properties: BTreeMap<&'a str, Exposed<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Property<'a> {
-    Kept(&'a Parsed),
-    Ours(Exposed<'a>),
 }

@@ -145,7 +145,9 @@ async fn an_application_that_goes_down_while_it_rolls_is_told_of() {
     bench.in_sync(TARGET).await;
     assert_eq!(
         bench.status().notes,
-        ["the update strategy is `recreate`: the application is down while it rolls"]
+        ["the update strategy is `recreate`: the application is down while it rolls, because all old \
+          replicas end before new ones start; with `rolling` and a secret that alternates two users it goes \
+          on"]
     );
 }
 

@@ -92,6 +92,29 @@ pub(super) fn anypoint(world: &mut World) -> Vec<Fault> {
     let breaks =
         || breaks(CANARY).into_iter().map(|(name, rule)| (name.to_owned(), rule)).collect::<Vec<_>>();
 
+    // The other platforms are spread over the same ones, each with a rate of its own.
+    for (platform, method) in [
+        ("cloudhub", Method::PUT),
+        ("cloudhub", Method::GET),
+        ("hybrid", Method::PATCH),
+        ("hybrid", Method::GET),
+    ] {
+        for (name, rule) in statuses(&FEW).into_iter().chain(breaks()) {
+            let place = number % APPLICATIONS;
+            number += 1;
+            let target = format!("{platform}-{}-{name}", method.as_str().to_lowercase());
+            let anypoint = Rc::clone(&world.anypoints[place]);
+            let app = match platform {
+                "cloudhub" => anypoint.deploy_cloudhub(&target, NONE, [("db.password", "before")]),
+                _ => anypoint.deploy_hybrid(&target, "server", [("db.password", "before")]),
+            };
+            let set = anypoint.faults().clone();
+            let rule = set.add(rule.method(method.clone()).path(format!("/applications/{}", app.id())));
+            world.add(&elsewhere(&target, platform, place, app.id()));
+            let fails = method == Method::GET || !unread(&name);
+            faults.push(Fault { name: target.clone(), target, fails, faults: set, rule });
+        }
+    }
     for (method, list) in
         [(Method::PATCH, statuses(&FEW)), (Method::PATCH, breaks()), (Method::GET, breaks())]
     {
@@ -159,6 +182,22 @@ fn application(name: &str, connection: usize, id: &str) -> String {
     deployment: {id}
     coalesce: 10ms
     secure_properties:
+      db.password: {{ secret: canary/db, field: password }}
+"
+    )
+}
+
+fn elsewhere(name: &str, platform: &str, connection: usize, id: &str) -> String {
+    let map = if platform == "cloudhub" { "secure_properties" } else { "properties" };
+    format!(
+        "  {name}:
+    kind: application
+    platform: {platform}
+    connection: c{connection}
+    deployment: \"{id}\"
+    coalesce: 10ms
+    settle: 100ms
+    {map}:
       db.password: {{ secret: canary/db, field: password }}
 "
     )

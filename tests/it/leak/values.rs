@@ -54,6 +54,8 @@ impl Proof {
     pub(super) fn assert_delivered(&self, world: &World) {
         let anypoint = Rc::clone(&world.anypoints[0]);
         assert_eq!(anypoint.running("good-app")[0].secure["db.password"], CANARY);
+        assert_eq!(anypoint.running("good-cloudhub")[0].secure["db.password"], CANARY);
+        assert_eq!(anypoint.running("good-hybrid")[0].properties["db.password"], CANARY);
         assert_eq!(self.shared.current().unwrap()["password"], CANARY);
         self.stores.assert_delivered();
         assert_eq!(anypoint.secret_values("good-value").last().unwrap().value, CANARY);
@@ -66,6 +68,8 @@ impl Proof {
 pub(super) async fn good_targets(world: &mut World) -> Proof {
     let anypoint = Rc::clone(&world.anypoints[0]);
     anypoint.deploy("good-app", NONE, [("db.password", "before"), ("db.url", "before")]);
+    anypoint.deploy_cloudhub("good-cloudhub", [("theirs", CANARY)], [("db.password", "before")]);
+    anypoint.deploy_hybrid("good-hybrid", "server", [("theirs", CANARY)]);
     let group = anypoint.add_group("canaries");
     let body = json!({"name": "good-shared", "type": "UsernamePassword", "username": "a", "password": "b"});
     let shared = group.add_shared_secret(&body);
@@ -83,6 +87,24 @@ pub(super) async fn good_targets(world: &mut World) -> Proof {
     secure_properties:
       db.password: {{ secret: canary/db, field: password }}
       db.url: {{ secret: canary/db, template: \"jdbc:{{username}}:{{password}}\" }}
+  good-cloudhub:
+    kind: application
+    platform: cloudhub
+    connection: c0
+    deployment: good-cloudhub
+    coalesce: 10ms
+    settle: 100ms
+    secure_properties:
+      db.password: {{ secret: canary/db, field: password }}
+  good-hybrid:
+    kind: application
+    platform: hybrid
+    connection: c0
+    deployment: good-hybrid
+    coalesce: 10ms
+    settle: 100ms
+    properties:
+      db.password: {{ secret: canary/db, field: password }}
   good-shared:
     kind: shared_secret
     connection: c0

@@ -1,9 +1,9 @@
 //! The switches, each with the story that it could change.
 
-use anypoint_sandbox::anypoint::{EmptySecure, Rules};
+use anypoint_sandbox::anypoint::{EmptySecure, HiddenView, Rules};
 
 use super::applications;
-use super::{secrets, stores};
+use super::{cloudhub, hybrid, secrets, stores};
 
 /// How far an application can be proved to run with what was written.
 #[derive(Clone, Copy, PartialEq)]
@@ -50,7 +50,7 @@ switches! {
     old_error_bodies: Proved | applications | secrets | stores = true;
     errors_echo_values: Proved | applications | secrets | stores = true;
 
-    mask_is_kept: Proved | applications = true;
+    mask_is_kept: Proved | applications | cloudhub = true;
     maps_replaced_together: Proved | applications = false;
     same_maps_start_a_roll: Proved | applications = false;
     patch_answers_202: Proved | applications = true;
@@ -63,10 +63,20 @@ switches! {
     settled_is_called_started: NotShown | applications = true;
     failure_is_called_deployment_failed: Proved | applications = true;
     stopped_is_shown_at_top: Proved | applications = true;
-    status_lags: Proved | applications = 2;
+    status_lags: Proved | applications | cloudhub | hybrid = 2;
     failed_roll_reverts_spec: Proved | applications = true;
-    fallback_fails: Proved | applications = true;
+    fallback_fails: Proved | applications | cloudhub | hybrid = true;
     patch_during_roll_conflicts: Proved | applications = true;
+
+    hidden_view: Proved | cloudhub = HiddenView::Empty;
+    sent_properties_merge: Proved | cloudhub | hybrid = true;
+    update_status_absent: NotShown | cloudhub = true;
+    restart_is_unknown: Proved | cloudhub = true;
+    restart_answers_304: Proved | cloudhub = true;
+    hybrid_properties_hidden: NotShown | hybrid = true;
+    hybrid_answers_without_data: Proved | hybrid = true;
+    hybrid_progress_is_desired: Proved | hybrid = true;
+    hybrid_patch_answers_200: Proved | hybrid = true;
 
     limit_answers_503: Proved | applications = true;
     limit_headers: Proved | applications = true;
@@ -86,6 +96,21 @@ const INERT: [(&str, &str); 2] = [
 #[tokio::test]
 async fn no_switch_is_turned_for_applications() {
     applications::story(|_| {}, Proof::Proved).await;
+}
+
+#[tokio::test]
+async fn no_switch_is_turned_for_cloudhub() {
+    cloudhub::story(|_| {}, Proof::Proved).await;
+}
+
+#[tokio::test]
+async fn no_switch_is_turned_for_hybrid() {
+    hybrid::story(|_| {}, Proof::Proved).await;
+}
+
+#[tokio::test]
+async fn hidden_values_of_which_nothing_is_shown() {
+    cloudhub::story(|rules| rules.hidden_view = HiddenView::Absent, Proof::Proved).await;
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! Which properties a write keeps, which it sets, and when it must not be made.
 //!
-//! A PATCH that holds `properties` or `secureProperties` replaces both maps whole, and secure values
-//! read back masked. So a write sends every clear property back, sets ours, and is refused where it
-//! would lose a secure value that the configuration does not own.
+//! On every platform a write replaces all properties, and hidden values can't be read back. So a write
+//! sends every clear property back, sets ours, and is refused where it would lose a hidden value that
+//! the configuration does not own.
 //!
 //! Guarantees of what [`kept`] and a [`refusal`] of none leave to a write: clear properties of others
 //! stay as they are, no secure property of others is lost unless `forget` names it, no masked text
@@ -12,10 +12,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::deployment::Deployment;
+use super::platform::Hiding;
+use super::stored::Stored;
 use crate::anypoint::body::Parsed;
 use crate::anypoint::kinds::{Resolved, is_masked, some_names};
-use crate::config::ApplicationTarget;
+use crate::config::{ApplicationTarget, Platform};
 use crate::model::{Failure, FailureCode, Retry, TargetName};
 
 /// Properties of one application (CloudHub 2.0 limits page).
@@ -27,11 +28,29 @@ pub(super) const CHARACTERS: usize = 1024;
 pub(super) fn refusal(
     config: &ApplicationTarget,
     target: &TargetName,
-    stored: &Deployment,
+    hiding: Hiding,
+    stored: &Stored,
 ) -> Option<Failure> {
     let ApplicationTarget { properties, secure_properties, forget, receipt_property, .. } = config;
     let refuse =
         |code, message: String, next_step: String| Some(Failure::new(code, Retry::Never, message, next_step));
+
+    if !stored.shows_properties && !owns_all(config) {
+        return refuse(
+            FailureCode::WouldLose,
+            format!(
+                "Anypoint does not show the properties of the application, so a write of target {target} \
+                 would lose those of others"
+            ),
+            match config.platform {
+                Platform::Hybrid(_) => {
+                    "list all of its properties under `properties` and set `owns_all_properties: true`"
+                }
+                _ => "report this: the answer of Anypoint has changed its form",
+            }
+            .to_owned(),
+        );
+    }
 
     let twice: Vec<&str> = properties
         .keys()
@@ -47,17 +66,43 @@ pub(super) fn refusal(
         );
     }
 
-    let opened: Vec<&str> = properties
-        .keys()
-        .chain([receipt_property])
-        .filter(|name| stored.secure.contains(*name) && !forget.contains(*name))
-        .map(String::as_str)
-        .collect();
+    let would_open = |name: &&String| match hiding {
+        Hiding::OwnMap => stored.secure.contains(*name) && !forget.contains(*name),
+        // A hidden property stays hidden whoever writes it, and a receipt has to be read.
+        Hiding::Marked => stored.secure.contains(*name) && *name == receipt_property,
+        Hiding::Never => false,
+    };
+    let opened: Vec<&str> =
+        properties.keys().chain([receipt_property]).filter(would_open).map(String::as_str).collect();
     if !opened.is_empty() {
         return refuse(
             FailureCode::Rejected,
             format!("stored as secure, and target {target} would set it in clear: {}", some_names(opened)),
-            "move it to `secure_properties`; or, if it may be readable from now on, list it under `forget` too"
+            match hiding {
+                Hiding::OwnMap => {
+                    "move it to `secure_properties`; or, if it may be readable from now on, list it under \
+                     `forget` too"
+                }
+                _ => "set `receipt_property` to a name that the application does not hide",
+            }
+            .to_owned(),
+        );
+    }
+
+    let readable: Vec<&str> = secure_properties
+        .keys()
+        .filter(|name| hiding == Hiding::Marked && !stored.secure.contains(*name))
+        .map(String::as_str)
+        .collect();
+    if !readable.is_empty() {
+        return refuse(
+            FailureCode::Rejected,
+            format!(
+                "CloudHub does not hide what target {target} would set as secure: {}",
+                some_names(readable)
+            ),
+            "list it under `secureProperties` of the application's mule-artifact.json and set it once in \
+             Runtime Manager; or, if it may be readable there, move it to `properties`"
                 .to_owned(),
         );
     }
@@ -66,6 +111,7 @@ pub(super) fn refusal(
         .secure
         .iter()
         .filter(|name| !secure_properties.contains_key(*name) && !forget.contains(*name))
+        .filter(|name| hiding == Hiding::OwnMap || !properties.contains_key(*name))
         .map(String::as_str)
         .collect();
     if !lost.is_empty() {
@@ -105,7 +151,7 @@ pub(super) fn refusal(
 /// The stored clear properties that go back as they are. A masked one that `forget` names does not.
 pub(super) fn kept<'a>(
     config: &'a ApplicationTarget,
-    stored: &'a Deployment,
+    stored: &'a Stored,
 ) -> impl Iterator<Item = (&'a str, &'a Parsed)> {
     let ours = |name: &String| {
         config.properties.contains_key(name)
@@ -122,10 +168,29 @@ pub(super) fn kept<'a>(
         .map(|(name, value)| (name.as_str(), value))
 }
 
+/// Whether the configuration says that nobody else has properties there.
+fn owns_all(config: &ApplicationTarget) -> bool {
+    matches!(&config.platform, Platform::Hybrid(hybrid) if hybrid.owns_all_properties)
+}
+
+/// Refuses what only a mistake can have put into AWS.
+pub(super) fn check_values(resolved: &[&Resolved<'_>]) -> Result<(), Failure> {
+    let Some(property) = resolved.iter().find(|property| is_masked(property.text())) else { return Ok(()) };
+    Err(Failure::new(
+        FailureCode::BadValue,
+        Retry::Never,
+        format!(
+            "the value for property {:?} consists of asterisks: a masked value was stored in AWS",
+            property.name
+        ),
+        "store the real value in AWS Secrets Manager",
+    ))
+}
+
 /// Checks the limits of what is to be sent; a value that Anypoint would refuse is not sent.
 pub(super) fn check_limits(
     config: &ApplicationTarget,
-    stored: &Deployment,
+    stored: &Stored,
     resolved: &[&Resolved<'_>],
 ) -> Result<(), Failure> {
     for property in resolved {
@@ -137,16 +202,6 @@ pub(super) fn check_limits(
             return Err(too_long(format!(
                 "the value of property {name:?} is longer than {CHARACTERS} characters"
             )));
-        }
-        if is_masked(property.text()) {
-            return Err(Failure::new(
-                FailureCode::BadValue,
-                Retry::Never,
-                format!(
-                    "the value for property {name:?} consists of asterisks: a masked value was stored in AWS"
-                ),
-                "store the real value in AWS Secrets Manager",
-            ));
         }
     }
     // The receipt is one more.
@@ -170,7 +225,7 @@ fn too_long(message: String) -> Failure {
 }
 
 /// The notes of a write: names in the answer that were not sent, and the other way round.
-pub(super) fn differences(sent: &BTreeMap<String, bool>, answer: &Deployment) -> Vec<String> {
+pub(super) fn differences(sent: &BTreeMap<String, bool>, answer: &Stored) -> Vec<String> {
     let shown = |name: &str| answer.clear.contains_key(name) || answer.secure.contains(name);
     // An answer without any property is taken for one that does not show them.
     if answer.clear.is_empty() && answer.secure.is_empty() {

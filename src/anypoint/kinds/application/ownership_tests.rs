@@ -4,13 +4,17 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::deployment::Deployment;
-use super::{Patch, ownership, patch};
-use crate::config::{ApplicationTarget, Platform};
+use super::cloudhub::CloudHub;
+use super::platform::{Api, Hiding};
+use super::stored::Stored;
+use super::{Whole, cloudhub2, ownership, whole};
+use crate::config::{ApplicationTarget, CloudHubSettings, Platform};
 use crate::model::{
     ConnectionName, Failure, FailureCode, Mark, Receipt, Stamp, TargetName, ValueSource, Wanted,
 };
 use crate::sync::values::Values;
+
+const API: cloudhub2::ApplicationManager = cloudhub2::ApplicationManager;
 
 type Texts = BTreeMap<String, String>;
 
@@ -24,6 +28,7 @@ fn config(properties: &Texts, secure: &Texts, forget: &BTreeSet<String>) -> Appl
         deployment: "orders".to_owned(),
         properties: literals(properties),
         secure_properties: literals(secure),
+        watch: BTreeSet::new(),
         forget: forget.clone(),
         receipt_property: "relay.receipt".to_owned(),
         roll_limit: Duration::from_mins(15),
@@ -32,12 +37,12 @@ fn config(properties: &Texts, secure: &Texts, forget: &BTreeSet<String>) -> Appl
     }
 }
 
-fn stored(clear: &Texts, secure: &BTreeSet<String>) -> Deployment {
+fn stored(clear: &Texts, secure: &BTreeSet<String>) -> Stored {
     let masked: Texts = secure.iter().map(|name| (name.clone(), "******".to_owned())).collect();
     let body = json!({"name": "orders", "desiredVersion": "v1", "application": {"configuration": {
         "mule.agent.application.properties.service": {
             "applicationName": "orders", "properties": clear, "secureProperties": masked}}}});
-    Deployment::parse(body.to_string().as_bytes()).ok().unwrap()
+    API.parse(body.to_string().as_bytes()).ok().unwrap()
 }
 
 fn receipt() -> Receipt {
@@ -45,17 +50,17 @@ fn receipt() -> Receipt {
     Receipt::of(&wanted, Stamp::fresh(), Some(Mark("v1".to_owned())))
 }
 
-fn refusal(config: &ApplicationTarget, stored: &Deployment) -> Option<Failure> {
-    ownership::refusal(config, &TargetName::parse("orders").unwrap(), stored)
+fn refusal(config: &ApplicationTarget, stored: &Stored) -> Option<Failure> {
+    ownership::refusal(config, &TargetName::parse("orders").unwrap(), Hiding::OwnMap, stored)
 }
 
-fn attempt(config: &ApplicationTarget, stored: &Deployment) -> Result<Patch, Failure> {
-    patch(config, stored, &Values::default(), &receipt())
+fn attempt(config: &ApplicationTarget, stored: &Stored) -> Result<Whole, Failure> {
+    whole(config, &API, stored, &Values::default(), &receipt())
 }
 
 /// The two maps of a write's body.
-fn maps(write: &Patch) -> (Texts, Texts) {
-    let body: Value = serde_json::from_slice(write.body.expose_bytes()).unwrap();
+fn maps(write: &Whole) -> (Texts, Texts) {
+    let body: Value = serde_json::from_slice(write.body.content().expose_bytes()).unwrap();
     let service = &body["application"]["configuration"]["mule.agent.application.properties.service"];
     assert_eq!(service["applicationName"], "orders");
     let map = |name: &str| serde_json::from_value(service[name].clone()).unwrap();
@@ -108,9 +113,9 @@ fn a_name_that_is_configured_twice_refuses_the_write() {
 fn properties_of_other_types_go_back_as_they_are() {
     let body = json!({"application": {"configuration": {"mule.agent.application.properties.service": {
         "applicationName": "orders", "properties": {"port": 8081, "on": true, "none": null}}}}});
-    let stored = Deployment::parse(body.to_string().as_bytes()).ok().unwrap();
+    let stored = API.parse(body.to_string().as_bytes()).ok().unwrap();
     let sent = attempt(&config(&texts(&[]), &texts(&[]), &names(&[])), &stored).ok().unwrap();
-    let sent: Value = serde_json::from_slice(sent.body.expose_bytes()).unwrap();
+    let sent: Value = serde_json::from_slice(sent.body.content().expose_bytes()).unwrap();
     let service = &sent["application"]["configuration"]["mule.agent.application.properties.service"];
     assert_eq!(service["properties"]["port"], 8081);
     assert_eq!(service["properties"]["on"], true);
@@ -208,6 +213,54 @@ proptest! {
             prop_assert!(ours(name) || clear.contains_key(name), "{name} came from nowhere");
             prop_assert!(!sent_secure.contains_key(name), "{name} is in both maps");
         }
+    }
+
+    #[test]
+    fn a_write_to_cloudhub_1_loses_nothing_of_others_and_opens_nothing(
+        clear in map(),
+        hidden in proptest::collection::btree_set(name(), 0..5),
+        shown in prop_oneof!["", "\\*{6}", "[a-z]{3}"],
+        properties in map(),
+        secure in map(),
+        forget in proptest::collection::btree_set(name(), 0..3),
+    ) {
+        let mut config = config(&properties, &secure, &forget);
+        let settings = CloudHubSettings { settle: Duration::from_secs(30), restarts: false };
+        config.platform = Platform::CloudHub(settings);
+        let options: BTreeMap<&String, Value> =
+            hidden.iter().map(|name| (name, json!({"secure": true}))).collect();
+        let mut all = clear.clone();
+        all.extend(hidden.iter().map(|name| (name.clone(), shown.clone())));
+        let body = json!({"domain": "orders", "properties": all, "propertiesOptions": options});
+        let stored = CloudHub.parse(body.to_string().as_bytes()).ok().unwrap();
+        let target = TargetName::parse("orders").unwrap();
+        if ownership::refusal(&config, &target, Hiding::Marked, &stored).is_some() {
+            return Ok(());
+        }
+        let Ok(sent) = whole(&config, &CloudHub, &stored, &Values::default(), &receipt()) else {
+            return Ok(());
+        };
+        let text = sent.body.content().expose_str().unwrap();
+        let json = text.split("\r\n\r\n").nth(2).and_then(|part| part.split("\r\n").next()).unwrap();
+        let info: Value = serde_json::from_str(json).unwrap();
+        let sent: Texts = serde_json::from_value(info["properties"].clone()).unwrap();
+        let ours = |name: &String| {
+            properties.contains_key(name) || secure.contains_key(name) || name == "relay.receipt"
+        };
+        for (name, text) in properties.iter().chain(&secure) {
+            prop_assert_eq!(sent.get(name), Some(text));
+        }
+        for name in secure.keys() {
+            prop_assert!(hidden.contains(name), "{name} would be readable");
+        }
+        for name in hidden.iter().filter(|name| !ours(name)) {
+            prop_assert!(forget.contains(name) && !sent.contains_key(name), "{name} is lost, or a mask is sent");
+        }
+        for (name, text) in clear.iter().filter(|(name, _)| !ours(name) && !hidden.contains(*name)) {
+            let masked = text.len() > 2 && text.bytes().all(|b| b == b'*');
+            prop_assert_eq!(sent.get(name), (!masked).then_some(text));
+        }
+        prop_assert!(Receipt::parse(&sent["relay.receipt"]).is_ok());
     }
 
     #[test]

@@ -70,11 +70,11 @@ fn recognise(file: &[u8]) -> Option<StoreFormat> {
 /// SHA-1 over the pass phrase in UTF-16, a fixed text and the file (JDK, `sun.security.provider.JavaKeyStore`).
 fn is_whole(file: &[u8], passphrase: &str) -> bool {
     let Some((content, digest)) = file.split_last_chunk::<SHA1_OUTPUT_LEN>() else { return false };
-    let mut context = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
+    let mut hash = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
     for unit in passphrase.encode_utf16() {
-        context.update(&unit.to_be_bytes());
+        hash.update(&unit.to_be_bytes());
     }
-    context.update(b"Mighty Aphrodite");
-    context.update(content);
-    context.finish().as_ref() == digest
+    hash.update(b"Mighty Aphrodite");
+    hash.update(content);
+    hash.finish().as_ref() == digest
 }

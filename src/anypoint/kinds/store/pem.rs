@@ -62,7 +62,9 @@ pub(super) fn decode(digits: &[u8]) -> Option<SecretValue> {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Vec<(String, Vec<u8>, bool)>, &'static str> {
+    type Read = (String, Vec<u8>, bool);
+
+    fn read(text: &str) -> Result<Vec<Read>, &'static str> {
         let whole =
             |block: Block<'_>| (block.label.to_owned(), block.der.expose_bytes().to_vec(), block.encrypted);
         blocks(text).map(|all| all.into_iter().map(whole).collect())

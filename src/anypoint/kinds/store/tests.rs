@@ -295,6 +295,10 @@ fn file_secret(store: &[u8], passphrase: &str) -> Value {
     json!({"store": STANDARD.encode(store), "passphrase": passphrase})
 }
 
+fn put_file(format: StoreFormat, secret: &Value) -> Result<Put, Failure> {
+    put(&file(format), secret)
+}
+
 #[test]
 fn store_files_are_sent_as_they_are() {
     for (format, store) in [(StoreFormat::Jks, JKS), (StoreFormat::Jceks, JCEKS), (StoreFormat::Pkcs12, P12)]
@@ -313,8 +317,8 @@ fn store_files_are_sent_as_they_are() {
             assert!(text.contains(part), "{part} is not in {text}");
         }
         let wrapped =
-            json!({"store": STANDARD.encode(store).replace("A", "A\n"), "passphrase": "store-passphrase"});
-        assert!(super::tests::put(&file(format), &wrapped).is_ok(), "line ends do not count");
+            json!({"store": STANDARD.encode(store).replace('A', "A\n"), "passphrase": "store-passphrase"});
+        assert!(put_file(format, &wrapped).is_ok(), "line ends do not count");
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the Application Manager shows of a deployment, read leniently.
+//! CloudHub 2.0 and Runtime Fabric: deployments of the Application Manager, read leniently.
 //!
 //! Specification and recorded answers disagree in small things (dates as ISO text or as epoch
 //! milliseconds, `secureProperties` in two spellings, absent, null or empty), so only what a wrong
@@ -8,51 +8,67 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::anypoint::body::Parsed;
+use super::platform::{Api, Configuration, Hiding, Maps};
+use super::stored::{Stored, members, text};
+use crate::anypoint::body::{self, Body, Parsed};
+use crate::anypoint::call::{Family, Path, Verb};
 use crate::anypoint::kinds::mark;
-use crate::model::Mark;
+use crate::config;
+use crate::model::Failure;
 use crate::sync::ports::Stage;
 
 const SERVICE: &str = "/application/configuration/mule.agent.application.properties.service";
 
-/// A deployment. No Debug: clear properties may hold values of others.
-pub(super) struct Deployment {
-    /// What the properties service calls the application; sent back with a write.
-    pub(super) application_name: Option<String>,
-    /// Clear properties, by name, as they are.
-    pub(super) clear: BTreeMap<String, Parsed>,
-    /// Names of secure properties, in either spelling of the map; their values are masked.
-    pub(super) secure: BTreeSet<String>,
-    /// Moves with every write by anybody.
-    pub(super) mark: Option<Mark>,
-    /// Whether it is at rest.
-    pub(super) stage: Stage,
-    /// Whether `Settled` is known.
-    pub(super) provable: bool,
-    /// A roll stops the old replicas before it starts the new ones.
-    pub(super) recreates: bool,
-}
+pub(super) struct ApplicationManager;
 
-impl Deployment {
-    /// Reads an answer; the error says what is wrong with its form.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, &'static str> {
-        let mut parsed = Parsed::from_slice(body).ok_or("the answer is not JSON")?;
+impl Api for ApplicationManager {
+    fn family(&self) -> Family {
+        Family::ApplicationManager
+    }
+
+    fn noun(&self) -> &'static str {
+        "deployment"
+    }
+
+    fn path(&self, connection: &config::Connection, id: Option<&str>) -> Path {
+        let all = ["amc", "application-manager", "api", "v2", "organizations", &connection.organization];
+        let rest = ["environments", &connection.environment, "deployments"];
+        Path::new(all.into_iter().chain(rest).chain(id))
+    }
+
+    fn verb(&self) -> Verb {
+        Verb::Patch
+    }
+
+    fn hiding(&self) -> Hiding {
+        Hiding::OwnMap
+    }
+
+    fn limits(&self) -> bool {
+        true
+    }
+
+    fn parse(&self, answer: &[u8]) -> Result<Stored, &'static str> {
+        let mut parsed = Parsed::from_slice(answer).ok_or("the answer is not JSON")?;
         if !parsed.value().get("application").is_some_and(Value::is_object) {
             return Err("the answer shows no application");
         }
-        let clear = members(&mut parsed, "properties")?.into_iter().collect();
+        let clear = members(&mut parsed, &format!("{SERVICE}/properties"))?.into_iter().collect();
         let mut secure = BTreeSet::new();
         for spelling in ["secureProperties", "secureproperties"] {
-            secure.extend(members(&mut parsed, spelling)?.into_iter().map(|(name, _)| name));
+            let masked = members(&mut parsed, &format!("{SERVICE}/{spelling}"))?;
+            secure.extend(masked.into_iter().map(|(name, _)| name));
         }
         let value = parsed.value();
         let (stage, provable) = stage(value);
-        Ok(Self {
+        let recreates = text(value, "/target/deploymentSettings/updateStrategy") == Some("recreate");
+        Ok(Stored {
             application_name: text(value, &format!("{SERVICE}/applicationName"))
                 .or_else(|| text(value, "/name"))
                 .map(str::to_owned),
             clear,
             secure,
+            shows_properties: true,
             mark: ["/desiredVersion", "/version", "/lastModifiedDate"].iter().find_map(|place| {
                 match value.pointer(place)? {
                     Value::String(text) if !text.is_empty() => Some(mark(text)),
@@ -62,17 +78,18 @@ impl Deployment {
             }),
             stage,
             provable,
-            recreates: text(value, "/target/deploymentSettings/updateStrategy") == Some("recreate"),
+            price: recreates.then_some(
+                "the update strategy is `recreate`: the application is down while it rolls, because all old \
+                 replicas end before new ones start; with `rolling` and a secret that alternates two users it \
+                 goes on",
+            ),
         })
     }
-}
 
-/// The members of one map of the properties service; absent and null are empty.
-fn members(parsed: &mut Parsed, name: &str) -> Result<Vec<(String, Parsed)>, &'static str> {
-    let pointer = format!("{SERVICE}/{name}");
-    match parsed.value().pointer(&pointer) {
-        None | Some(Value::Null) => Ok(Vec::new()),
-        Some(_) => parsed.take_members(&pointer).ok_or("a map of properties is not an object"),
+    /// The smallest body that changes properties.
+    fn body(&self, write: &Maps<'_>) -> Result<Body, Failure> {
+        let configuration = BTreeMap::from([("configuration", Configuration::new(write, true))]);
+        Ok(body::json(&BTreeMap::from([("application", configuration)]))?.into())
     }
 }
 
@@ -132,17 +149,13 @@ fn other_version_runs(value: &Value, desired: &str) -> bool {
     })
 }
 
-fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
-    value.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
 
-    fn deployment(extra: Value) -> Deployment {
+    fn deployment(extra: Value) -> Stored {
         let mut whole = json!({
             "id": "d", "name": "orders", "status": "APPLIED",
             "desiredVersion": "v2", "lastSuccessfulVersion": "v2",
@@ -153,7 +166,7 @@ mod tests {
                     "properties": {"a": "1", "n": 5}, "secureProperties": {"s": "******"}}}},
         });
         merge(&mut whole, extra);
-        Deployment::parse(whole.to_string().as_bytes()).ok().unwrap()
+        ApplicationManager.parse(whole.to_string().as_bytes()).ok().unwrap()
     }
 
     /// RFC 7396.
@@ -178,7 +191,7 @@ mod tests {
         assert_eq!(seen.secure.iter().collect::<Vec<_>>(), ["s"]);
         assert_eq!(seen.application_name.as_deref(), Some("orders-app"));
         assert_eq!(seen.mark.unwrap().0, "v2");
-        assert!(!seen.recreates);
+        assert_eq!(seen.price, None);
     }
 
     #[test]
@@ -231,7 +244,7 @@ mod tests {
         let service = |maps: Value| {
             let body = json!({"application": {"configuration":
                 {"mule.agent.application.properties.service": maps}}});
-            Deployment::parse(body.to_string().as_bytes())
+            ApplicationManager.parse(body.to_string().as_bytes())
         };
         for maps in [json!({}), json!(null), json!({"properties": null, "secureProperties": {}})] {
             let seen = service(maps.clone()).ok().unwrap();
