@@ -298,7 +298,7 @@ async fn what_is_taken_and_never_confirmed_parks_and_a_person_brings_it_back(way
     subject.app.roll_by_hand();
     subject.start("4s", "1s").await;
     let failure = subject.bench.parks("roll_overdue").await;
-    assert_eq!(failure.message, "the roll did not end within 1 s");
+    assert_eq!(failure.message, "the roll did not end within 1s");
     assert!(subject.app.is_rolling());
     subject.app.finish_roll();
     let answer = subject.bench.insist().await;
