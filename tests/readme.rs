@@ -253,6 +253,35 @@ fn every_file_that_the_documents_name_exists() {
 }
 
 #[test]
+fn every_example_of_the_targets_is_read_and_every_kind_has_one() {
+    let examples: Vec<String> = blocks(&read("docs/TARGETS.md"))
+        .into_iter()
+        .map(|(language, text)| {
+            assert_eq!(language, "yaml");
+            text
+        })
+        .collect();
+    let text = format!(
+        "connections:
+  prod:
+    host: anypoint.mulesoft.com
+    client_id: {{ env: ID }}
+    client_secret: {{ env: SECRET }}
+    organization: 3f8a6c2e-5b1d-4f70-9c3a-2d4e6f8a0b1c
+    environment: 7c1e9d40-8a2b-4c6d-b5e3-1f2a3b4c5d6e
+targets:
+{}",
+        examples.concat()
+    );
+    let config = config::parse(&text, "TARGETS.md", &|_| None).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.targets.len(), examples.len(), "one target an example");
+    let shown: BTreeSet<&str> = config.targets.values().map(|target| target.kind.as_str()).collect();
+    let whole = config::parse(&read("config/relay.example.yaml"), "relay.example.yaml", &|_| None);
+    let all = whole.unwrap_or_else(|errors| panic!("{errors}")).targets;
+    assert!(all.values().all(|target| shown.contains(target.kind.as_str())), "{shown:?}");
+}
+
+#[test]
 fn the_small_event_form_of_the_documents_is_understood() {
     let text = read("docs/ARCHITECTURE.md");
     let (_, section) = text.split_once("## The small event form").expect("the section");
@@ -388,8 +417,14 @@ fn the_scopes_that_a_denied_call_asks_for_are_in_the_readme() {
         ("certificate", "grouped"),
     ];
     for (kind, file) in kinds {
-        let row =
-            readme.lines().map(str::trim).find(|line| line.starts_with('|') && line.split('|').nth(1).is_some_and(|cell| cell.contains(&format!("`{kind}`")))).unwrap();
+        let row = readme
+            .lines()
+            .map(str::trim)
+            .find(|line| {
+                line.starts_with('|')
+                    && line.split('|').nth(1).is_some_and(|cell| cell.contains(&format!("`{kind}`")))
+            })
+            .unwrap();
         let source = read(&format!("src/anypoint/kinds/{file}.rs"));
         let scopes = source.lines().filter(|line| line.contains("_SCOPE: &str"));
         let named: Vec<&str> =
