@@ -32,7 +32,7 @@ use crate::model::{
 };
 
 pub use ended::{Ended, WriteEnd, Wrote};
-use ended::{Stop, awaiting_roll, by_retry, doubted};
+use ended::{Stop, awaiting_roll, by_retry, doubted, moved_between_reads};
 use memory::{Memory, TargetMemory};
 use plan::{Leave, Plan, Why, plan};
 use ports::{Observation, Observed, Proof, Secrets, Stage, Target, TargetSpec};
@@ -288,7 +288,10 @@ impl<'a> Pass<'a> {
         for (secret, fetched) in try_join_all(reads).await? {
             values.insert(secret, fetched);
         }
-        Ok(values)
+        match values.mixed() {
+            Some(secret) => Err(moved_between_reads(secret).into()),
+            None => Ok(values),
+        }
     }
 
     /// After a write: if AWS has moved on meanwhile, at once again; else on to the proof.
