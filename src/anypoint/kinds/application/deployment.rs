@@ -25,6 +25,8 @@ pub(super) struct Deployment {
     pub(super) secure: BTreeSet<String>,
     /// Moves with every write by anybody.
     pub(super) mark: Option<Mark>,
+    /// Every version that is shown: the desired one, the last successful one, those of replicas.
+    versions: BTreeSet<String>,
     /// Whether it is at rest.
     pub(super) stage: Stage,
     /// Whether `Settled` is known.
@@ -60,11 +62,27 @@ impl Deployment {
                     _ => None,
                 }
             }),
+            versions: versions(value),
             stage,
             provable,
             recreates: text(value, "/target/deploymentSettings/updateStrategy") == Some("recreate"),
         })
     }
+
+    /// Whether the answer to a write shows a version that is neither this one's nor the write's own:
+    /// somebody else wrote in between. No means little: a version shows only once a replica is on it.
+    pub(super) fn was_overtaken(&self, answer: &Self) -> bool {
+        let Some(Mark(written)) = &answer.mark else { return false };
+        let mut new = answer.versions.difference(&self.versions);
+        !self.versions.is_empty() && new.any(|version| mark(version).0 != *written)
+    }
+}
+
+fn versions(value: &Value) -> BTreeSet<String> {
+    let replicas = value.get("replicas").and_then(Value::as_array).into_iter().flatten();
+    let replicas = replicas.filter_map(|replica| text(replica, "/currentDeploymentVersion"));
+    let own = ["/desiredVersion", "/lastSuccessfulVersion"].into_iter().filter_map(|at| text(value, at));
+    own.chain(replicas).map(str::to_owned).collect()
 }
 
 /// The members of one map of the properties service; absent and null are empty.
@@ -242,6 +260,29 @@ mod tests {
         for odd in [json!({"properties": []}), json!({"secureProperties": "******"})] {
             assert!(service(odd.clone()).is_err(), "{odd}");
         }
+    }
+
+    #[test]
+    fn a_version_between_the_look_and_the_write_is_somebody_elses() {
+        let replicas = |versions: [&str; 2]| {
+            let all =
+                versions.map(|version| json!({"state": "STARTING", "currentDeploymentVersion": version}));
+            json!({"desiredVersion": "v4", "lastSuccessfulVersion": "v1", "replicas": all})
+        };
+        let look = deployment(json!({"lastSuccessfulVersion": "v1"}));
+        for (answer, overtaken) in [
+            (json!({"desiredVersion": "v4", "lastSuccessfulVersion": "v1"}), false),
+            (json!({"desiredVersion": "v4", "lastSuccessfulVersion": "v2"}), false),
+            (json!({"desiredVersion": "v4", "lastSuccessfulVersion": "v4"}), false),
+            (json!({"desiredVersion": "v4", "lastSuccessfulVersion": "v3"}), true),
+            (replicas(["v1", "v4"]), false),
+            (replicas(["v1", "v3"]), true),
+            (json!({"desiredVersion": null, "lastSuccessfulVersion": null}), false),
+        ] {
+            assert_eq!(look.was_overtaken(&deployment(answer.clone())), overtaken, "{answer}");
+        }
+        let unknown = deployment(json!({"desiredVersion": null, "lastSuccessfulVersion": null}));
+        assert!(!unknown.was_overtaken(&deployment(json!({"desiredVersion": "v4"}))));
     }
 
     #[test]
