@@ -34,7 +34,7 @@ use crate::model::{
 };
 
 pub use ended::{Ended, WriteEnd, Wrote};
-use ended::{Stop, awaiting_roll, by_retry, doubted};
+use ended::{Stop, awaiting_roll, by_retry, doubted, moved_between_reads};
 use gate::Gate;
 use memory::{Memory, TargetMemory};
 use plan::{Leave, Plan, Why, plan};
@@ -300,7 +300,10 @@ impl<'a> Pass<'a> {
         for (secret, fetched) in try_join_all(reads).await? {
             values.insert(secret, fetched);
         }
-        Ok(values)
+        match values.mixed() {
+            Some(secret) => Err(moved_between_reads(secret).into()),
+            None => Ok(values),
+        }
     }
 
     /// After a write: if AWS has moved on meanwhile, at once again; else on to the proof.

@@ -27,6 +27,8 @@ pub struct Seen<'a> {
     pub tag: &'a str,
     /// Its headers.
     pub headers: &'a HeaderMap,
+    /// Its body.
+    pub body: &'a [u8],
 }
 
 /// What happens to a request that a rule picks.
@@ -126,6 +128,15 @@ impl Rule {
     /// A rule for every request.
     pub fn new(action: Action) -> Self {
         Self { action, matchers: Vec::new(), skip: 0, times: None, chance: None }
+    }
+
+    /// A rule that lets every request pass and tells `act` of it before the handler runs: for what is to
+    /// happen between two requests. `act` must not touch the rules.
+    pub fn watch(act: impl Fn(&Seen<'_>) + Send + Sync + 'static) -> Self {
+        Self::new(Action::Latency(Duration::ZERO)).when(move |seen| {
+            act(seen);
+            false
+        })
     }
 
     /// A rule that answers `status` with an empty body.
@@ -316,10 +327,14 @@ impl Faults {
 mod tests {
     use super::*;
 
+    fn seen<'a>(path: &'a str, headers: &'a HeaderMap) -> Seen<'a> {
+        let method = &Method::GET;
+        Seen { method, path, query: "", host: "h", tag: "Describe", headers, body: b"" }
+    }
+
     fn fires(faults: &Faults, path: &str) -> bool {
         let headers = HeaderMap::new();
-        let seen =
-            Seen { method: &Method::GET, path, query: "", host: "h", tag: "Describe", headers: &headers };
+        let seen = seen(path, &headers);
         faults.decide(&seen).action.is_some()
     }
 
@@ -331,6 +346,16 @@ mod tests {
         let fired: Vec<bool> = (0..4).map(|_| fires(&faults, "/a/b")).collect();
         assert_eq!(fired, [false, true, true, false]);
         assert_eq!(faults.hits(id), 2);
+    }
+
+    #[test]
+    fn a_rule_that_watches_is_told_of_every_request_and_changes_none() {
+        let faults = Faults::none();
+        let paths = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&paths);
+        faults.add(Rule::watch(move |seen| told.lock().unwrap().push(seen.path.to_owned())));
+        assert!(!fires(&faults, "/a") && !fires(&faults, "/b"));
+        assert_eq!(*paths.lock().unwrap(), ["/a", "/b"]);
     }
 
     #[test]
@@ -361,7 +386,7 @@ mod tests {
         faults.add(Rule::status(500));
         faults.add(Rule::new(Action::Latency(Duration::from_secs(2))));
         let headers = HeaderMap::new();
-        let seen = Seen { method: &Method::GET, path: "/", query: "", host: "", tag: "", headers: &headers };
+        let seen = seen("/", &headers);
         let verdict = faults.decide(&seen);
         assert_eq!(verdict.latency, Duration::from_secs(3));
         assert!(matches!(verdict.action, Some(Action::Status { .. })));

@@ -241,6 +241,7 @@ async fn answer(
         host,
         tag: &tag,
         headers: &parts.headers,
+        body: &body,
     });
     let seq = shared.log.arrived(Recorded {
         seq: 0,

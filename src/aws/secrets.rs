@@ -170,7 +170,7 @@ fn fetched(secret: &SecretRef, mut output: GetSecretValueOutput) -> Result<Fetch
         return Err(odd(secret, "a version that is not labelled AWSCURRENT"));
     }
     let created = output.created_date().and_then(timestamp);
-    Ok(FetchedSecret { seen: VersionSeen { version, created }, content })
+    Ok(FetchedSecret { arn: output.arn.take(), seen: VersionSeen { version, created }, content })
 }
 
 fn parse_version(secret: &SecretRef, version: Option<&str>) -> Result<VersionId, Failure> {

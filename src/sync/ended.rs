@@ -112,6 +112,16 @@ pub(super) fn doubted(secret: &SecretRef, doubt: Doubt) -> Failure {
     )
 }
 
+/// Another try at reads between which AWSCURRENT moved.
+pub(super) fn moved_between_reads(secret: &SecretRef) -> Failure {
+    Failure::new(
+        FailureCode::Unavailable,
+        Retry::Backoff,
+        format!("secret {secret}: it was rotated while it was read under two names"),
+        "nothing; it is read again",
+    )
+}
+
 /// The wait for a roll slot.
 pub(super) fn awaiting_roll() -> Failure {
     Failure::new(

@@ -20,6 +20,8 @@ pub struct SecretState {
 
 /// A value with the version it belongs to. All fields of one write come from one of these per secret.
 pub struct FetchedSecret {
+    /// The full ARN, where the answer has one: it tells which references mean the same secret.
+    pub arn: Option<String>,
     /// The version.
     pub seen: VersionSeen,
     /// The value.

@@ -50,7 +50,8 @@ impl Secrets for FakeSecrets {
             *lock(&self.current) = next;
         }
         let seen = VersionSeen { version: version(number), created: Some(time(i64::from(number))) };
-        Ok(FetchedSecret { seen, content: SecretContent::Text(SecretValue::from(format!("value-{number}"))) })
+        let content = SecretContent::Text(SecretValue::from(format!("value-{number}")));
+        Ok(FetchedSecret { arn: None, seen, content })
     }
 }
 

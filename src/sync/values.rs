@@ -29,6 +29,17 @@ impl Values {
         self.0.iter().map(|(secret, fetched)| (secret, &fetched.seen))
     }
 
+    /// A secret that was read in two versions: references that are written differently may mean one
+    /// secret, and each is read by itself.
+    pub fn mixed(&self) -> Option<&SecretRef> {
+        let mut read = HashMap::new();
+        let mut all = self.0.iter();
+        all.find_map(|(secret, FetchedSecret { arn, seen, .. })| {
+            let first = read.entry(arn.as_ref()?).or_insert(&seen.version);
+            (*first != &seen.version).then_some(secret)
+        })
+    }
+
     /// The part that `source` names.
     pub fn resolve(&self, source: &ValueSource) -> Result<SecretValue, Failure> {
         match source {
@@ -147,6 +158,7 @@ fn bad(secret: &SecretRef, what: &str, next_step: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{VersionId, VersionSeen};
 
     const SECRET: &str = r#"{
         "digits": 1234567890123456789012345, "amount": 1.50, "less": -0.0, "tiny": 1E-07, "huge": 2e+999,
@@ -168,6 +180,26 @@ mod tests {
 
     fn pointer(pointer: &str) -> Result<String, String> {
         pick(&Selector::Pointer(pointer.to_owned()))
+    }
+
+    #[test]
+    fn one_secret_under_two_names_is_mixed_where_the_versions_differ() {
+        let read = |id: &str, arn: Option<&str>, version: &str| {
+            let version = VersionId::parse(&format!("00000000-0000-4000-8000-00000000000{version}")).unwrap();
+            let content = SecretContent::Text(SecretValue::from("v".to_owned()));
+            let seen = VersionSeen { version, created: None };
+            let fetched = FetchedSecret { arn: arn.map(str::to_owned), seen, content };
+            (SecretRef::new(id, None, None).unwrap(), fetched)
+        };
+        for (all, mixed) in [
+            ([read("a", Some("arn-a"), "1"), read("b", Some("arn-a"), "2")], Some("b")),
+            ([read("a", Some("arn-a"), "1"), read("b", Some("arn-a"), "1")], None),
+            ([read("a", Some("arn-a"), "1"), read("b", Some("arn-b"), "2")], None),
+            ([read("a", None, "1"), read("b", None, "2")], None),
+        ] {
+            let values = Values(all.into());
+            assert_eq!(values.mixed().map(SecretRef::id), mixed);
+        }
     }
 
     #[test]

@@ -137,7 +137,8 @@ pub(crate) fn seen() -> VersionSeen {
 pub(crate) fn values(password: &str) -> Values {
     let mut values = Values::default();
     let text = json!({"username": "app_b", "password": password}).to_string();
-    values.insert(secret(), FetchedSecret { seen: seen(), content: SecretContent::Text(text.into()) });
+    let content = SecretContent::Text(text.into());
+    values.insert(secret(), FetchedSecret { arn: None, seen: seen(), content });
     values
 }
 

@@ -10,6 +10,7 @@ mod happy_path;
 mod hooks;
 mod kinds;
 mod leak;
+mod neighbours;
 mod process;
 mod promises;
 mod scenarios;

@@ -9,7 +9,8 @@
 //! which is new in each write, then is what makes it start; or a restart call of CloudHub 1.0.
 //!
 //! Does not guarantee: that a writer between our look and our write keeps what it added. Anypoint has
-//! no conditional write; the answer's names are compared and a difference is noted.
+//! no conditional write. It is noted where the answer shows it: names that we did not send, or a version
+//! that is neither the one we saw nor ours. One that no replica has taken up yet shows neither.
 
 mod cloudhub;
 mod cloudhub2;
@@ -45,6 +46,10 @@ use crate::sync::values::Values;
 
 const READ_SCOPE: &str = "Read Applications (read:applications)";
 const WRITE_SCOPE: &str = "Manage Settings (manage:application_settings) and Read Applications";
+
+/// The note of a write that another one came before.
+const OVERTAKEN: &str = "another writer deployed between the look and the write; what it set is overwritten, \
+                         so deploy it once more";
 
 /// The target.
 pub struct Application(Arc<Inner>);
@@ -292,6 +297,9 @@ impl Write for Prepared {
         let mut notes: Vec<String> = stored.price.iter().map(|price| (*price).to_owned()).collect();
         if let Some(answer) = &answer {
             notes.extend(ownership::differences(&names, answer));
+            if stored.was_overtaken(answer) {
+                notes.push(OVERTAKEN.to_owned());
+            }
         }
         // A mark that did not move is that of the spec before the write.
         let mark = answer.and_then(|answer| answer.mark).filter(|mark| Some(mark) != stored.mark.as_ref());

@@ -71,6 +71,7 @@ impl Api for CloudHub {
             secure,
             shows_properties,
             mark: None,
+            versions: BTreeSet::new(),
             stage: stage(parsed.value()),
             provable: false,
             price: None,

@@ -76,6 +76,7 @@ impl Api for ApplicationManager {
                     _ => None,
                 }
             }),
+            versions: versions(value),
             stage,
             provable,
             price: recreates.then_some(
@@ -147,6 +148,13 @@ fn other_version_runs(value: &Value, desired: &str) -> bool {
         matches!(text(replica, "/state"), Some("STARTED" | "RUNNING"))
             && text(replica, "/currentDeploymentVersion").is_some_and(|version| version != desired)
     })
+}
+
+fn versions(value: &Value) -> BTreeSet<String> {
+    let replicas = value.get("replicas").and_then(Value::as_array).into_iter().flatten();
+    let replicas = replicas.filter_map(|replica| text(replica, "/currentDeploymentVersion"));
+    let own = ["/desiredVersion", "/lastSuccessfulVersion"].into_iter().filter_map(|at| text(value, at));
+    own.chain(replicas).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -255,6 +263,29 @@ mod tests {
         for odd in [json!({"properties": []}), json!({"secureProperties": "******"})] {
             assert!(service(odd.clone()).is_err(), "{odd}");
         }
+    }
+
+    #[test]
+    fn a_version_between_the_look_and_the_write_is_somebody_elses() {
+        let replicas = |versions: [&str; 2]| {
+            let all =
+                versions.map(|version| json!({"state": "STARTING", "currentDeploymentVersion": version}));
+            json!({"desiredVersion": "v4", "lastSuccessfulVersion": "v1", "replicas": all})
+        };
+        let look = deployment(json!({"lastSuccessfulVersion": "v1"}));
+        for (answer, overtaken) in [
+            (json!({"desiredVersion": "v4", "lastSuccessfulVersion": "v1"}), false),
+            (json!({"desiredVersion": "v4", "lastSuccessfulVersion": "v2"}), false),
+            (json!({"desiredVersion": "v4", "lastSuccessfulVersion": "v4"}), false),
+            (json!({"desiredVersion": "v4", "lastSuccessfulVersion": "v3"}), true),
+            (replicas(["v1", "v4"]), false),
+            (replicas(["v1", "v3"]), true),
+            (json!({"desiredVersion": null, "lastSuccessfulVersion": null}), false),
+        ] {
+            assert_eq!(look.was_overtaken(&deployment(answer.clone())), overtaken, "{answer}");
+        }
+        let unknown = deployment(json!({"desiredVersion": null, "lastSuccessfulVersion": null}));
+        assert!(!unknown.was_overtaken(&deployment(json!({"desiredVersion": "v4"}))));
     }
 
     #[test]

@@ -71,6 +71,7 @@ impl Api for Hybrid {
             secure: BTreeSet::new(),
             shows_properties,
             mark: None,
+            versions: BTreeSet::new(),
             stage,
             provable: false,
             price: Some("the application restarts on its servers: a brief downtime is possible"),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::anypoint::body::Parsed;
+use crate::anypoint::kinds::mark;
 use crate::model::Mark;
 use crate::sync::ports::Stage;
 
@@ -20,12 +21,24 @@ pub(super) struct Stored {
     pub(super) shows_properties: bool,
     /// Moves with every write by anybody, and with nothing else.
     pub(super) mark: Option<Mark>,
+    /// Every version that is shown: the desired one, the last successful one, those of replicas.
+    pub(super) versions: BTreeSet<String>,
     /// Whether it is at rest.
     pub(super) stage: Stage,
     /// Whether `Settled` is known.
     pub(super) provable: bool,
     /// What a write costs, for a note: here the application does not go on while it starts anew.
     pub(super) price: Option<&'static str>,
+}
+
+impl Stored {
+    /// Whether the answer to a write shows a version that is neither this one's nor the write's own:
+    /// somebody else wrote in between. No means little: a version shows only once a replica is on it.
+    pub(super) fn was_overtaken(&self, answer: &Self) -> bool {
+        let Some(Mark(written)) = &answer.mark else { return false };
+        let mut new = answer.versions.difference(&self.versions);
+        !self.versions.is_empty() && new.any(|version| mark(version).0 != *written)
+    }
 }
 
 /// The members of a map of properties; absent and null are empty.

@@ -50,7 +50,8 @@ fn put(target: &StoreTarget, secret: &Value) -> Result<Put, Failure> {
     let content = SecretContent::Text(SecretValue::from(secret.to_string()));
     let version = VersionId::parse("00000000-0000-4000-8000-000000000001").unwrap();
     let seen = VersionSeen { version, created: None };
-    values.insert(SecretRef::new("prod/tls", None, None).unwrap(), FetchedSecret { seen, content });
+    values
+        .insert(SecretRef::new("prod/tls", None, None).unwrap(), FetchedSecret { seen, content, arn: None });
     target.put(&Fixed { name: "orders-tls", expiration: None, now: now() }, &values)
 }
 

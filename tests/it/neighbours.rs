@@ -1,0 +1,5 @@
+//! Whose properties survive a write to an application.
+
+mod another_writer;
+mod draw;
+mod survive;
