@@ -25,7 +25,9 @@ mod document;
 mod ingress;
 mod interpolate;
 mod load;
+mod planes;
 mod problem;
+mod rates;
 mod runtime;
 mod scalar;
 mod source;
@@ -34,6 +36,7 @@ mod targets;
 
 pub use load::{load, load_listen, parse};
 pub use problem::{ConfigErrors, Place, Problem};
+pub use rates::Rates;
 pub use scalar::parse_duration;
 pub use target::{
     ApplicationTarget, Expiry, HttpTarget, Platform, SecretValueTarget, SharedSecretContent,
@@ -259,8 +262,10 @@ pub struct Connection {
     pub organization: String,
     /// Environment id.
     pub environment: String,
-    /// Requests per second to the Application Manager; Anypoint's own limit is 15 per client address.
-    pub application_manager_rate: f64,
+    /// Requests per second; where connections to one host differ, the lowest holds for them all.
+    pub rates: Rates,
+    /// Requests at once.
+    pub max_requests: usize,
     /// Applications that may roll at once.
     pub max_rolling: usize,
     /// Longest time for one request.

@@ -6,6 +6,7 @@
 //! list is taken as open: 401, 403 and 429 stand in none of them.
 
 use std::fmt;
+use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -15,6 +16,9 @@ use super::call::{Family, Purpose};
 use super::transport::{Reply, Trouble};
 use crate::model::{Failure, FailureCode, Retry, show_duration};
 use crate::sync::ports::ApplyError;
+
+/// After a request found its connection full for long.
+const CROWDED_PAUSE: Duration = Duration::from_secs(1);
 
 /// A call that brought no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,6 +159,15 @@ pub(super) fn broken(trouble: Trouble, place: Place<'_>) -> CallError {
             ),
             false,
         ),
+        Trouble::Crowded(others) => (
+            place.failure(
+                FailureCode::RateLimited,
+                Retry::Turn(CROWDED_PAUSE),
+                &format!("{others} requests are under way, and none of them has ended"),
+                "wait; if it stays, see why Anypoint takes so long, or raise `max_requests`".to_owned(),
+            ),
+            false,
+        ),
         Trouble::NotSent(why) => {
             (place.failure(FailureCode::Unavailable, Retry::Backoff, &why, reach()), false)
         }
@@ -281,8 +294,6 @@ const FIELDS: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::secret::SecretValue;
 

@@ -1,7 +1,7 @@
 //! One request to a control plane: waits for its turn, sends, reads a bounded answer.
 //!
 //! Guarantees: a request counts against the limit of its host and family, and a cool-down that any
-//! answer asked for holds for all of them; no answer is read beyond [`ANSWER_LIMIT`]; trouble is
+//! answer asked for holds for all of them; a connection has no more requests under way than it may; no answer is read beyond [`ANSWER_LIMIT`]; trouble is
 //! told apart by whether the request may have been carried out.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{StatusCode, Url};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use super::call::{Family, Path, Verb};
@@ -43,6 +44,8 @@ pub(super) struct Reply {
 pub(super) enum Trouble {
     /// Its turn is too far away.
     Paced(Duration),
+    /// So many others of the connection are under way, and none of them ended in time.
+    Crowded(usize),
     /// It never left.
     NotSent(String),
     /// Its path would name another resource.
@@ -72,6 +75,8 @@ pub(super) struct Transport {
     environment: String,
     timeout: Duration,
     pacers: BTreeMap<Family, Arc<SharedPacer>>,
+    max_requests: usize,
+    places: Semaphore,
     clock: Arc<dyn Clock>,
 }
 
@@ -85,13 +90,14 @@ impl Transport {
     ) -> Self {
         let host =
             format!("{}:{}", base.host_str().unwrap_or_default(), base.port_or_known_default().unwrap_or(0));
-        let rate = config.application_manager_rate;
         Self {
             http,
             organization: config.organization.clone(),
             environment: config.environment.clone(),
             timeout: config.timeout,
-            pacers: Family::ALL.into_iter().map(|family| (family, pacers.of(&host, family, rate))).collect(),
+            pacers: Family::ALL.map(|family| (family, pacers.of(&host, family, &config.rates))).into(),
+            max_requests: config.max_requests,
+            places: Semaphore::new(config.max_requests),
             base,
             clock,
         }
@@ -124,6 +130,8 @@ impl Transport {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
         let request = request.build().map_err(|error| Trouble::NotSent(outbound::reason(error)))?;
+        // Before the turn: a request that has had its turn goes out at once, or the rate is not the rate.
+        let _place = self.place().await?;
         self.turn(outgoing.family).await?;
         let answer = self.http.execute(request).await.map_err(unanswered)?;
         self.read(answer, outgoing.family).await
@@ -158,6 +166,15 @@ impl Transport {
             Err(ReadError::Broken(why)) => return Err(Trouble::Broken(why)),
         };
         Ok(Reply { status, transaction, wait, body })
+    }
+
+    /// Waits until the connection may have one more request under way, at most [`PATIENCE`].
+    async fn place(&self) -> Result<SemaphorePermit<'_>, Trouble> {
+        match tokio::time::timeout(PATIENCE, self.places.acquire()).await {
+            Ok(Ok(place)) => Ok(place),
+            // The semaphore is never closed.
+            Ok(Err(_)) | Err(_) => Err(Trouble::Crowded(self.max_requests)),
+        }
     }
 
     /// Waits for a place in the schedule, at most [`PATIENCE`].

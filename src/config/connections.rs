@@ -3,16 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::Connection;
 use super::decode::{Fields, Value, did_you_mean};
 use super::runtime::TICK;
 use super::scalar::{self, duration, uuid, whole};
 use super::source::credential;
+use super::{Connection, Rates, planes, rates};
 use crate::model::ConnectionName;
-
-/// The Application Manager's own limit, in requests per second and client address (CloudHub 2.0
-/// limits page).
-const APPLICATION_MANAGER_LIMIT: f64 = 15.0;
 
 /// The connections of a file: those that are right, and the names of all, so that a mistake in one is
 /// not reported again by each target that uses it.
@@ -93,7 +89,8 @@ fn connection(value: &Value<'_>, name: &ConnectionName) -> Option<Connection> {
     );
     let environment =
         fields.required("environment", "the id of the environment", uuid("the id (UUID) of an environment"));
-    let application_manager_rate = fields.or("application_manager_rate", 12.0, rate);
+    let rates = fields.or("rates", Rates::default(), rates::rates);
+    let max_requests = fields.or("max_requests", 16, whole(1..=1000));
     let max_rolling = fields.or("max_rolling", 10, whole(1..=1000));
     let timeout = fields.or("timeout", Duration::from_secs(30), duration(TICK, Duration::from_mins(5)));
     let extra_root = fields.optional("extra_root", scalar::path);
@@ -105,7 +102,8 @@ fn connection(value: &Value<'_>, name: &ConnectionName) -> Option<Connection> {
         client_secret: client_secret?,
         organization: organization?,
         environment: environment?,
-        application_manager_rate,
+        rates,
+        max_requests,
         max_rolling,
         timeout,
         extra_root,
@@ -124,7 +122,12 @@ fn base_url(fields: &mut Fields<'_>) -> Option<String> {
             let fits = name.split('.').all(|label| {
                 !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
             });
-            if fits { Some(format!("https://{}", name.to_ascii_lowercase())) } else { host.expected(what) }
+            if !fits {
+                return host.expected(what);
+            }
+            let name = name.to_ascii_lowercase();
+            planes::check(&host, &name);
+            Some(format!("https://{name}"))
         }
         (None, Some(value)) => {
             let url = scalar::url(&value)?;
@@ -137,17 +140,5 @@ fn base_url(fields: &mut Fields<'_>) -> Option<String> {
             fields.whole().refuse("`host` is missing: the control plane, such as anypoint.mulesoft.com")
         }
         (Some(_), Some(_)) => fields.whole().refuse("give only one of `host` and `base_url`"),
-    }
-}
-
-fn rate(value: &Value<'_>) -> Option<f64> {
-    let what = "a number of requests per second between 0.1 and 15";
-    match value.text(what)?.parse::<f64>() {
-        Ok(rate) if rate > APPLICATION_MANAGER_LIMIT => value.refuse(format!(
-            "expected {what}, found {}; Anypoint refuses more than 15 per second from one address",
-            value.found()
-        )),
-        Ok(rate) if rate >= 0.1 => Some(rate),
-        _ => value.expected(what),
     }
 }

@@ -112,7 +112,8 @@ fn ids_and_limits_of_a_connection_are_checked() {
     assert_printed(
         &changed(
             &connection_and(
-                "    application_manager_rate: 20
+                "    rates: { application_manager: 20, accounts: fast, secret_manager: 1 }
+    max_requests: 0
     max_rolling: 0
     timeout: 0s
 ",
@@ -121,9 +122,12 @@ fn ids_and_limits_of_a_connection_are_checked() {
             "acme",
         ),
         r#"relay.yaml:6:19: connections.prod.organization: expected the id (UUID) of a business group, found "acme"
-relay.yaml:8:31: connections.prod.application_manager_rate: expected a number of requests per second between 0.1 and 15, found "20"; Anypoint refuses more than 15 per second from one address
-relay.yaml:9:18: connections.prod.max_rolling: expected a whole number between 1 and 1000, found "0"
-relay.yaml:10:14: connections.prod.timeout: expected a duration between 10ms and 5m, found "0s""#,
+relay.yaml:8:35: connections.prod.rates.application_manager: expected a number of requests per second between 0.1 and 15, found "20"; Anypoint refuses more than 15 per second from one address
+relay.yaml:8:49: connections.prod.rates.accounts: expected a number of requests per second between 0.1 and 1000, found "fast"
+relay.yaml:8:55: connections.prod.rates.secret_manager: not a key of `rates`; did you mean "secrets_manager"? (its keys: accounts, application_manager, secrets_manager, secrets)
+relay.yaml:9:19: connections.prod.max_requests: expected a whole number between 1 and 1000, found "0"
+relay.yaml:10:18: connections.prod.max_rolling: expected a whole number between 1 and 1000, found "0"
+relay.yaml:11:14: connections.prod.timeout: expected a duration between 10ms and 5m, found "0s""#,
     );
 }
 

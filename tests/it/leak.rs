@@ -138,7 +138,7 @@ fn connection((number, anypoint): (usize, &Rc<Anypoint>)) -> String {
     client_secret: {{ env: CLIENT_SECRET }}
     organization: {}
     environment: {}
-    application_manager_rate: 15
+    rates: {{ application_manager: 15 }}
     timeout: 2s
 ",
         anypoint.base_url(),
