@@ -24,7 +24,7 @@ async fn a_429_cools_the_family_down_for_every_connection_to_the_host() {
     );
 
     let failure = observe_failure(&other).await;
-    let Retry::Turn(wait) = failure.retry else { panic!("{failure:?}") };
+    let Retry::Line(wait) = failure.retry else { panic!("{failure:?}") };
     assert!(wait <= Duration::from_secs(7) && wait > Duration::from_secs(6), "{wait:?}");
     assert_eq!(world.fake.seen("GET", "/deployments").len(), 1, "nothing was asked meanwhile");
     assert!(world.target(shared_secret()).observe().await.is_ok(), "another family goes on");
