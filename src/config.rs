@@ -19,6 +19,7 @@ use std::time::Duration;
 use crate::credential::CredentialRef;
 use crate::model::{ConnectionName, TargetName, TopicArn};
 
+mod channel;
 mod connections;
 mod decode;
 mod document;
@@ -34,6 +35,7 @@ mod source;
 mod target;
 mod targets;
 
+pub use channel::{ClientCertificate, HttpProxy, Proxy};
 pub use load::{load, load_listen, parse};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use rates::Rates;
@@ -272,6 +274,10 @@ pub struct Connection {
     pub timeout: Duration,
     /// PEM file with a further root certificate.
     pub extra_root: Option<PathBuf>,
+    /// What it shows a server that asks for a certificate.
+    pub client_certificate: Option<ClientCertificate>,
+    /// The way out.
+    pub proxy: Proxy,
 }
 
 #[cfg(test)]

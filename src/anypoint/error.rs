@@ -148,7 +148,12 @@ pub(super) fn refused(reply: &Reply, place: Place<'_>) -> CallError {
 /// The failure behind a call without an answer.
 pub(super) fn broken(trouble: Trouble, place: Place<'_>) -> CallError {
     let again = || "none: it is tried again".to_owned();
-    let reach = || format!("if it stays, check that the relay can reach the host of {}", place.connection);
+    let reach = || {
+        let connection = place.connection;
+        format!(
+            "if it stays, check that the relay can reach the host of {connection}, and its `proxy` if it has one"
+        )
+    };
     let (failure, sent) = match trouble {
         Trouble::Paced(wait) => (
             place.failure(

@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use super::call::{Family, Path, Verb};
+use super::client::Client;
 use super::hints;
 use super::pacing::{Pacers, SharedPacer};
 use crate::clock::Clock;
@@ -69,7 +70,7 @@ pub(super) struct Outgoing<'a> {
 
 /// The way to one control plane.
 pub(super) struct Transport {
-    http: reqwest::Client,
+    http: Client,
     base: Url,
     organization: String,
     environment: String,
@@ -84,7 +85,7 @@ impl Transport {
     pub(super) fn new(
         config: &config::Connection,
         base: Url,
-        http: reqwest::Client,
+        http: Client,
         pacers: &Pacers,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -119,7 +120,8 @@ impl Transport {
         bearer: Option<&SecretValue>,
     ) -> Result<Reply, Trouble> {
         let url = outgoing.path.below(&self.base).ok_or(Trouble::BadPath)?;
-        let mut request = self.http.request(outgoing.verb.into(), url).timeout(self.timeout);
+        let http = self.http.get().await.map_err(Trouble::NotSent)?;
+        let mut request = http.request(outgoing.verb.into(), url).timeout(self.timeout);
         if let Some(token) = bearer {
             request = request
                 .header(AUTHORIZATION, authorization(token)?)
@@ -133,7 +135,7 @@ impl Transport {
         // Before the turn: a request that has had its turn goes out at once, or the rate is not the rate.
         let _place = self.place().await?;
         self.turn(outgoing.family).await?;
-        let answer = self.http.execute(request).await.map_err(unanswered)?;
+        let answer = http.execute(request).await.map_err(|error| self.unanswered(error))?;
         self.read(answer, outgoing.family).await
     }
 
@@ -190,6 +192,18 @@ impl Transport {
             None => Ok(()),
         }
     }
+
+    fn unanswered(&self, error: reqwest::Error) -> Trouble {
+        // A connect error is told first: it may be a timeout too, but nothing was sent.
+        if error.is_connect() || error.is_builder() {
+            self.http.could_not_connect();
+            Trouble::NotSent(outbound::reason(error))
+        } else if error.is_timeout() {
+            Trouble::TimedOut
+        } else {
+            Trouble::Broken(outbound::reason(error))
+        }
+    }
 }
 
 fn authorization(token: &SecretValue) -> Result<HeaderValue, Trouble> {
@@ -198,15 +212,4 @@ fn authorization(token: &SecretValue) -> Result<HeaderValue, Trouble> {
         .map_err(|_| Trouble::NotSent("the token has characters that no header may have".to_owned()))?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-fn unanswered(error: reqwest::Error) -> Trouble {
-    // A connect error is told first: it may be a timeout too, but nothing was sent.
-    if error.is_connect() || error.is_builder() {
-        Trouble::NotSent(outbound::reason(error))
-    } else if error.is_timeout() {
-        Trouble::TimedOut
-    } else {
-        Trouble::Broken(outbound::reason(error))
-    }
 }

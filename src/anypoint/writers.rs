@@ -78,6 +78,8 @@ mod tests {
             max_rolling: 1,
             timeout: Duration::from_secs(1),
             extra_root: None,
+            client_certificate: None,
+            proxy: config::Proxy::Environment,
         }
     }
 

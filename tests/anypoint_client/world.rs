@@ -80,6 +80,8 @@ impl World {
             max_rolling: 5,
             timeout: self.timeout,
             extra_root: None,
+            client_certificate: None,
+            proxy: config::Proxy::Environment,
         };
         let credentials = Arc::<Fixed>::clone(&self.credentials);
         let (writers, clock) = (Writers::default(), Arc::new(self.clock.clone()));

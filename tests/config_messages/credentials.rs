@@ -131,6 +131,54 @@ relay.yaml:11:14: connections.prod.timeout: expected a duration between 10ms and
     );
 }
 
+/// Asserts what is said of a connection with this as its `proxy`.
+#[track_caller]
+fn assert_proxy(text: &str, lines: &str) {
+    assert_printed(&connection_and(&format!("    proxy: {text}\n")), lines);
+}
+
+#[test]
+fn a_proxy_is_none_or_a_url_with_its_password_by_reference() {
+    assert_proxy(
+        "http://user:hunter2@proxy.example.com:3128",
+        "relay.yaml:8:12: connections.prod.proxy: expected `none`, or a mapping such as { url: http://proxy.example.com:3128 } (what stands here is not shown)",
+    );
+    assert_proxy(
+        "[none]",
+        "relay.yaml:8:5: connections.prod.proxy: expected `none`, or a mapping such as { url: http://proxy.example.com:3128 }, found a list",
+    );
+    assert_proxy(
+        "{ username: relay, url: 'http://user:hunter2@proxy.example.com:3128' }",
+        "relay.yaml:8:5: connections.prod.proxy: `password` is missing beside `username`: a reference such as { env: NAME }
+relay.yaml:8:36: connections.prod.proxy.url: user name and password do not stand in the URL; give `username`, and `password` by reference",
+    );
+    for url in ["socks5://proxy.example.com", "proxy.example.com:3128", "http://proxy.example.com/hunter2"] {
+        assert_proxy(
+            &format!("{{ url: {url:?} }}"),
+            "relay.yaml:8:19: connections.prod.proxy.url: expected the URL of a proxy such as http://proxy.example.com:3128 (not quoted here: it may hold a password)",
+        );
+    }
+    assert_proxy(
+        "{ username: 'a:b', password: hunter2 }",
+        "relay.yaml:8:5: connections.prod.proxy: `url` is missing: the proxy, such as http://proxy.example.com:3128
+relay.yaml:8:24: connections.prod.proxy.username: a user name of HTTP Basic has no colon
+relay.yaml:8:41: connections.prod.proxy.password: a credential is given by reference, never in this file; write { env: NAME }, { file: /path } or { aws_secret: { secret: name, field: name } } (what stands here is not shown)",
+    );
+    assert_proxy(
+        "{ url: http://proxy.example.com:3128, user: relay, password: { env: PROXY_PASSWORD } }",
+        "relay.yaml:8:5: connections.prod.proxy: `username` is missing beside `password`
+relay.yaml:8:50: connections.prod.proxy: a key that a proxy does not have, not shown here (its keys: username, password, url)",
+    );
+}
+
+#[test]
+fn a_client_certificate_comes_with_its_key() {
+    assert_printed(
+        &connection_and("    client_certificate: { certificate: /etc/relay/client.pem }\n"),
+        "relay.yaml:8:5: connections.prod.client_certificate: `key` is missing: the path of a PEM file with its private key",
+    );
+}
+
 #[test]
 fn topics_are_distinct_standard_topics() {
     assert_printed(

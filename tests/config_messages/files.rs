@@ -168,6 +168,25 @@ fn a_host_that_is_no_known_control_plane_is_warned_about_and_used() {
 }
 
 #[test]
+fn a_password_that_goes_to_a_proxy_unencrypted_is_warned_about() {
+    let warnings = |url: &str| {
+        let proxy = format!(
+            "    proxy: {{ url: \"{url}\", username: relay, password: {{ env: PROXY_PASSWORD }} }}\n"
+        );
+        let text = [CONNECTION, &proxy, APPLICATION].concat();
+        parse(&text, "relay.yaml", &|_| None).unwrap_or_else(|errors| panic!("{errors}")).warnings
+    };
+    assert_eq!(
+        warnings("http://proxy.example.com:3128"),
+        [
+            "relay.yaml:8:5: connections.prod.proxy: its password goes to this proxy unencrypted; use https:// if the \
+         proxy speaks it"
+        ]
+    );
+    assert_eq!(warnings("https://proxy.example.com:3129"), Vec::<String>::new());
+}
+
+#[test]
 fn literals_that_are_too_long_say_by_how_much_and_not_what() {
     let banner = format!("    properties:\n      banner: {}\n", "x".repeat(1025));
     assert_printed(
