@@ -7,6 +7,7 @@
 
 mod body;
 pub mod call;
+mod client;
 pub mod connection;
 pub mod error;
 mod fingerprint;

@@ -19,21 +19,26 @@ use std::time::Duration;
 use crate::credential::CredentialRef;
 use crate::model::{ConnectionName, RollWindow, TargetName, TopicArn};
 
+mod channel;
 mod connections;
 mod decode;
 mod document;
 mod ingress;
 mod interpolate;
 mod load;
+mod planes;
 mod problem;
+mod rates;
 mod runtime;
 mod scalar;
 mod source;
 mod target;
 mod targets;
 
+pub use channel::{ClientCertificate, HttpProxy, Proxy};
 pub use load::{load, load_listen, parse};
 pub use problem::{ConfigErrors, Place, Problem};
+pub use rates::Rates;
 pub use scalar::parse_duration;
 pub use target::{
     ApplicationTarget, CloudHubSettings, Expiry, FieldNames, HttpTarget, HybridSettings, Platform,
@@ -260,8 +265,10 @@ pub struct Connection {
     pub organization: String,
     /// Environment id.
     pub environment: String,
-    /// Requests per second to the Application Manager; Anypoint's own limit is 15 per client address.
-    pub application_manager_rate: f64,
+    /// Requests per second; where connections to one host differ, the lowest holds for them all.
+    pub rates: Rates,
+    /// Requests at once.
+    pub max_requests: usize,
     /// Applications that may roll at once.
     pub max_rolling: usize,
     /// The hours in which applications may be restarted; none means any.
@@ -270,6 +277,10 @@ pub struct Connection {
     pub timeout: Duration,
     /// PEM file with a further root certificate.
     pub extra_root: Option<PathBuf>,
+    /// What it shows a server that asks for a certificate.
+    pub client_certificate: Option<ClientCertificate>,
+    /// The way out.
+    pub proxy: Proxy,
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //!
 //! Guarantees: TLS by rustls with aws-lc-rs; no redirect is followed; every request ends within its
 //! time limit; no body is read beyond a limit; an error's text carries neither URL nor body.
-//! `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR` work; an extra root
-//! adds to the platform's roots and does not replace them.
+//! `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` work unless a [`Proxy`] says otherwise, `SSL_CERT_FILE` and
+//! `SSL_CERT_DIR` always; an extra root adds to the platform's roots and does not replace them.
 //!
 //! Does not guarantee: retries. They belong to the queue (a request that the HTTP layer knows to be
 //! unprocessed may be sent again on another connection).
@@ -12,7 +12,12 @@ use std::error::Error as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
+use reqwest::header::HeaderValue;
+
+use crate::secret::SecretValue;
 
 /// What a client is built from.
 #[derive(Clone, Debug)]
@@ -26,11 +31,31 @@ pub struct Options {
     pub idle: Option<Duration>,
     /// PEM text with one or more further root certificates.
     pub extra_root: Option<Vec<u8>>,
+    /// What is shown to a server that asks for a certificate; see [`identity`].
+    pub identity: Option<reqwest::Identity>,
+    /// The way out.
+    pub proxy: Proxy,
     /// Connect to this address instead of to this host; TLS name and `Host` header stay the host's.
     /// The port counts where the URL has none. No proxy is used then.
     pub connect: Option<(String, SocketAddr)>,
     /// Refuse to send anything over plain HTTP.
     pub https_only: bool,
+}
+
+/// Through what requests go out.
+#[derive(Clone, Debug)]
+pub enum Proxy {
+    /// What the environment says.
+    Environment,
+    /// Nothing, whatever the environment says.
+    Direct,
+    /// This proxy, whatever the environment says.
+    Through {
+        /// Its scheme, host and port.
+        url: String,
+        /// What it is told in `Proxy-Authorization`; see [`basic`].
+        authorization: Option<HeaderValue>,
+    },
 }
 
 /// Why no client could be built.
@@ -39,6 +64,12 @@ pub enum BuildError {
     /// The extra root is not what it should be.
     #[error("the extra root is not one or more certificates in PEM form")]
     ExtraRoot,
+    /// A certificate or key is not what it should be.
+    #[error("the client certificate and its key are not certificates and one private key in PEM form")]
+    ClientCertificate,
+    /// Not the URL of a proxy.
+    #[error("cannot set up the proxy: {0}")]
+    Proxy(String),
     /// Usually: the platform has no root certificates and none was given.
     #[error("cannot set up TLS: {0}")]
     Tls(String),
@@ -81,10 +112,41 @@ pub fn client(options: &Options) -> Result<reqwest::Client, BuildError> {
         }
         builder = builder.tls_certs_merge(roots);
     }
+    if let Some(identity) = &options.identity {
+        builder = builder.identity(identity.clone());
+    }
+    builder = match &options.proxy {
+        Proxy::Environment => builder,
+        Proxy::Direct => builder.no_proxy(),
+        Proxy::Through { url, authorization } => {
+            let mut proxy = reqwest::Proxy::all(url).map_err(|error| BuildError::Proxy(reason(error)))?;
+            if let Some(authorization) = authorization {
+                proxy = proxy.custom_http_auth(authorization.clone());
+            }
+            builder.proxy(proxy)
+        }
+    };
     if let Some((host, address)) = &options.connect {
         builder = builder.resolve(host, *address).no_proxy();
     }
     builder.build().map_err(|error| BuildError::Tls(reason(error)))
+}
+
+/// What a client shows of itself: a certificate, followed by those between it and the root, and its
+/// private key, both PEM.
+pub fn identity(certificate: &[u8], key: &SecretValue) -> Result<reqwest::Identity, BuildError> {
+    let both = SecretValue::new([certificate, b"\n", key.expose_bytes()].concat());
+    reqwest::Identity::from_pem(both.expose_bytes()).map_err(|_| BuildError::ClientCertificate)
+}
+
+/// The header value of HTTP Basic (RFC 7617).
+pub fn basic(username: &str, password: &SecretValue) -> Result<HeaderValue, BuildError> {
+    let pair = SecretValue::new([username.as_bytes(), b":", password.expose_bytes()].concat());
+    let text = SecretValue::from(format!("Basic {}", STANDARD.encode(pair.expose_bytes())));
+    let mut value = HeaderValue::from_bytes(text.expose_bytes())
+        .map_err(|_| BuildError::Proxy("its password makes no header".to_owned()))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// Reads a body of at most `limit` bytes; a longer one is given up as soon as that is known.

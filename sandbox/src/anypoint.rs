@@ -73,6 +73,7 @@ mod application_view;
 mod applications;
 mod cloudhub;
 mod deployment;
+mod environment;
 mod gate;
 mod groups;
 mod history;
@@ -93,6 +94,7 @@ mod token;
 mod visit;
 mod world;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,9 +102,11 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, patch, post};
 use jiff::SignedDuration;
+use rustls::ServerConfig;
 
 pub use self::app::{App, Redeploy};
 pub use self::deployment::{DesiredState, UpdateStrategy};
+pub use self::environment::Environment;
 pub use self::groups::GroupState;
 pub use self::history::{
     AppHistory, DeploymentWrite, Map, Ran, ReplicaView, RollResult, SecretWrite, StoreWrite, ValueWrite,
@@ -114,19 +118,17 @@ pub use self::rules::{EmptySecure, HiddenView, Rules};
 pub use self::secret_handles::{SecretGroup, SharedSecret, Store};
 pub use self::store_types::{Parts, Stores};
 
-use self::deployment::{Deployment, Home, Pace};
+use self::deployment::{Deployment, Home};
 use self::groups::Group;
-use self::world::Shared;
+use self::world::{Place, Shared};
 use crate::faults::Faults;
-use crate::server::{RequestLog, Server};
-
-/// How long a roll takes per replica, unless a test says otherwise.
-const ROLL_TIME: Duration = Duration::from_millis(30);
+use crate::server::{self, RequestLog, Server};
 
 /// No properties, for [`Anypoint::deploy`].
 pub const NONE: [(&str, &str); 0] = [];
 
-/// One organization with one environment and one connected app. It stops when it is dropped.
+/// One connected app and one organization with one environment; more of these can be added.
+/// It stops when it is dropped.
 #[derive(Debug)]
 pub struct Anypoint {
     shared: Arc<Shared>,
@@ -136,17 +138,31 @@ pub struct Anypoint {
 impl Anypoint {
     /// Starts one on a free port of 127.0.0.1, with nothing in it.
     pub async fn start() -> Self {
+        Self::start_on(|builder| builder).await
+    }
+
+    /// As [`Anypoint::start`], and speaks TLS.
+    pub async fn start_tls(config: ServerConfig) -> Self {
+        Self::start_on(|builder| builder.tls(config)).await
+    }
+
+    async fn start_on(listen: impl FnOnce(server::Builder) -> server::Builder) -> Self {
         let shared = Arc::new(Shared::new());
         let tag = |parts: &http::request::Parts, _: &bytes::Bytes| {
             Endpoint::of(&parts.method, parts.uri.path()).tag().to_owned()
         };
-        let server = Server::builder(router(&shared)).tag(tag).start().await;
+        let server = listen(Server::builder(router(&shared)).tag(tag)).start().await;
         Self { shared, server }
     }
 
     /// What takes the place of `https://anypoint.mulesoft.com`; no slash at the end.
     pub fn base_url(&self) -> String {
         self.server.url()
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.server.addr()
     }
 
     /// The organization's id.
@@ -157,6 +173,16 @@ impl Anypoint {
     /// The environment's id.
     pub fn environment(&self) -> String {
         self.shared.lock().environment.clone()
+    }
+
+    /// One more environment, for applications only: in a business group of its own, or in the first.
+    pub fn add_environment(&self, own_group: bool) -> Environment {
+        let mut world = self.shared.lock();
+        let id = || uuid::Uuid::new_v4().to_string();
+        let organization = if own_group { id() } else { world.organization.clone() };
+        let place = Place { organization, environment: id() };
+        world.further.push(place.clone());
+        Environment { shared: Arc::clone(&self.shared), place }
     }
 
     /// The connected app's id.
@@ -309,7 +335,7 @@ impl Anypoint {
         properties: impl IntoIterator<Item = (N, V)>,
         secure: impl IntoIterator<Item = (N, V)>,
     ) -> App {
-        self.deploy_on(name, properties, secure, |_| {})
+        App::deploy(&self.shared, None, name, properties, secure)
     }
 
     /// An application of CloudHub 1.0 that hides the second of its two groups of properties.
@@ -346,18 +372,9 @@ impl Anypoint {
         name: &str,
         properties: impl IntoIterator<Item = (N, V)>,
         secure: impl IntoIterator<Item = (N, V)>,
-        place: impl FnOnce(&mut Deployment),
+        home: impl FnOnce(&mut Deployment),
     ) -> App {
-        let map = |(name, value): (N, V)| (name.into(), value.into());
-        let (properties, secure) =
-            (properties.into_iter().map(map).collect(), secure.into_iter().map(map).collect());
-        let mut world = self.shared.lock();
-        let mut deployment =
-            Deployment::new(name, properties, secure, Pace::PerReplica(ROLL_TIME), world.now());
-        place(&mut deployment);
-        let app = App::new(&self.shared, deployment.id.clone());
-        world.deployments.push(deployment);
-        app
+        App::deploy_as(&self.shared, None, name, properties, secure, home)
     }
 
     /// The application of this name, or of this id.

@@ -15,8 +15,11 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_RSA_SHA256, date_time_ymd,
 };
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 pub use self::identity::{Hierarchy, Identity};
@@ -54,6 +57,30 @@ impl Authority {
 
     /// How a TLS server shows itself under `names` (DNS names or addresses), HTTP/1.1 only.
     pub fn server_config(&self, names: &[&str]) -> ServerConfig {
+        self.config(names, WebPkiClientVerifier::no_client_auth())
+    }
+
+    /// As [`Authority::server_config`], and the client must show a certificate of this authority.
+    pub fn mutual_config(&self, names: &[&str]) -> ServerConfig {
+        let mut roots = RootCertStore::empty();
+        let root = CertificateDer::from_pem_slice(self.pem().as_bytes()).expect("its own certificate");
+        roots.add(root).expect("a root");
+        let provider = Arc::new(default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        self.config(names, verifier.expect("one root"))
+    }
+
+    /// A certificate for a client and its key, both PEM.
+    pub fn client_certificate(&self) -> (String, String) {
+        let key = KeyPair::generate().expect("an ECDSA key");
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "relay");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let leaf = params.signed_by(&key, &self.0.issuer).expect("a signed certificate");
+        (leaf.pem(), key.serialize_pem())
+    }
+
+    fn config(&self, names: &[&str], clients: Arc<dyn ClientCertVerifier>) -> ServerConfig {
         let key = KeyPair::generate().expect("an ECDSA key");
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("DNS names or addresses");
@@ -64,7 +91,7 @@ impl Authority {
         let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .expect("the provider has TLS 1.2 and 1.3")
-            .with_no_client_auth()
+            .with_client_cert_verifier(clients)
             .with_single_cert(chain, key)
             .expect("the key is the certificate's");
         config.alpn_protocols = vec![b"http/1.1".to_vec()];

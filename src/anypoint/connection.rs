@@ -11,6 +11,7 @@ use reqwest::{StatusCode, Url};
 
 use super::body::Body;
 use super::call::{Call, Family};
+use super::client::Client;
 use super::error::{CallError, Place, broken, refused};
 use super::lookup::{Directory, Named};
 use super::pacing::Pacers;
@@ -26,9 +27,6 @@ use crate::secret::SecretValue;
 
 /// A run that would wait longer for its first request comes back later instead.
 pub const LONGEST_QUEUE: Duration = Duration::from_millis(500);
-/// Connections carry values, and buffers of an open one may hold them.
-const IDLE: Duration = Duration::from_secs(15);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The connections by name.
 pub type Connections = BTreeMap<ConnectionName, Arc<Connection>>;
@@ -39,9 +37,18 @@ pub enum OpenError {
     /// Not a URL that can carry a path.
     #[error("connection {0}: `{1}` is not a base URL")]
     BaseUrl(ConnectionName, String),
-    /// The extra root certificate could not be read.
-    #[error("connection {0}: cannot read `extra_root` {1}: {2}")]
-    ExtraRoot(ConnectionName, String, std::io::Error),
+    /// A certificate or key could not be read.
+    #[error("connection {connection}: cannot read `{setting}` {path}: {error}")]
+    File {
+        /// The connection.
+        connection: ConnectionName,
+        /// Which of its settings names the file.
+        setting: &'static str,
+        /// The file.
+        path: String,
+        /// Why not.
+        error: std::io::Error,
+    },
     /// The HTTP client could not be built.
     #[error("connection {0}: {1}")]
     Client(ConnectionName, outbound::BuildError),
@@ -74,28 +81,11 @@ impl Connection {
         writers: &Writers,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
-        let name = || config.name.clone();
         let base = Url::parse(&config.base_url)
             .ok()
             .filter(|url| url.has_host() && matches!(url.scheme(), "https" | "http"))
-            .ok_or_else(|| OpenError::BaseUrl(name(), config.base_url.clone()))?;
-        let extra_root = config
-            .extra_root
-            .as_ref()
-            .map(|path| {
-                std::fs::read(path)
-                    .map_err(|error| OpenError::ExtraRoot(name(), path.display().to_string(), error))
-            })
-            .transpose()?;
-        let http = outbound::client(&outbound::Options {
-            connect_timeout: config.timeout.min(CONNECT_TIMEOUT),
-            timeout: config.timeout,
-            idle: Some(IDLE),
-            extra_root,
-            connect: None,
-            https_only: base.scheme() == "https",
-        })
-        .map_err(|error| OpenError::Client(name(), error))?;
+            .ok_or_else(|| OpenError::BaseUrl(config.name.clone(), config.base_url.clone()))?;
+        let http = Client::open(config, &credentials, base.scheme() == "https")?;
         Ok(Self {
             transport: Transport::new(config, base, http, pacers, clock),
             tokens: Tokens::new(config.clone(), credentials),

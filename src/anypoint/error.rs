@@ -6,6 +6,7 @@
 //! list is taken as open: 401, 403 and 429 stand in none of them.
 
 use std::fmt;
+use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -15,6 +16,9 @@ use super::call::{Family, Purpose};
 use super::transport::{Reply, Trouble};
 use crate::model::{Failure, FailureCode, Retry, show_duration};
 use crate::sync::ports::ApplyError;
+
+/// After a request found its connection full for long.
+const CROWDED_PAUSE: Duration = Duration::from_secs(1);
 
 /// A call that brought no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,7 +147,12 @@ pub(super) fn refused(reply: &Reply, place: Place<'_>) -> CallError {
 /// The failure behind a call without an answer.
 pub(super) fn broken(trouble: Trouble, place: Place<'_>) -> CallError {
     let again = || "none: it is tried again".to_owned();
-    let reach = || format!("if it stays, check that the relay can reach the host of {}", place.connection);
+    let reach = || {
+        let connection = place.connection;
+        format!(
+            "if it stays, check that the relay can reach the host of {connection}, and its `proxy` if it has one"
+        )
+    };
     let (failure, sent) = match trouble {
         Trouble::Paced(wait) => (
             place.failure(
@@ -151,6 +160,15 @@ pub(super) fn broken(trouble: Trouble, place: Place<'_>) -> CallError {
                 Retry::Line(wait),
                 &format!("the request would have to wait {} for its turn", show_duration(wait)),
                 slow_down(place.family),
+            ),
+            false,
+        ),
+        Trouble::Crowded(others) => (
+            place.failure(
+                FailureCode::RateLimited,
+                Retry::Turn(CROWDED_PAUSE),
+                &format!("{others} requests are under way, and none of them has ended"),
+                "wait; if it stays, see why Anypoint takes so long, or raise `max_requests`".to_owned(),
             ),
             false,
         ),
@@ -292,8 +310,6 @@ const FIELDS: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::secret::SecretValue;
 

@@ -10,12 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::call::Family;
+use crate::config::Rates;
 
-/// The Application Manager's own limit per second and client address (CloudHub 2.0 limits page).
-const APPLICATION_MANAGER_LIMIT: f64 = 15.0;
-/// For families whose limit is not published, and for CloudHub: with the burst below its 25 a second and
-/// client address (Runtime Manager documentation; EU and Government).
+/// For a rate that is no number.
+const SOME_RATE: f64 = 10.0;
+/// For the hybrid servers' API, and for CloudHub: with the burst below its 25 a second and client address
+/// (Runtime Manager documentation; EU and Government).
 const DEFAULT_RATE: f64 = 20.0;
+/// Where no limit per second is published (the one of logins is per minute).
 const DEFAULT_BURST: u32 = 5;
 /// For CloudHub in the US, which takes 75 a second.
 const CLOUDHUB_US_RATE: f64 = 60.0;
@@ -38,7 +40,7 @@ impl Pacer {
     /// `rate` requests per second, at most `burst` of them at once. A rate outside 0.1 to 10,000
     /// is brought into it; a burst is at least 1.
     pub fn new(rate: f64, burst: u32) -> Self {
-        let rate = if rate.is_finite() { rate.clamp(0.1, 10_000.0) } else { DEFAULT_RATE };
+        let rate = if rate.is_finite() { rate.clamp(0.1, 10_000.0) } else { SOME_RATE };
         let interval = Duration::from_secs_f64(1.0 / rate);
         Self { interval, tolerance: interval * (burst.max(1) - 1), due: None, closed_until: None }
     }
@@ -107,17 +109,16 @@ type ByHostAndFamily = BTreeMap<(String, Family), Arc<SharedPacer>>;
 impl Pacers {
     /// The schedule for `family` at `host` (with its port). Where two connections name different
     /// rates for one host, the lower one holds.
-    pub fn of(&self, host: &str, family: Family, application_manager_rate: f64) -> Arc<SharedPacer> {
+    pub fn of(&self, host: &str, family: Family, rates: &Rates) -> Arc<SharedPacer> {
         let wanted = match family {
             Family::ApplicationManager => {
-                Pacer::new(application_manager_rate, burst_below_limit(application_manager_rate))
+                Pacer::new(rates.application_manager, burst_below_limit(rates.application_manager))
             }
+            Family::Accounts => Pacer::new(rates.accounts, DEFAULT_BURST),
+            Family::SecretsManager => Pacer::new(rates.secrets_manager, DEFAULT_BURST),
+            Family::Secrets => Pacer::new(rates.secrets, DEFAULT_BURST),
             Family::CloudHub if host == CLOUDHUB_US_HOST => Pacer::new(CLOUDHUB_US_RATE, DEFAULT_BURST),
-            Family::Accounts
-            | Family::SecretsManager
-            | Family::CloudHub
-            | Family::Hybrid
-            | Family::Secrets => Pacer::new(DEFAULT_RATE, DEFAULT_BURST),
+            Family::CloudHub | Family::Hybrid => Pacer::new(DEFAULT_RATE, DEFAULT_BURST),
         };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let shared = all
@@ -130,7 +131,7 @@ impl Pacers {
 
 /// One to three at once, as far as the limit leaves room above the rate.
 fn burst_below_limit(rate: f64) -> u32 {
-    match APPLICATION_MANAGER_LIMIT - rate {
+    match Rates::APPLICATION_MANAGER_LIMIT - rate {
         room if room >= 3.0 => 3,
         room if room >= 2.0 => 2,
         _ => 1,
@@ -166,9 +167,11 @@ mod tests {
     #[test]
     fn connections_to_one_host_share_the_lower_rate() {
         let pacers = Pacers::default();
-        let fast = pacers.of("anypoint.mulesoft.com", Family::ApplicationManager, 12.0);
-        let slow = pacers.of("anypoint.mulesoft.com", Family::ApplicationManager, 2.0);
-        let other = pacers.of("eu1.anypoint.mulesoft.com", Family::ApplicationManager, 12.0);
+        let usual = Rates::default();
+        let low = Rates { application_manager: 2.0, ..usual };
+        let fast = pacers.of("anypoint.mulesoft.com", Family::ApplicationManager, &usual);
+        let slow = pacers.of("anypoint.mulesoft.com", Family::ApplicationManager, &low);
+        let other = pacers.of("eu1.anypoint.mulesoft.com", Family::ApplicationManager, &usual);
         let now = Instant::now();
         for _ in 0..4 {
             fast.with(|pacer| pacer.reserve(now));
@@ -180,12 +183,27 @@ mod tests {
     #[test]
     fn cloudhub_gets_at_most_its_limit_in_a_second_of_each_control_plane() {
         for (host, limit) in [("anypoint.mulesoft.com:443", 75), ("eu1.anypoint.mulesoft.com:443", 25)] {
-            let pacer = Pacers::default().of(host, Family::CloudHub, 12.0);
+            let pacer = Pacers::default().of(host, Family::CloudHub, &Rates::default());
             let now = Instant::now();
             let slots: Vec<Instant> = (0..100).map(|_| pacer.with(|pacer| pacer.reserve(now))).collect();
             let within = slots.iter().filter(|slot| **slot - now < Duration::from_secs(1)).count();
             assert!(within <= limit && within > limit / 2, "{within} at {host}");
         }
+    }
+
+    #[test]
+    fn each_api_has_its_own_rate() {
+        let rates = Rates { accounts: 1.0, application_manager: 2.0, secrets_manager: 4.0, secrets: 8.0 };
+        let pacers = Pacers::default();
+        let now = Instant::now();
+        let interval = |family| {
+            let pacer = pacers.of("anypoint.mulesoft.com", family, &rates);
+            // Beyond any burst.
+            let slots: Vec<Instant> = (0..10).map(|_| pacer.with(|pacer| pacer.reserve(now))).collect();
+            (slots[9] - slots[8]).as_millis()
+        };
+        let own = [Family::Accounts, Family::ApplicationManager, Family::SecretsManager, Family::Secrets];
+        assert_eq!(own.map(interval), [1000, 500, 250, 125]);
     }
 
     #[test]

@@ -168,7 +168,8 @@ impl Tokens {
             let config::Connection { name, client_id, client_secret, .. } = &self.connection;
             error.failure = Failure::new(
                 FailureCode::Unauthenticated,
-                Retry::Slowly,
+                // Not slowly: whoever rotates the app's secret may store the new one a moment later.
+                Retry::Backoff,
                 format!(
                     "the connected app of connection {name} was refused a token: {}",
                     Status(reply.status)

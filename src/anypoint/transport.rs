@@ -1,7 +1,7 @@
 //! One request to a control plane: waits for its turn, sends, reads a bounded answer.
 //!
 //! Guarantees: a request counts against the limit of its host and family, and a cool-down that any
-//! answer asked for holds for all of them; no answer is read beyond [`ANSWER_LIMIT`]; trouble is
+//! answer asked for holds for all of them; a connection has no more requests under way than it may; no answer is read beyond [`ANSWER_LIMIT`]; trouble is
 //! told apart by whether the request may have been carried out.
 
 use std::borrow::Cow;
@@ -12,9 +12,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{StatusCode, Url};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use super::call::{Family, Path, Verb};
+use super::client::Client;
 use super::hints;
 use super::pacing::{Pacers, SharedPacer};
 use crate::clock::Clock;
@@ -44,6 +46,8 @@ pub(super) struct Reply {
 pub(super) enum Trouble {
     /// Its turn is too far away.
     Paced(Duration),
+    /// So many others of the connection are under way, and none of them ended in time.
+    Crowded(usize),
     /// It never left.
     NotSent(String),
     /// Its path would name another resource.
@@ -68,12 +72,14 @@ pub(super) struct Outgoing<'a> {
 
 /// The way to one control plane.
 pub(super) struct Transport {
-    http: reqwest::Client,
+    http: Client,
     base: Url,
     organization: String,
     environment: String,
     timeout: Duration,
     pacers: BTreeMap<Family, Arc<SharedPacer>>,
+    max_requests: usize,
+    places: Semaphore,
     clock: Arc<dyn Clock>,
 }
 
@@ -81,19 +87,20 @@ impl Transport {
     pub(super) fn new(
         config: &config::Connection,
         base: Url,
-        http: reqwest::Client,
+        http: Client,
         pacers: &Pacers,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let host =
             format!("{}:{}", base.host_str().unwrap_or_default(), base.port_or_known_default().unwrap_or(0));
-        let rate = config.application_manager_rate;
         Self {
             http,
             organization: config.organization.clone(),
             environment: config.environment.clone(),
             timeout: config.timeout,
-            pacers: Family::ALL.into_iter().map(|family| (family, pacers.of(&host, family, rate))).collect(),
+            pacers: Family::ALL.map(|family| (family, pacers.of(&host, family, &config.rates))).into(),
+            max_requests: config.max_requests,
+            places: Semaphore::new(config.max_requests),
             base,
             clock,
         }
@@ -115,7 +122,8 @@ impl Transport {
         bearer: Option<&SecretValue>,
     ) -> Result<Reply, Trouble> {
         let url = outgoing.path.below(&self.base).ok_or(Trouble::BadPath)?;
-        let mut request = self.http.request(outgoing.verb.into(), url).timeout(self.timeout);
+        let http = self.http.get().await.map_err(Trouble::NotSent)?;
+        let mut request = http.request(outgoing.verb.into(), url).timeout(self.timeout);
         if let Some(token) = bearer {
             request = request
                 .header(AUTHORIZATION, authorization(token)?)
@@ -126,8 +134,10 @@ impl Transport {
             request = request.header(CONTENT_TYPE, &*content_type).body(body);
         }
         let request = request.build().map_err(|error| Trouble::NotSent(outbound::reason(error)))?;
+        // Before the turn: a request that has had its turn goes out at once, or the rate is not the rate.
+        let _place = self.place().await?;
         self.turn(outgoing.family).await?;
-        let answer = self.http.execute(request).await.map_err(unanswered)?;
+        let answer = http.execute(request).await.map_err(|error| self.unanswered(error))?;
         self.read(answer, outgoing.family).await
     }
 
@@ -162,6 +172,15 @@ impl Transport {
         Ok(Reply { status, transaction, wait, body })
     }
 
+    /// Waits until the connection may have one more request under way, at most [`PATIENCE`].
+    async fn place(&self) -> Result<SemaphorePermit<'_>, Trouble> {
+        match tokio::time::timeout(PATIENCE, self.places.acquire()).await {
+            Ok(Ok(place)) => Ok(place),
+            // The semaphore is never closed.
+            Ok(Err(_)) | Err(_) => Err(Trouble::Crowded(self.max_requests)),
+        }
+    }
+
     /// Waits for a place in the schedule, at most [`PATIENCE`].
     async fn turn(&self, family: Family) -> Result<(), Trouble> {
         let Some(pacer) = self.pacers.get(&family) else { return Ok(()) };
@@ -175,6 +194,18 @@ impl Transport {
             None => Ok(()),
         }
     }
+
+    fn unanswered(&self, error: reqwest::Error) -> Trouble {
+        // A connect error is told first: it may be a timeout too, but nothing was sent.
+        if error.is_connect() || error.is_builder() {
+            self.http.could_not_connect();
+            Trouble::NotSent(outbound::reason(error))
+        } else if error.is_timeout() {
+            Trouble::TimedOut
+        } else {
+            Trouble::Broken(outbound::reason(error))
+        }
+    }
 }
 
 fn authorization(token: &SecretValue) -> Result<HeaderValue, Trouble> {
@@ -183,15 +214,4 @@ fn authorization(token: &SecretValue) -> Result<HeaderValue, Trouble> {
         .map_err(|_| Trouble::NotSent("the token has characters that no header may have".to_owned()))?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-fn unanswered(error: reqwest::Error) -> Trouble {
-    // A connect error is told first: it may be a timeout too, but nothing was sent.
-    if error.is_connect() || error.is_builder() {
-        Trouble::NotSent(outbound::reason(error))
-    } else if error.is_timeout() {
-        Trouble::TimedOut
-    } else {
-        Trouble::Broken(outbound::reason(error))
-    }
 }

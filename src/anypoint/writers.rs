@@ -73,11 +73,14 @@ mod tests {
             client_secret: credential(),
             organization: "org".to_owned(),
             environment: environment.to_owned(),
-            application_manager_rate: 12.0,
+            rates: config::Rates::default(),
+            max_requests: 1,
             max_rolling: 1,
             roll_window: None,
             timeout: Duration::from_secs(1),
             extra_root: None,
+            client_certificate: None,
+            proxy: config::Proxy::Environment,
         }
     }
 

@@ -75,6 +75,8 @@ impl SnsHttp {
             timeout: TIMEOUT,
             idle: None,
             extra_root,
+            identity: None,
+            proxy: outbound::Proxy::Environment,
             connect: None,
             https_only: true,
         };

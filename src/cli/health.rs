@@ -39,6 +39,8 @@ pub async fn health(args: &HealthArgs, out: &mut dyn Write) -> anyhow::Result<bo
         timeout: args.timeout,
         idle: None,
         extra_root: None,
+        identity: None,
+        proxy: outbound::Proxy::Environment,
         connect,
         https_only: false,
     })?;

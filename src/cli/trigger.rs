@@ -148,6 +148,8 @@ async fn send(args: &TriggerArgs, clock: &dyn Clock) -> anyhow::Result<(u16, byt
         timeout: args.wait.unwrap_or_default() + SLACK,
         idle: None,
         extra_root,
+        identity: None,
+        proxy: outbound::Proxy::Environment,
         connect: None,
         https_only: false,
     })?;

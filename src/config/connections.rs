@@ -6,16 +6,12 @@ use std::time::Duration;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
-use super::Connection;
 use super::decode::{Fields, Value, did_you_mean};
 use super::runtime::TICK;
 use super::scalar::{self, duration, uuid, whole};
 use super::source::credential;
+use super::{Connection, Proxy, Rates, channel, planes, rates};
 use crate::model::{ConnectionName, RollWindow};
-
-/// The Application Manager's own limit, in requests per second and client address (CloudHub 2.0
-/// limits page).
-const APPLICATION_MANAGER_LIMIT: f64 = 15.0;
 
 /// The connections of a file: those that are right, and the names of all, so that a mistake in one is
 /// not reported again by each target that uses it.
@@ -96,11 +92,14 @@ fn connection(value: &Value<'_>, name: &ConnectionName) -> Option<Connection> {
     );
     let environment =
         fields.required("environment", "the id of the environment", uuid("the id (UUID) of an environment"));
-    let application_manager_rate = fields.or("application_manager_rate", 12.0, rate);
+    let rates = fields.or("rates", Rates::default(), rates::rates);
+    let max_requests = fields.or("max_requests", 16, whole(1..=1000));
     let max_rolling = fields.or("max_rolling", 10, whole(1..=1000));
     let roll_window = fields.optional("roll_window", roll_window);
     let timeout = fields.or("timeout", Duration::from_secs(30), duration(TICK, Duration::from_mins(5)));
     let extra_root = fields.optional("extra_root", scalar::path);
+    let client_certificate = fields.optional("client_certificate", channel::client_certificate);
+    let proxy = fields.or("proxy", Proxy::Environment, channel::proxy);
     fields.finish();
     Some(Connection {
         name: name.clone(),
@@ -109,11 +108,14 @@ fn connection(value: &Value<'_>, name: &ConnectionName) -> Option<Connection> {
         client_secret: client_secret?,
         organization: organization?,
         environment: environment?,
-        application_manager_rate,
+        rates,
+        max_requests,
         max_rolling,
         roll_window,
         timeout,
         extra_root,
+        client_certificate,
+        proxy,
     })
 }
 
@@ -148,7 +150,12 @@ fn base_url(fields: &mut Fields<'_>) -> Option<String> {
             let fits = name.split('.').all(|label| {
                 !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
             });
-            if fits { Some(format!("https://{}", name.to_ascii_lowercase())) } else { host.expected(what) }
+            if !fits {
+                return host.expected(what);
+            }
+            let name = name.to_ascii_lowercase();
+            planes::check(&host, &name);
+            Some(format!("https://{name}"))
         }
         (None, Some(value)) => {
             let url = scalar::url(&value)?;
@@ -161,17 +168,5 @@ fn base_url(fields: &mut Fields<'_>) -> Option<String> {
             fields.whole().refuse("`host` is missing: the control plane, such as anypoint.mulesoft.com")
         }
         (Some(_), Some(_)) => fields.whole().refuse("give only one of `host` and `base_url`"),
-    }
-}
-
-fn rate(value: &Value<'_>) -> Option<f64> {
-    let what = "a number of requests per second between 0.1 and 15";
-    match value.text(what)?.parse::<f64>() {
-        Ok(rate) if rate > APPLICATION_MANAGER_LIMIT => value.refuse(format!(
-            "expected {what}, found {}; Anypoint refuses more than 15 per second from one address",
-            value.found()
-        )),
-        Ok(rate) if rate >= 0.1 => Some(rate),
-        _ => value.expected(what),
     }
 }

@@ -131,15 +131,11 @@ fn auth(value: &Value<'_>) -> Option<EventBridgeAuth> {
         }
         (None, Some(basic)) => {
             let mut fields = basic.fields("`basic`")?;
-            let username =
-                fields.required("username", "the user name of the EventBridge connection", |value| {
-                    let username = line("a user name")(value)?;
-                    // RFC 7617, section 2: the first colon ends the user name.
-                    if username.contains(':') {
-                        return value.refuse("a user name of HTTP Basic has no colon");
-                    }
-                    Some(username)
-                });
+            let username = fields.required(
+                "username",
+                "the user name of the EventBridge connection",
+                scalar::basic_user_name,
+            );
             let passwords = one_or_two(&mut fields, "password", "passwords");
             fields.finish_unquoted();
             Some(EventBridgeAuth::Basic { username: username?, passwords: passwords? })

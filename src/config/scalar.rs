@@ -114,6 +114,12 @@ pub(super) fn line(what: &str) -> impl Fn(&Value<'_>) -> Option<String> {
     }
 }
 
+/// A user name of HTTP Basic. RFC 7617, section 2: the first colon ends it.
+pub(super) fn basic_user_name(value: &Value<'_>) -> Option<String> {
+    let name = line("a user name")(value)?;
+    if name.contains(':') { value.refuse("a user name of HTTP Basic has no colon") } else { Some(name) }
+}
+
 /// Address and port to listen on or connect to.
 pub(super) fn address(value: &Value<'_>) -> Option<SocketAddr> {
     let what = "an IP address and a port such as 0.0.0.0:8080";

@@ -13,6 +13,8 @@ fn options() -> Options {
         timeout: Duration::from_secs(5),
         idle: None,
         extra_root: None,
+        identity: None,
+        proxy: Proxy::Environment,
         connect: None,
         https_only: false,
     }

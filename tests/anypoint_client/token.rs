@@ -26,7 +26,7 @@ async fn waiters_share_a_failed_mint_and_the_next_call_tries_again() {
     let calls = futures_util::future::join_all((0..3).map(|_| connection.send(read_call()))).await;
     for call in calls {
         let failure = call.err().unwrap().failure;
-        assert_eq!((failure.code, failure.retry), (FailureCode::Unauthenticated, Retry::Slowly));
+        assert_eq!((failure.code, failure.retry), (FailureCode::Unauthenticated, Retry::Backoff));
         assert!(failure.next_step.contains("environment variable SECRET"), "{}", failure.next_step);
     }
     assert_eq!(world.fake.seen("POST", "/token").len(), 1);

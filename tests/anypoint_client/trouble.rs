@@ -1,14 +1,16 @@
 //! Limits, refusals and lost answers, and which of them leave a write in doubt.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anypoint_relay::clock::Clock;
 use anypoint_relay::model::{FailureCode, Retry};
+use anypoint_sandbox::wait_until;
 use serde_json::json;
 
 use crate::fake::Answer;
-use crate::world::{CANARY, World, application, deliver, observe_failure, shared_secret};
+use crate::world::{CANARY, World, application, deliver, observe_failure, read_call, shared_secret};
 
 #[tokio::test]
 async fn a_429_cools_the_family_down_for_every_connection_to_the_host() {
@@ -29,6 +31,36 @@ async fn a_429_cools_the_family_down_for_every_connection_to_the_host() {
 
     world.clock.advance(Duration::from_secs(7));
     assert!(other.observe().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_request_that_finds_its_connection_full_is_not_sent_and_comes_back() {
+    let world = World { max_requests: 1, ..World::new() };
+    let connection = world.connection();
+    connection.send(read_call()).await.ok().unwrap();
+    world.fake.fault("GET", "/deployments", Answer::Silence);
+    let held = {
+        let connection = Arc::clone(&connection);
+        tokio::spawn(async move { connection.send(read_call()).await })
+    };
+    wait_until("the request that gets no answer", Duration::from_secs(5), || {
+        world.fake.seen("GET", "/deployments").len() == 2
+    })
+    .await;
+    // The wait for a place passes at once; the other request has its own time limit behind that.
+    tokio::time::pause();
+    let error = connection.send(read_call()).await.err().unwrap();
+    let failure = error.failure;
+    assert_eq!(
+        (failure.code, failure.retry),
+        (FailureCode::RateLimited, Retry::Turn(Duration::from_secs(1)))
+    );
+    assert!(!error.ambiguous && failure.next_step.contains("`max_requests`"), "{failure:?}");
+    assert_eq!(world.fake.seen("GET", "/deployments").len(), 2);
+    held.abort();
+    held.await.err().unwrap();
+    tokio::time::resume();
+    assert!(connection.send(read_call()).await.is_ok(), "a request that was given up leaves its place");
 }
 
 #[tokio::test]

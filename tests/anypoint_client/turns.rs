@@ -27,7 +27,8 @@ enum Step {
 async fn two_hundred_runs_leave_no_place_unused_and_are_seldom_sent_away() {
     let world = World::new();
     let connection = world.connection();
-    let pacer = world.pacers.of(&world.fake.address.to_string(), Family::ApplicationManager, RATE);
+    let rates = connection.config().rates;
+    let pacer = world.pacers.of(&world.fake.address.to_string(), Family::ApplicationManager, &rates);
     let start = world.clock.now();
     let minutes = Duration::from_mins(1);
     let settings = Settings { retry_base: minutes, retry_cap: minutes, slow_retry: minutes };

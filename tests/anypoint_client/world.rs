@@ -51,6 +51,7 @@ pub(crate) struct World {
     pub(crate) credentials: Arc<Fixed>,
     pub(crate) pacers: Pacers,
     pub(crate) timeout: Duration,
+    pub(crate) max_requests: usize,
 }
 
 impl World {
@@ -61,6 +62,7 @@ impl World {
             credentials: Arc::new(Fixed { client_secret: Mutex::new(CLIENT_SECRET.to_owned()) }),
             pacers: Pacers::default(),
             timeout: Duration::from_secs(10),
+            max_requests: 16,
         }
     }
 
@@ -73,11 +75,14 @@ impl World {
             client_secret: variable("SECRET"),
             organization: ORG.to_owned(),
             environment: ENV.to_owned(),
-            application_manager_rate: RATE,
+            rates: config::Rates { application_manager: RATE, ..Default::default() },
+            max_requests: self.max_requests,
             max_rolling: 5,
             roll_window: None,
             timeout: self.timeout,
             extra_root: None,
+            client_certificate: None,
+            proxy: config::Proxy::Environment,
         };
         let credentials = Arc::<Fixed>::clone(&self.credentials);
         let (writers, clock) = (Writers::default(), Arc::new(self.clock.clone()));

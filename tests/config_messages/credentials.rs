@@ -112,7 +112,8 @@ fn ids_and_limits_of_a_connection_are_checked() {
     assert_printed(
         &changed(
             &connection_and(
-                "    application_manager_rate: 20
+                "    rates: { application_manager: 20, accounts: fast, secret_manager: 1 }
+    max_requests: 0
     max_rolling: 0
     timeout: 0s
 ",
@@ -121,9 +122,60 @@ fn ids_and_limits_of_a_connection_are_checked() {
             "acme",
         ),
         r#"relay.yaml:6:19: connections.prod.organization: expected the id (UUID) of a business group, found "acme"
-relay.yaml:8:31: connections.prod.application_manager_rate: expected a number of requests per second between 0.1 and 15, found "20"; Anypoint refuses more than 15 per second from one address
-relay.yaml:9:18: connections.prod.max_rolling: expected a whole number between 1 and 1000, found "0"
-relay.yaml:10:14: connections.prod.timeout: expected a duration between 10ms and 5m, found "0s""#,
+relay.yaml:8:35: connections.prod.rates.application_manager: expected a number of requests per second between 0.1 and 15, found "20"; Anypoint refuses more than 15 per second from one address
+relay.yaml:8:49: connections.prod.rates.accounts: expected a number of requests per second between 0.1 and 1000, found "fast"
+relay.yaml:8:55: connections.prod.rates.secret_manager: not a key of `rates`; did you mean "secrets_manager"? (its keys: accounts, application_manager, secrets_manager, secrets)
+relay.yaml:9:19: connections.prod.max_requests: expected a whole number between 1 and 1000, found "0"
+relay.yaml:10:18: connections.prod.max_rolling: expected a whole number between 1 and 1000, found "0"
+relay.yaml:11:14: connections.prod.timeout: expected a duration between 10ms and 5m, found "0s""#,
+    );
+}
+
+/// Asserts what is said of a connection with this as its `proxy`.
+#[track_caller]
+fn assert_proxy(text: &str, lines: &str) {
+    assert_printed(&connection_and(&format!("    proxy: {text}\n")), lines);
+}
+
+#[test]
+fn a_proxy_is_none_or_a_url_with_its_password_by_reference() {
+    assert_proxy(
+        "http://user:hunter2@proxy.example.com:3128",
+        "relay.yaml:8:12: connections.prod.proxy: expected `none`, or a mapping such as { url: http://proxy.example.com:3128 } (what stands here is not shown)",
+    );
+    assert_proxy(
+        "[none]",
+        "relay.yaml:8:5: connections.prod.proxy: expected `none`, or a mapping such as { url: http://proxy.example.com:3128 }, found a list",
+    );
+    assert_proxy(
+        "{ username: relay, url: 'http://user:hunter2@proxy.example.com:3128' }",
+        "relay.yaml:8:5: connections.prod.proxy: `password` is missing beside `username`: a reference such as { env: NAME }
+relay.yaml:8:36: connections.prod.proxy.url: user name and password do not stand in the URL; give `username`, and `password` by reference",
+    );
+    for url in ["socks5://proxy.example.com", "proxy.example.com:3128", "http://proxy.example.com/hunter2"] {
+        assert_proxy(
+            &format!("{{ url: {url:?} }}"),
+            "relay.yaml:8:19: connections.prod.proxy.url: expected the URL of a proxy such as http://proxy.example.com:3128 (not quoted here: it may hold a password)",
+        );
+    }
+    assert_proxy(
+        "{ username: 'a:b', password: hunter2 }",
+        "relay.yaml:8:5: connections.prod.proxy: `url` is missing: the proxy, such as http://proxy.example.com:3128
+relay.yaml:8:24: connections.prod.proxy.username: a user name of HTTP Basic has no colon
+relay.yaml:8:41: connections.prod.proxy.password: a credential is given by reference, never in this file; write { env: NAME }, { file: /path } or { aws_secret: { secret: name, field: name } } (what stands here is not shown)",
+    );
+    assert_proxy(
+        "{ url: http://proxy.example.com:3128, user: relay, password: { env: PROXY_PASSWORD } }",
+        "relay.yaml:8:5: connections.prod.proxy: `username` is missing beside `password`
+relay.yaml:8:50: connections.prod.proxy: a key that a proxy does not have, not shown here (its keys: username, password, url)",
+    );
+}
+
+#[test]
+fn a_client_certificate_comes_with_its_key() {
+    assert_printed(
+        &connection_and("    client_certificate: { certificate: /etc/relay/client.pem }\n"),
+        "relay.yaml:8:5: connections.prod.client_certificate: `key` is missing: the path of a PEM file with its private key",
     );
 }
 

@@ -6,7 +6,10 @@ use std::path::Path;
 use anypoint_relay::cli::check::check;
 use anypoint_relay::config::{load, parse};
 
-use crate::{APPLICATION, CONNECTION, SINGLE_USER, application_and, assert_printed, shared_and, shared_with};
+use crate::{
+    APPLICATION, CONNECTION, SINGLE_USER, application_and, assert_printed, connection_with, shared_and,
+    shared_with,
+};
 
 /// The lines that `check` prints for a file of this content in a fresh directory, with the directory
 /// taken out, and its verdict.
@@ -132,6 +135,58 @@ fn what_deserves_a_look_is_a_warning_and_no_error() {
     );
     let config = parse("listen: 127.0.0.1:0", "relay.yaml", &|_| None).unwrap();
     assert_eq!(config.warnings, ["relay.yaml:1:1: no targets: the relay has nothing to do"]);
+}
+
+#[test]
+fn a_host_that_is_no_known_control_plane_is_warned_about_and_used() {
+    let warnings = |setting: &str| {
+        let text = [&connection_with("host: anypoint.mulesoft.com", setting), APPLICATION].concat();
+        let config = parse(&text, "relay.yaml", &|_| None).unwrap_or_else(|errors| panic!("{errors}"));
+        let connection = config.connections.values().next().unwrap();
+        (connection.base_url.clone(), config.warnings)
+    };
+    for host in [
+        "anypoint.mulesoft.com",
+        "eu1.anypoint.mulesoft.com",
+        "gov.anypoint.mulesoft.com",
+        "ca1.platform.mulesoft.com",
+        "JP1.platform.mulesoft.com",
+        "au2.platform.mulesoft.com",
+    ] {
+        assert_eq!(warnings(&format!("host: {host}")), (format!("https://{}", host.to_lowercase()), vec![]));
+    }
+    let (url, found) = warnings("host: eu1.anypiont.mulesoft.com");
+    assert_eq!(url, "https://eu1.anypiont.mulesoft.com");
+    assert_eq!(
+        found,
+        ["relay.yaml:3:11: connections.prod.host: no known control plane of Anypoint \
+         (anypoint.mulesoft.com, eu1.anypoint.mulesoft.com, gov.anypoint.mulesoft.com, ca1.platform.mulesoft.com, \
+         jp1.platform.mulesoft.com, <region>.platform.mulesoft.com; a gateway of your own is a `base_url`), and the \
+         connected app's secret goes there; did you mean \"eu1.anypoint.mulesoft.com\"?"]
+    );
+    for host in ["anypoint.example.com", "x.y.platform.mulesoft.com", "mulesoft.com"] {
+        assert_eq!(warnings(&format!("host: {host}")).1.len(), 1, "{host}");
+    }
+    assert_eq!(warnings("base_url: https://gateway.example.com/anypoint").1, Vec::<String>::new());
+}
+
+#[test]
+fn a_password_that_goes_to_a_proxy_unencrypted_is_warned_about() {
+    let warnings = |url: &str| {
+        let proxy = format!(
+            "    proxy: {{ url: \"{url}\", username: relay, password: {{ env: PROXY_PASSWORD }} }}\n"
+        );
+        let text = [CONNECTION, &proxy, APPLICATION].concat();
+        parse(&text, "relay.yaml", &|_| None).unwrap_or_else(|errors| panic!("{errors}")).warnings
+    };
+    assert_eq!(
+        warnings("http://proxy.example.com:3128"),
+        [
+            "relay.yaml:8:5: connections.prod.proxy: its password goes to this proxy unencrypted; use https:// if the \
+         proxy speaks it"
+        ]
+    );
+    assert_eq!(warnings("https://proxy.example.com:3129"), Vec::<String>::new());
 }
 
 #[test]

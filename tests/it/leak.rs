@@ -141,8 +141,8 @@ fn connection((number, anypoint): (usize, &Rc<Anypoint>)) -> String {
     client_secret: {{ env: CLIENT_SECRET }}
     organization: {}
     environment: {}
-    application_manager_rate: 15
     max_rolling: 1000
+    rates: {{ application_manager: 15 }}
     timeout: 2s
 ",
         anypoint.base_url(),

@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cli;
+mod connections;
 mod happy_path;
 mod hooks;
 mod kinds;

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use super::deployment::{Author, Deployment, DesiredState, Pace, UpdateStrategy};
 use super::history::{AppHistory, Map, ReplicaView};
-use super::world::{Shared, World};
+use super::world::{Place, Shared, World};
+
+/// How long a roll takes per replica, unless a test says otherwise.
+const ROLL_TIME: Duration = Duration::from_millis(30);
 
 /// One application.
 #[derive(Clone, Debug)]
@@ -18,6 +21,38 @@ pub struct App {
 impl App {
     pub(crate) fn new(shared: &Arc<Shared>, id: String) -> Self {
         Self { shared: Arc::clone(shared), id }
+    }
+
+    pub(crate) fn deploy<N: Into<String>, V: Into<String>>(
+        shared: &Arc<Shared>,
+        place: Option<Place>,
+        name: &str,
+        properties: impl IntoIterator<Item = (N, V)>,
+        secure: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        Self::deploy_as(shared, place, name, properties, secure, |_| {})
+    }
+
+    /// The same on the platform that `home` makes of it.
+    pub(crate) fn deploy_as<N: Into<String>, V: Into<String>>(
+        shared: &Arc<Shared>,
+        place: Option<Place>,
+        name: &str,
+        properties: impl IntoIterator<Item = (N, V)>,
+        secure: impl IntoIterator<Item = (N, V)>,
+        home: impl FnOnce(&mut Deployment),
+    ) -> Self {
+        let map = |(name, value): (N, V)| (name.into(), value.into());
+        let (properties, secure) =
+            (properties.into_iter().map(map).collect(), secure.into_iter().map(map).collect());
+        let mut world = shared.lock();
+        let mut deployment =
+            Deployment::new(name, properties, secure, Pace::PerReplica(ROLL_TIME), world.now());
+        home(&mut deployment);
+        let app = Self::new(shared, deployment.id.clone());
+        world.elsewhere.extend(place.map(|place| (deployment.id.clone(), place)));
+        world.deployments.push(deployment);
+        app
     }
 
     /// Its deployment id.

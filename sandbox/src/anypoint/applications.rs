@@ -30,7 +30,11 @@ const LENGTH: usize = 1_024;
 
 pub(crate) async fn list(visit: Visit) -> Result<Answer, Answer> {
     let (world, _) = visit.enter(READ, FAMILY)?;
-    let here = |deployment: &&Deployment| !deployment.removed && deployment.home == Home::ApplicationManager;
+    let here = |deployment: &&Deployment| {
+        !deployment.removed
+            && deployment.home == Home::ApplicationManager
+            && world.place_of(&deployment.id) == visit.place
+    };
     let present = world.deployments.iter().filter(here);
     let items: Vec<Value> = present.map(|deployment| view::item(deployment, &world.rules)).collect();
     Ok(Answer::json(StatusCode::OK, json!({ "total": items.len(), "items": items })))
@@ -39,7 +43,8 @@ pub(crate) async fn list(visit: Visit) -> Result<Answer, Answer> {
 pub(crate) async fn get(visit: Visit, Path(Id { id }): Path<Id>) -> Result<Answer, Answer> {
     let (mut world, _) = visit.enter(READ, FAMILY)?;
     let rules = world.rules.clone();
-    let found = world.deployment(&id).ok_or_else(|| not_found(&rules))?;
+    let here = world.place_of(&id) == visit.place;
+    let found = world.deployment(&id).filter(|_| here).ok_or_else(|| not_found(&rules))?;
     let answer = view::detail(found, &rules);
     found.shown_once();
     Ok(Answer::json(StatusCode::OK, answer))
@@ -52,6 +57,9 @@ pub(crate) async fn patch_one(
 ) -> Result<Answer, Answer> {
     let write = {
         let (world, by) = visit.enter(WRITE, FAMILY)?;
+        if world.place_of(&id) != visit.place {
+            return Err(not_found(&world.rules));
+        }
         if !content_type(&visit.headers).starts_with("application/json") {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Err(error(FAMILY, &world.rules, status, "Unsupported media type"));

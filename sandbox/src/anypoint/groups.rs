@@ -173,8 +173,7 @@ pub(crate) async fn post(visit: Visit, body: Bytes) -> Result<Answer, Answer> {
 /// that a test can say that it never happened.
 pub(crate) async fn wipe(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Result<Answer, Answer> {
     let mut world = shared.lock();
-    let place = (world.organization.clone(), world.environment.clone());
-    admit(&world, &headers, (&place.0, &place.1), MANAGE, FAMILY)?;
+    admit(&world, &headers, &world.first_place(), MANAGE, FAMILY)?;
     world.groups.clear();
     world.wiped += 1;
     Ok(Answer::empty(StatusCode::NO_CONTENT))

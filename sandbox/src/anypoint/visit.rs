@@ -10,20 +10,13 @@ use serde::Deserialize;
 
 use super::answer::{Answer, Family, error};
 use super::deployment::Author;
-use super::world::{Shared, World};
+use super::world::{Place, Shared, World};
 
 /// A call to a place, not admitted yet.
 pub(crate) struct Visit {
     pub(crate) shared: Arc<Shared>,
     pub(crate) headers: HeaderMap,
-    place: Place,
-}
-
-/// The organization and environment of a path.
-#[derive(Deserialize)]
-struct Place {
-    org: String,
-    env: String,
+    pub(crate) place: Place,
 }
 
 /// What a path names below its place.
@@ -49,7 +42,7 @@ impl Visit {
         family: Family,
     ) -> Result<(MutexGuard<'_, World>, Author), Answer> {
         let world = self.shared.lock();
-        let by = admit(&world, &self.headers, (&self.place.org, &self.place.env), scope, family)?;
+        let by = admit(&world, &self.headers, &self.place, scope, family)?;
         Ok((world, by))
     }
 }
@@ -58,7 +51,7 @@ impl Visit {
 pub(crate) fn admit(
     world: &World,
     headers: &HeaderMap,
-    place: (&str, &str),
+    place: &Place,
     scope: &str,
     family: Family,
 ) -> Result<Author, Answer> {
@@ -66,8 +59,8 @@ pub(crate) fn admit(
     let author = bearer(headers)
         .and_then(|token| world.accounts.owner(token, world.now()))
         .ok_or_else(|| error(family, rules, StatusCode::UNAUTHORIZED, "Invalid bearer token"));
-    let exists = place == (world.organization.as_str(), world.environment.as_str());
-    let exists = exists
+    let further = matches!(family, Family::Applications) && world.further.contains(place);
+    let exists = (further || *place == world.first_place())
         .then_some(())
         .ok_or_else(|| error(family, rules, StatusCode::NOT_FOUND, "Organization or environment not found"));
     let author = if rules.not_found_before_unauthorized {
@@ -88,9 +81,11 @@ pub(crate) fn admit(
 /// The same for APIs that name the place in headers. CloudHub needs the environment alone.
 pub(crate) fn admit_by_headers(world: &World, headers: &HeaderMap, scope: &str) -> Result<Author, Answer> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let organization = text("x-anypnt-org-id").unwrap_or(&world.organization);
-    let environment = text("x-anypnt-env-id").unwrap_or_default();
-    admit(world, headers, (organization, environment), scope, Family::Applications)
+    let place = Place {
+        organization: text("x-anypnt-org-id").unwrap_or(&world.organization).to_owned(),
+        environment: text("x-anypnt-env-id").unwrap_or_default().to_owned(),
+    };
+    admit(world, headers, &place, scope, Family::Applications)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

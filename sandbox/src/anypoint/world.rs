@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 
 use super::deployment::{Deployment, Home};
 use super::groups::Group;
@@ -22,11 +23,24 @@ const APPLICATION_MANAGER_PER_SECOND: u32 = 15;
 /// CloudHub 1.0's (contract 3b): of the EU and Government; the US has 75.
 const CLOUDHUB_PER_SECOND: u32 = 25;
 
+/// An organization and one of its environments, as a path names them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Place {
+    #[serde(rename = "org")]
+    pub(crate) organization: String,
+    #[serde(rename = "env")]
+    pub(crate) environment: String,
+}
+
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) rules: Rules,
     pub(crate) organization: String,
     pub(crate) environment: String,
+    /// Further environments, which have applications only.
+    pub(crate) further: Vec<Place>,
+    /// Which deployments are there, by id; the others are in the first environment.
+    pub(crate) elsewhere: BTreeMap<String, Place>,
     pub(crate) accounts: Accounts,
     pub(crate) denied: BTreeSet<String>,
     pub(crate) logins: FixedMinute,
@@ -55,6 +69,8 @@ impl World {
             rules: Rules::default(),
             organization: id(),
             environment: id(),
+            further: Vec::new(),
+            elsewhere: BTreeMap::new(),
             accounts: Accounts::new(),
             denied: BTreeSet::new(),
             logins: FixedMinute::default(),
@@ -81,6 +97,15 @@ impl World {
     /// What `modifiedAt` would say.
     pub(crate) fn stamp(&self) -> Timestamp {
         self.now() + self.modified_at_shift
+    }
+
+    /// The environment that the deployment with this id is in.
+    pub(crate) fn place_of(&self, id: &str) -> Place {
+        self.elsewhere.get(id).cloned().unwrap_or_else(|| self.first_place())
+    }
+
+    pub(crate) fn first_place(&self) -> Place {
+        Place { organization: self.organization.clone(), environment: self.environment.clone() }
     }
 
     pub(crate) fn deployment(&mut self, id: &str) -> Option<&mut Deployment> {

@@ -17,6 +17,30 @@ fn service(body: &Value) -> &Value {
 }
 
 #[tokio::test]
+async fn an_application_is_found_in_its_own_environment_only() {
+    let anypoint = Anypoint::start().await;
+    let first = anypoint.deploy("orders", NONE, NONE);
+    for own_group in [false, true] {
+        let other = anypoint.add_environment(own_group);
+        let there = other.deploy("orders", NONE, NONE);
+        let client = Client::of(&anypoint).await;
+        let applications = client
+            .applications
+            .replace(&anypoint.organization(), other.organization())
+            .replace(&anypoint.environment(), other.id());
+        let list = client.get(&applications).await.body;
+        assert_eq!((&list["total"], &list["items"][0]["id"]), (&json!(1), &json!(there.id())));
+        assert_eq!(client.get(&client.applications).await.body["items"][0]["id"], first.id());
+        assert_eq!(client.look(&first).await["id"], first.id());
+        let across = [client.app_url(&there), format!("{applications}/{}", first.id())];
+        for url in across {
+            assert_eq!(client.get(&url).await.status, StatusCode::NOT_FOUND);
+            assert_eq!(client.patch(&url, &json!({})).await.status, StatusCode::NOT_FOUND);
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_list_names_every_deployment_with_its_status() {
     let anypoint = Anypoint::start().await;
     let orders = anypoint.deploy("orders", PAIR, SECRET);

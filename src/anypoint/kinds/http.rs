@@ -52,6 +52,8 @@ impl Clients {
             // Calls are rare, and a kept connection would keep what it carried.
             idle: None,
             extra_root: None,
+            identity: None,
+            proxy: outbound::Proxy::Environment,
             connect: None,
             https_only,
         })?;

@@ -118,7 +118,7 @@ async fn drained(bench: &mut Bench, count: usize, rate: u32) -> (Duration, usize
     bench
         .start_beyond(&text, |config| {
             for connection in config.connections.values_mut() {
-                connection.application_manager_rate = f64::from(rate);
+                connection.rates.application_manager = f64::from(rate);
             }
         })
         .await;

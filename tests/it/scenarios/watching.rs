@@ -27,7 +27,7 @@ async fn rolling(list_tells: bool) -> Bench {
     bench
         .start_beyond(&text, |config| {
             for connection in config.connections.values_mut() {
-                connection.application_manager_rate = 1000.0;
+                connection.rates.application_manager = 1000.0;
             }
         })
         .await;

@@ -195,7 +195,7 @@ targets:
         let mut config =
             config::parse(&text, "relay.yaml", &|_| None).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
         for connection in config.connections.values_mut() {
-            connection.application_manager_rate = APPLICATION_MANAGER_RATE;
+            connection.rates.application_manager = APPLICATION_MANAGER_RATE;
         }
         config
     }
