@@ -21,6 +21,7 @@
 //! | the type of a secret cannot change; a VDPContext cannot be PUT | 1.3, 1.4 | DX, TF | |
 //! | lengths 64, 136, 2,048, 1,024,000, 5,120; names 3 to 35, letter first | 1.3 | DX | |
 //! | `content` of a Blob: any text, or base64 only | 1.3, 7 | not confirmed | `blob_must_be_base64` |
+//! | a deployment is found in its own organization and environment only | 2.4, 3c | DX (both in the path) | |
 //! | values never come back; `username` and `accessKeyId` do, on GET and not in the list | 1.5 | DX | |
 //! | `modifiedAt` is `YYYY-MM-DD HH:MM:SS`, no zone | 1.5 | DX | `modified_at_is_iso` |
 //! | `currentState` of a group in `meta`, or at the top | 1.5 | DX; TF | `group_state_at_top_level` |
