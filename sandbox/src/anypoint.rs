@@ -28,6 +28,7 @@
 //! | `keyPassphrase` of a PEM keystore may be left out, or not | 1.8 | CLI, TF; DX | `pem_key_needs_passphrase` |
 //! | a store without `expirationDate` lives as long as its certificate, a truststore as its earliest | 1.8 | DX | |
 //! | an expired certificate: 400 with `RB-1007`, unless `?allowExpiredCert=true` | 1.2, 1.6 | DX | |
+//! | a deployment is found in its own organization and environment only | 2.4, 3c | DX (both in the path) | |
 //! | values never come back; `username` and `accessKeyId` do, on GET and not in the list | 1.5 | DX | |
 //! | `modifiedAt` is `YYYY-MM-DD HH:MM:SS`, no zone | 1.5 | DX | `modified_at_is_iso` |
 //! | `currentState` of a group in `meta`, or at the top | 1.5 | DX; TF | `group_state_at_top_level` |

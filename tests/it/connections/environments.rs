@@ -48,8 +48,8 @@ async fn one_name_in_three_environments_of_two_organizations_is_three_applicatio
         &target("in-test", "test", "test/orders/db"),
         &target("at-partner", "partner", "partner/orders/db"),
     ];
-    let text = file(&bench, &targets.concat(), &[("test", &test), ("partner", &partner)]);
-    bench.start_with(&text).await;
+    let configuration = file(&bench, &targets.concat(), &[("test", &test), ("partner", &partner)]);
+    bench.start_with(&configuration).await;
     for name in ["orders-api", "in-test", "at-partner"] {
         bench.in_sync(name).await;
     }
@@ -85,10 +85,10 @@ async fn twenty_over_two_connections(bench: &mut Bench, rate: f64) {
                 .replace("deployment: orders-api", &format!("deployment: {app}"));
         }
     }
-    let text = file(bench, &targets, &[("test", &test)])
+    let configuration = file(bench, &targets, &[("test", &test)])
         .replace("    base_url", "    max_rolling: 100\n    max_requests: 2\n    base_url");
     bench
-        .start_beyond(&text, |config| {
+        .start_beyond(&configuration, |config| {
             for connection in config.connections.values_mut() {
                 connection.rates.application_manager = rate;
             }
