@@ -115,10 +115,6 @@ impl Workshop {
 
     fn record(&self, taken: &Taken<TargetName>, ended: &Ended, took: Duration) -> RunRecord {
         let at = self.clock.timestamp();
-        let next_try = match &ended.next {
-            Next::Again { after, .. } | Next::InLine { after, .. } => at.checked_add(*after).ok(),
-            Next::Retry { .. } | Next::Done | Next::AwaitRoll | Next::Park { .. } => None,
-        };
         let did = match (ended.wrote, &ended.outcome) {
             (Some(_), _) => Did::Wrote,
             (None, Outcome::Confirming) => Did::Confirmed,
@@ -129,7 +125,6 @@ impl Workshop {
             delivered: ended.delivered.as_ref().map(short_versions),
             attempts: taken.attempts + u32::from(matches!(ended.next, Next::Retry { .. })),
             goes_on: matches!(ended.next, Next::Again { .. } | Next::InLine { .. } | Next::AwaitRoll),
-            next_try,
             event_id: taken.note.event_id.clone(),
             request_id: taken.note.request_id.clone(),
             notes: ended.notes.clone(),

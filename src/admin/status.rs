@@ -1,6 +1,7 @@
 //! The status JSON: the board, with what stands beside it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -26,11 +27,19 @@ impl StatusPage {
     /// The page as of now.
     pub fn of(state: &AdminState) -> Self {
         let queue = state.queue.snapshot();
+        let now = state.clock.timestamp();
+        let mut status = state.board.snapshot(now);
+        let due: BTreeMap<&str, Duration> =
+            queue.keys.iter().filter_map(|line| Some((line.key.as_str(), line.next_try_in?))).collect();
+        for target in &mut status.targets {
+            let due = due.get(target.target.as_str());
+            target.next_try = due.and_then(|wait| now.checked_add(*wait).ok());
+        }
         Self {
             version: env!("CARGO_PKG_VERSION"),
             not_ready: state.readiness.reasons().into_iter().map(NotReady::as_str).collect(),
             queue: queue.counts().map(|(phase, count)| (phase.as_str(), count)).collect(),
-            status: state.board.snapshot(state.clock.timestamp()),
+            status,
         }
     }
 }

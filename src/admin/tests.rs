@@ -13,7 +13,9 @@ use super::*;
 use crate::clock::TestClock;
 use crate::http::contract::Spec;
 use crate::http::routes::ROUTES;
-use crate::model::{Change, Event, Failure, FailureCode, Outcome, Retry, SecretMention, SecretRef, Shape};
+use crate::model::{
+    Change, Event, Failure, FailureCode, Next, Outcome, Retry, Roll, SecretMention, SecretRef, Shape,
+};
 use crate::queue::{Note, Policy, Reason, Settings, WorkQueue};
 use crate::status::{Did, RunRecord};
 
@@ -108,6 +110,22 @@ async fn the_status_says_how_every_target_and_secret_stands() {
     assert_eq!(orders["failure"]["next_step"], "own it");
     assert_eq!(orders["stale_seconds"], 90.0);
     assert_eq!(page["secrets"][0]["last_notification"]["event_id"], "5f6f6f0e");
+}
+
+#[tokio::test]
+async fn the_status_says_when_a_target_that_failed_is_tried_again() {
+    let state = state();
+    let taken = state.queue.next().await.unwrap();
+    let wait = Duration::from_secs(30);
+    state.queue.finish(&taken.key, Next::Retry { no_sooner_than: Some(wait), roll: Roll::Over });
+    let (_, _, body) = ask(&state, "GET", "/status").await;
+    let page: Value = serde_json::from_slice(&body).unwrap();
+    let next = |name: &str| {
+        let targets = page["targets"].as_array().unwrap();
+        targets.iter().find(|target| target["target"] == name).unwrap()["next_try"].clone()
+    };
+    assert_eq!(next("billing-api"), "2027-03-01T09:00:30Z");
+    assert_eq!(next("orders-api"), Value::Null);
 }
 
 #[tokio::test]

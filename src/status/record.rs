@@ -62,8 +62,6 @@ pub struct RunRecord {
     /// It goes on by itself: it waits for a roll, a slot or its turn. Nobody who waits for an outcome is
     /// told yet.
     pub goes_on: bool,
-    /// When it is tried again by itself.
-    pub next_try: Option<Timestamp>,
     /// Id of the newest event behind it.
     pub event_id: Option<String>,
     /// Id of the newest request behind it.
@@ -84,7 +82,6 @@ impl RunRecord {
             delivered: None,
             attempts: 0,
             goes_on: false,
-            next_try: None,
             event_id: None,
             request_id: None,
             notes: Vec::new(),

@@ -35,7 +35,7 @@ pub struct TargetStatus {
     pub delivered: ShortVersions,
     /// Failed tries since it was last done.
     pub attempts: u32,
-    /// When it is tried again by itself.
+    /// When it is tried again by itself: what the queue says, so the board leaves it open.
     pub next_try: Option<Timestamp>,
     /// Id of the newest event behind the last run.
     pub event_id: Option<String>,
@@ -152,7 +152,7 @@ impl TargetEntry {
             wanted: self.wanted.clone(),
             delivered: self.delivered.clone(),
             attempts: last.map_or(0, |record| record.attempts),
-            next_try: last.and_then(|record| record.next_try),
+            next_try: None,
             event_id: last.and_then(|record| record.event_id.clone()),
             request_id: last.and_then(|record| record.request_id.clone()),
             notes: last.map(|record| record.notes.clone()).unwrap_or_default(),

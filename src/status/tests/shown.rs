@@ -70,7 +70,6 @@ fn the_json_of_a_target_has_all_that_a_person_needs() {
     let first = board.started(&orders(), at(0));
     let full = RunRecord {
         attempts: 3,
-        next_try: Some(at(60)),
         event_id: Some("e1".to_owned()),
         request_id: Some("r1".to_owned()),
         notes: vec!["n".to_owned()],
@@ -84,7 +83,7 @@ fn the_json_of_a_target_has_all_that_a_person_needs() {
             "target": "orders", "outcome": "retrying", "since": at(0).to_string(),
             "failure": {"code": "unavailable", "message": "orders: no answer", "next_step": "wait"},
             "running_since": null, "stale_since": at(-10).to_string(), "stale_seconds": 10.0,
-            "wanted": {}, "delivered": {}, "attempts": 3, "next_try": at(60).to_string(),
+            "wanted": {}, "delivered": {}, "attempts": 3, "next_try": null,
             "event_id": "e1", "request_id": "r1", "notes": ["n"],
             "history": [{
                 "run": 1, "at": at(0).to_string(), "outcome": "retrying", "did": "observed",
