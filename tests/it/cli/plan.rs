@@ -1,6 +1,6 @@
 //! `plan`: what a run would do, told without doing it.
 
-use anypoint_sandbox::anypoint::Endpoint;
+use anypoint_sandbox::anypoint::{Endpoint, NONE};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -76,6 +76,25 @@ async fn what_cannot_be_looked_at_is_told_with_the_next_step() {
     let told = foretold(&bench, 1).await;
     assert_eq!((&told["step"], &told["code"]), (&json!("unknown"), &json!("not_found")), "{told}");
     assert!(told["next_step"].as_str().is_some_and(|step| step.contains("deployment")), "{told}");
+}
+
+#[tokio::test]
+async fn targets_beyond_the_rate_are_foretold_in_their_turn() {
+    let bench = Bench::with_orders().await;
+    let targets: String = (0..12)
+        .map(|number| {
+            let app = format!("app-{number:02}");
+            bench.anypoint.deploy(&app, NONE, [("db.user", "old"), ("db.password", "old")]);
+            ORDERS_TARGET.replace("orders-api", &app)
+        })
+        .collect();
+    let text =
+        bench.tuned(&targets, &[("    base_url", "    rates: { application_manager: 8 }\n    base_url")]);
+    let mut command = bench.binary();
+    command.arg("plan").arg(bench.write("relay.yaml", text)).arg("--json");
+    let all = Run::of(&mut command).await.ended(2).json();
+    let steps: Vec<&Value> = all.as_array().unwrap().iter().map(|line| &line["step"]).collect();
+    assert_eq!(steps, ["write"; 12], "{all}");
 }
 
 #[tokio::test]
