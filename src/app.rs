@@ -38,7 +38,8 @@ use crate::sync::versions::VersionLog;
 use crate::telemetry::metrics::Metrics;
 use crate::worker::Workshop;
 use parts::{
-    Certificates, Confirmer, build_queue, build_stations, gates, open_connections, open_memory, secrets_of,
+    Certificates, Confirmer, build_queue, build_stations, gates, leaders, open_connections, open_memory,
+    secrets_of,
 };
 
 /// Connections of the hooks at once, or twice the concurrent requests if those are more. Half of the
@@ -103,12 +104,14 @@ impl App {
         let queue = Arc::new(build_queue(&config, &stations, &clock));
         let versions = Arc::new(VersionLog::new(config.aws.freshness, config.aws.settle));
         let memory = Arc::new(open_memory(&config)?);
+        let leaders = Arc::new(leaders(&config, &stations));
 
         let reconcile = Arc::new(Reconcile {
             secrets: Arc::clone(&secrets),
             memory: Arc::clone(&memory),
             queue: Arc::clone(&queue),
             specs,
+            leaders: Arc::clone(&leaders),
             clock: Arc::clone(&clock),
         });
         let sync = Sync {
@@ -118,6 +121,7 @@ impl App {
             clock: Arc::clone(&clock),
             poll: config.queue.confirm_poll,
             gates: gates(&config),
+            leaders,
         };
         let desk = Desk {
             index: SecretIndex::of(&config),
@@ -210,6 +214,7 @@ impl App {
             clock: Arc::clone(&sync.clock),
             poll: sync.poll,
             gates: sync.gates.clone(),
+            leaders: Arc::clone(&sync.leaders),
         };
         let chosen = self.workshop.stations.iter();
         let chosen = chosen.filter(|(name, _)| targets.is_empty() || targets.contains(name));

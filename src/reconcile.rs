@@ -14,6 +14,7 @@ use futures_util::stream::{self, StreamExt};
 use crate::clock::Clock;
 use crate::model::{SecretRef, TargetName, Wanted};
 use crate::queue::{Note, Phase, Queue, Reason, Refused};
+use crate::sync::follow::{self, Leaders};
 use crate::sync::memory::Memory;
 use crate::sync::ports::{SecretState, Secrets, TargetSpec};
 
@@ -39,6 +40,8 @@ pub struct Reconcile {
     pub queue: Arc<Queue<TargetName>>,
     /// The fixed side of every target.
     pub specs: Vec<TargetSpec>,
+    /// Which targets follow which.
+    pub leaders: Arc<Leaders>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -107,7 +110,8 @@ impl Reconcile {
             .iter()
             .filter_map(|secret| Some((secret.clone(), current.get(secret)?.current.clone())))
             .collect();
-        let wanted = Wanted { versions, mapping: spec.mapping.clone() };
+        let leader = self.leaders.get(&spec.name).map(|leader| self.memory.of(&leader.name));
+        let wanted = Wanted { versions, mapping: follow::mapping(&spec.mapping, leader.as_ref()) };
         let memory = self.memory.of(&spec.name);
         let delivered = memory.delivered.as_ref().is_some_and(|delivered| delivered.receipt.is_of(&wanted));
         !delivered || memory.pending.is_some()

@@ -12,6 +12,7 @@
 //! that lands late is found by a later look and written over.
 
 mod ended;
+pub mod follow;
 pub mod forecast;
 pub mod gate;
 pub mod memory;
@@ -35,8 +36,9 @@ use crate::model::{
 
 pub use ended::{Ended, WriteEnd, Wrote};
 use ended::{Stop, awaiting_roll, by_retry, doubted, moved_between_reads};
+use follow::{Leaders, Standing};
 use gate::Gate;
-use memory::{Memory, TargetMemory};
+use memory::{Held, Memory, TargetMemory};
 use plan::{Leave, Plan, Why, plan};
 use ports::{Observation, Observed, Proof, Secrets, Stage, Target, TargetSpec};
 use values::Values;
@@ -56,6 +58,8 @@ pub struct Sync {
     pub poll: Duration,
     /// What holds writes back.
     pub gates: BTreeMap<TargetName, Gate>,
+    /// Which targets follow which.
+    pub leaders: Arc<Leaders>,
 }
 
 /// One pass over `target`. `claim_roll` asks for a roll slot just before a write that restarts something.
@@ -70,6 +74,7 @@ pub async fn run(
         Ok(ended) => ended,
         Err(Stop::NotYet(outcome, after)) => (outcome, Next::Again { after, roll: pass.roll }),
         Err(Stop::AwaitRoll) => (Outcome::Retrying(awaiting_roll()), Next::AwaitRoll),
+        Err(Stop::NothingDue(outcome)) => (outcome, Next::Done),
         Err(Stop::Failed(failure)) => by_retry(failure, pass.roll),
     };
     pass.end(outcome, next)
@@ -79,6 +84,8 @@ struct Pass<'a> {
     sync: &'a Sync,
     spec: &'a TargetSpec,
     memory: TargetMemory,
+    /// What others could wait for, as it was before.
+    held_before: Held,
     /// The receipt that the target shows, once it was looked at.
     shown: Option<Receipt>,
     roll: Roll,
@@ -104,6 +111,7 @@ impl<'a> Pass<'a> {
             sync,
             spec,
             roll: if memory.pending.is_some() { Roll::Unknown } else { Roll::Over },
+            held_before: memory.held(),
             memory,
             shown: None,
             wanted: None,
@@ -153,6 +161,7 @@ impl<'a> Pass<'a> {
         target.ready()?;
         let wanted = self.observe_aws().await?;
         self.wanted = Some(wanted.clone());
+        self.follow(&wanted)?;
         if self.may_still_roll(&wanted) && target.still_rolls(self.sync.poll).await {
             self.roll = Roll::UnderWay;
             // A failure that a look finds after this is another one.
@@ -198,7 +207,18 @@ impl<'a> Pass<'a> {
             Ok::<_, Stop>((secret.clone(), state.current))
         });
         let versions: BTreeMap<SecretRef, VersionSeen> = try_join_all(reads).await?.into_iter().collect();
-        Ok(Wanted { versions, mapping: self.spec.mapping.clone() })
+        let leader = self.sync.leaders.get(&self.spec.name).map(|leader| self.sync.memory.of(&leader.name));
+        Ok(Wanted { versions, mapping: follow::mapping(&self.spec.mapping, leader.as_ref()) })
+    }
+
+    /// Waits for the target that this one follows, if it does.
+    fn follow(&self, wanted: &Wanted) -> Result<(), Stop> {
+        let Some(leader) = self.sync.leaders.get(&self.spec.name) else { return Ok(()) };
+        match leader.standing(&self.sync.memory.of(&leader.name), wanted) {
+            Standing::There => Ok(()),
+            Standing::Behind => Err(Stop::NotYet(Outcome::Retrying(leader.awaited()), follow::LOOK_AGAIN)),
+            Standing::Stopped => Err(Stop::NothingDue(Outcome::Stopped)),
+        }
     }
 
     fn judge(&self, secret: &SecretRef, read: &VersionSeen, changed: Option<Timestamp>) -> Result<(), Stop> {
@@ -352,6 +372,7 @@ impl<'a> Pass<'a> {
 
     fn end(self, outcome: Outcome, next: Next) -> Ended {
         let delivered = self.delivered_versions();
+        let frees_others = self.memory.held() != self.held_before;
         let stale_since = if outcome.is_settled() { None } else { self.stale_since() };
         Ended {
             outcome,
@@ -360,6 +381,7 @@ impl<'a> Pass<'a> {
             delivered,
             wrote: self.wrote,
             proved_now: self.proved_now,
+            frees_others,
             proved_since: self.proved_since,
             stale_since,
             notes: self.notes,

@@ -78,7 +78,7 @@ impl Workshop {
         self.board_stale(&taken.key, &ended);
         self.board.finished(&taken.key, run, self.record(&taken, &ended, took));
         self.count(station, &taken, &ended, took);
-        if ended.proved_now {
+        if ended.frees_others {
             self.wake_those_behind(&taken.key);
         }
         log(&taken, &ended, took);
@@ -86,10 +86,12 @@ impl Workshop {
     }
 
     /// Targets whose write waited for this one look again at once.
-    fn wake_those_behind(&self, canary: &TargetName) {
+    fn wake_those_behind(&self, ahead: &TargetName) {
         let gates = self.sync.gates.iter();
-        for (target, _) in gates.filter(|(_, gate)| gate.canaries.iter().any(|other| other.name == *canary)) {
-            let note = Note::new(Reason::Reconcile, self.clock.timestamp());
+        let behind = gates.filter(|(_, gate)| gate.canaries.iter().any(|canary| canary.name == *ahead));
+        let followers = self.sync.leaders.iter().filter(|(_, leader)| leader.name == *ahead);
+        for target in behind.map(|(target, _)| target).chain(followers.map(|(target, _)| target)) {
+            let note = Note::new(Reason::Freed, self.clock.timestamp());
             // A queue that is closing refuses; the reconcile of the next start finds what is left.
             self.queue.add(target, note).ok();
         }

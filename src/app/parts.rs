@@ -13,6 +13,7 @@ use crate::credential::Credentials;
 use crate::ingress;
 use crate::model::{SecretRef, TargetName};
 use crate::queue::{self, Policy, Queue, WorkQueue};
+use crate::sync::follow::{Leader, Leaders};
 use crate::sync::gate::{Canary, Gate};
 use crate::sync::memory::Memory;
 use crate::sync::ports::TargetSpec;
@@ -82,6 +83,16 @@ pub(super) fn gates(config: &Config) -> BTreeMap<TargetName, Gate> {
         Gate { window, canaries: before.map(canary).collect() }
     };
     rolling.map(|target| (target.name.clone(), gate(target))).collect()
+}
+
+/// Whom the calls behind other targets follow.
+pub(super) fn leaders(config: &Config, stations: &BTreeMap<TargetName, Station>) -> Leaders {
+    let follows = |target: &config::Target| {
+        let leader = stations.get(target.follows.as_ref()?)?.target.spec();
+        let TargetSpec { name, secrets, mapping, .. } = leader.clone();
+        Some((target.name.clone(), Leader { name, secrets, mapping }))
+    };
+    config.targets.values().filter_map(follows).collect()
 }
 
 /// The queue's group of a target: connection and API, because roll slots are per connection.

@@ -22,6 +22,8 @@ pub struct Target {
     pub coalesce: Duration,
     /// The kind and its settings.
     pub kind: TargetKind,
+    /// The target behind whose writes it comes (`then`).
+    pub follows: Option<TargetName>,
 }
 
 /// The kinds of targets.

@@ -6,7 +6,7 @@ mod secret_value;
 mod shared_secret;
 mod store;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::connections::Connections;
@@ -32,6 +32,7 @@ enum Kind {
 pub(super) fn targets(value: &Value<'_>, connections: &Connections) -> Option<BTreeMap<TargetName, Target>> {
     let mut targets = BTreeMap::new();
     let mut writers = HashMap::new();
+    let mut followers = Vec::new();
     for (key, value) in value.entries("a mapping of names to targets")? {
         let name = match TargetName::parse(key) {
             Ok(name) => name,
@@ -40,14 +41,43 @@ pub(super) fn targets(value: &Value<'_>, connections: &Connections) -> Option<BT
                 continue;
             }
         };
-        let Some(target) = target(&value, &name, connections) else { continue };
+        let Some((target, then)) = target(&value, &name, connections) else { continue };
         one_writer(&value, &target.kind, connections, &mut writers);
+        followers.extend(then.and_then(|then| follower(&then, &target)));
         targets.insert(name, target);
+    }
+    for (follower, value) in followers {
+        if targets.contains_key(&follower.name) {
+            value.refuse::<()>(format!(
+                "is called {} in the status, and another target has that name",
+                follower.name
+            ));
+        }
+        targets.insert(follower.name.clone(), follower);
     }
     Some(targets)
 }
 
-fn target(value: &Value<'_>, name: &TargetName, connections: &Connections) -> Option<Target> {
+/// The call behind the writes of a target, as a target of its own.
+fn follower<'a>(then: &Value<'a>, leader: &Target) -> Option<(Target, Value<'a>)> {
+    let call = http::http(then.fields("an http target")?, leader.kind.secrets());
+    let Ok(name) = TargetName::parse(&format!("{}.then", leader.name)) else {
+        return then.refuse(format!(
+            "is called {}.then in the status, and such a name has at most 64 characters; give the target a shorter one",
+            leader.name
+        ));
+    };
+    let follows = Some(leader.name.clone());
+    let target = Target { name, coalesce: Duration::ZERO, kind: TargetKind::Http(call?), follows };
+    Some((target, then.clone()))
+}
+
+/// A target, and what its `then` says.
+fn target<'a>(
+    value: &Value<'a>,
+    name: &TargetName,
+    connections: &Connections,
+) -> Option<(Target, Option<Value<'a>>)> {
     const KINDS: [(&str, Kind); 7] = [
         ("application", Kind::Application),
         ("shared_secret", Kind::SharedSecret),
@@ -64,6 +94,7 @@ fn target(value: &Value<'_>, name: &TargetName, connections: &Connections) -> Op
         choice("a kind", &KINDS),
     );
     let coalesce = common.or("coalesce", COALESCE, duration(Duration::ZERO, MAX_COALESCE));
+    let then = common.get("then");
     // Without a kind nobody knows which other keys are right.
     let fields = |name| value.fields(name).map(|fields| fields.after(&common));
     let kind = match kind? {
@@ -86,9 +117,9 @@ fn target(value: &Value<'_>, name: &TargetName, connections: &Connections) -> Op
             fields("a secret_value target")?,
             connections,
         )?),
-        Kind::Http => TargetKind::Http(http::http(fields("an http target")?)?),
+        Kind::Http => TargetKind::Http(http::http(fields("an http target")?, BTreeSet::new())?),
     };
-    Some(Target { name: name.clone(), coalesce, kind })
+    Some((Target { name: name.clone(), coalesce, kind, follows: None }, then))
 }
 
 /// Refuses a second target for one thing in Anypoint: each would undo what the other wrote. That a name

@@ -105,6 +105,14 @@ impl<K> Entry<K> {
         self.note.merge(note);
     }
 
+    /// What the key waits for has come, so it is due without an early run. A backoff goes on.
+    pub(super) fn end_wait(&mut self, now: Instant) {
+        if self.state == State::Waiting {
+            self.planned = Some(now);
+            self.early_from = None;
+        }
+    }
+
     /// When the next pass is due: when it comes of itself, or sooner where an add asks for it.
     pub(super) fn due(&self) -> Option<Instant> {
         let asked = self.window.map(|window| {

@@ -48,7 +48,7 @@ struct ModelKey {
     observe_only: bool,
     insists: bool,
     /// Adds since the last take.
-    adds: Vec<(Instant, bool)>,
+    adds: Vec<(Instant, Reason)>,
     /// Adds in its note.
     count: u64,
     /// End of a backoff, a wait or the slow timer.
@@ -70,6 +70,15 @@ struct Model {
     line: [Option<Instant>; 2],
     counter: u64,
     closed: bool,
+}
+
+impl ModelKey {
+    fn end_wait(&mut self, now: Instant) {
+        if self.place == Where::Waiting {
+            self.by_itself = Some(now);
+            self.no_early_before = None;
+        }
+    }
 }
 
 impl Model {
@@ -100,17 +109,21 @@ impl Model {
         }
     }
 
-    fn add(&mut self, index: usize, person: bool, now: Instant) -> Result<Added, Refused> {
+    fn add(&mut self, index: usize, reason: Reason, now: Instant) -> Result<Added, Refused> {
+        let (person, freed) = (reason == Reason::Manual, reason == Reason::Freed);
         if self.closed {
             return Err(Refused::Closed);
         }
         let key = &mut self.keys[index];
-        key.adds.push((now, person));
+        key.adds.push((now, reason));
         key.count += 1;
         if key.place == Where::Running {
             return Ok(Added::Dirty);
         }
         key.insists |= person;
+        if freed {
+            key.end_wait(now);
+        }
         Ok(self.heed(index, person, now))
     }
 
@@ -149,7 +162,7 @@ impl Model {
             Where::Nothing => Added::Queued,
             Where::Parked => Added::Woken,
             Where::Waiting | Where::Backoff
-                if before.is_some_and(|(due, _)| Some(due) == key.by_itself && due > now && wish < due) =>
+                if before.is_some_and(|(due, _)| Some(due) >= key.by_itself && due > now && wish < due) =>
             {
                 Added::Early
             }
@@ -231,7 +244,8 @@ impl Model {
             *line = (*line).max(Some(now + after));
         }
         let key = &mut self.keys[index];
-        let during: Vec<(Instant, bool)> = key.adds.clone();
+        let during: Vec<Reason> = key.adds.iter().map(|(_, reason)| *reason).collect();
+        let person = during.contains(&Reason::Manual);
         key.rolling = match end {
             Next::Again { roll, .. } | Next::InLine { roll, .. } | Next::Retry { roll, .. } => match roll {
                 Roll::UnderWay => index <= 4,
@@ -245,7 +259,7 @@ impl Model {
             Next::Again { roll, .. } => roll != Roll::UnderWay,
             Next::Done | Next::Park { .. } => false,
         };
-        key.insists = (key.insists && unanswered) || during.iter().any(|(_, person)| *person);
+        key.insists = (key.insists && unanswered) || person;
         match end {
             Next::Done => {
                 key.place = Where::Nothing;
@@ -286,6 +300,9 @@ impl Model {
                 key.by_itself = key.slow_at;
             }
         }
+        if during.contains(&Reason::Freed) {
+            key.end_wait(now);
+        }
         if self.closed {
             self.drop_due(index);
             return;
@@ -298,7 +315,6 @@ impl Model {
                 key.due = key.by_itself.map(|at| (at, self.counter));
             }
         } else {
-            let person = during.iter().any(|(_, person)| *person);
             self.heed(index, person, now);
         }
     }
@@ -349,7 +365,8 @@ fn roll() -> impl Strategy<Value = Roll> + Clone {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let reason = prop_oneof![3 => Just(Reason::Notification), 1 => Just(Reason::Manual)];
+    let reason =
+        prop_oneof![3 => Just(Reason::Notification), 1 => Just(Reason::Manual), 1 => Just(Reason::Freed)];
     let end = prop_oneof![
         4 => Just(Next::Done),
         3 => (1..400_u64, roll())
@@ -410,7 +427,7 @@ fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
         match op {
             Op::Add { key, reason } => {
                 let added = queue.add(&key, Note::new(reason, Timestamp::UNIX_EPOCH), now);
-                prop_assert_eq!(added, model.add(key, reason.unparks(), now));
+                prop_assert_eq!(added, model.add(key, reason, now));
             }
             Op::Take => {
                 let mut took = queue.take(now);

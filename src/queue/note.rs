@@ -22,14 +22,14 @@ pub enum Reason {
     Manual,
     /// The configuration changed.
     Config,
-    /// AWSCURRENT moved while a run was under way.
-    SecretMoved,
+    /// What it waited for has come: its canary, or the target that it follows, has gone ahead.
+    Freed,
 }
 
 impl Reason {
     /// Every reason, in declaration order.
     pub const ALL: [Reason; 5] =
-        [Reason::Notification, Reason::Reconcile, Reason::Manual, Reason::Config, Reason::SecretMoved];
+        [Reason::Notification, Reason::Reconcile, Reason::Manual, Reason::Config, Reason::Freed];
 
     /// Stable text for logs and status.
     pub fn as_str(self) -> &'static str {
@@ -38,7 +38,7 @@ impl Reason {
             Reason::Reconcile => "reconcile",
             Reason::Manual => "manual",
             Reason::Config => "config",
-            Reason::SecretMoved => "secret_moved",
+            Reason::Freed => "freed",
         }
     }
 
@@ -47,7 +47,7 @@ impl Reason {
     pub fn unparks(self) -> bool {
         match self {
             Reason::Manual | Reason::Config => true,
-            Reason::Notification | Reason::Reconcile | Reason::SecretMoved => false,
+            Reason::Notification | Reason::Reconcile | Reason::Freed => false,
         }
     }
 
@@ -134,6 +134,11 @@ impl Note {
         self.reasons.iter().any(Reason::unparks)
     }
 
+    /// Whether it ends a wait.
+    pub fn frees(&self) -> bool {
+        self.reasons.contains(Reason::Freed)
+    }
+
     /// Takes in a later note: its ids replace ours, the first time stays.
     pub fn merge(&mut self, later: Note) {
         self.reasons.0 |= later.reasons.0;
@@ -184,11 +189,11 @@ mod tests {
     #[test]
     fn the_json_of_a_note_lists_its_reasons() {
         let mut note = Note::new(Reason::Reconcile, at(0));
-        note.merge(Note::new(Reason::SecretMoved, at(5)));
+        note.merge(Note::new(Reason::Freed, at(5)));
         assert_eq!(
             serde_json::to_value(&note).unwrap(),
             serde_json::json!({
-                "reasons": ["reconcile", "secret_moved"], "event_id": null, "request_id": null,
+                "reasons": ["reconcile", "freed"], "event_id": null, "request_id": null,
                 "count": 2, "first_seen": "1970-01-01T00:00:00Z"
             })
         );

@@ -5,7 +5,8 @@
 //! - never two runs of a key at once; any number of adds before a start is one run; adds during a
 //!   run cause exactly one more;
 //! - a storm of adds neither resets nor outruns a backoff: one early run per period, none inside
-//!   the group's cool-down, `attempts` kept;
+//!   the group's cool-down, `attempts` kept; a key that waits for another one is due at once when
+//!   that one has gone ahead, however many early runs there were;
 //! - a parked key is looked at when something is added, and run in full only by a person, a changed
 //!   configuration or, where it was parked slowly, its timer;
 //! - fair order: once a key is due and its group is not held back, every other key is taken at
@@ -89,6 +90,9 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
             return Ok(Added::Dirty);
         }
         let unparks = note.unparks();
+        if note.frees() {
+            entry.end_wait(now);
+        }
         entry.take_in(note);
         Ok(self.wake(slot, unparks, now))
     }
@@ -147,6 +151,9 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         entry.rest(next, delay, now);
         let fresh = take(&mut entry.fresh);
         let unparks = fresh.unparks();
+        if fresh.frees() {
+            entry.end_wait(now);
+        }
         entry.take_in(fresh);
         if self.closed {
             return entry.drop_due();
@@ -226,7 +233,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         match was {
             State::Idle => Added::Queued,
             State::Parked => Added::Woken,
-            State::Waiting | State::Backoff if before == planned && due.is_some() && due < before => {
+            State::Waiting | State::Backoff if before >= planned && due.is_some() && due < before => {
                 Added::Early
             }
             _ => Added::Coalesced,

@@ -79,6 +79,7 @@ fn bench(targets: &[(&str, &[&str])]) -> Bench {
         memory: Arc::new(Memory::volatile()),
         queue: Arc::new(Queue::new(queue, Arc::clone(&clock))),
         specs,
+        leaders: Arc::default(),
         clock,
     };
     Bench { secrets, reconcile }

@@ -24,6 +24,8 @@ pub struct Ended {
     pub wrote: Option<Wrote>,
     /// Whether this run proved a write, its own or an earlier one.
     pub proved_now: bool,
+    /// Whether those that wait for this target, behind a canary or as a call that follows, should look again.
+    pub frees_others: bool,
     /// Since when AWS had been ahead of what was held before, where the proved write brought a change in AWS.
     pub proved_since: Option<Timestamp>,
     /// Since when AWS has been ahead of the target; none if it is not.
@@ -43,6 +45,7 @@ impl Ended {
             delivered: None,
             wrote: None,
             proved_now: false,
+            frees_others: false,
             proved_since: None,
             stale_since: None,
             notes: Vec::new(),
@@ -75,6 +78,7 @@ pub(super) enum Stop {
     Failed(Failure),
     NotYet(Outcome, Duration),
     AwaitRoll,
+    NothingDue(Outcome),
 }
 
 impl From<Failure> for Stop {

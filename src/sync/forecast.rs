@@ -59,6 +59,7 @@ pub async fn forecast(sync: &Sync, target: &dyn Target) -> Forecast {
         Ok(step) => step,
         Err(Stop::NotYet(outcome, _)) => Step::Wait(outcome),
         Err(Stop::AwaitRoll) => Step::Wait(Outcome::Retrying(awaiting_roll())),
+        Err(Stop::NothingDue(outcome)) => Step::Nothing(outcome),
         Err(Stop::Failed(failure)) => Step::Unknown(failure),
     };
     let known = |secret: &SecretRef| Some((secret.clone(), pass.delivered_version(secret)?.clone()));

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Failure, Mark, Receipt, TargetName};
+use crate::model::{Failure, Mark, Receipt, Stamp, TargetName};
 use crate::sync::ports::{Observation, Stage};
 
 /// At which look after a write over a failed roll a failure is believed to be that of the new one, if all
@@ -70,6 +70,15 @@ pub struct TargetMemory {
     pub restless: Option<Timestamp>,
     /// Whether the last look showed a failed roll.
     pub failing: bool,
+    /// Whether the last look showed that it is not meant to run.
+    pub stopped: bool,
+}
+
+/// What others wait for: the write whose effect a target holds, or that it is not meant to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    stamp: Option<Stamp>,
+    stopped: bool,
 }
 
 impl TargetMemory {
@@ -127,6 +136,7 @@ impl TargetMemory {
     /// Remembers since when it has not been at rest for another reason than a write of ours, and whose
     /// failure it can show.
     pub fn note_rest(&mut self, seen: &Observation, now: Timestamp) {
+        self.stopped = seen.stage == Stage::Stopped;
         let at_rest = !matches!(seen.stage, Stage::Rolling | Stage::Down);
         if at_rest || self.under_way(seen).is_some() {
             self.restless = None;
@@ -154,6 +164,12 @@ impl TargetMemory {
     pub fn under_way(&self, seen: &Observation) -> Option<&Pending> {
         let stamp = &seen.receipt.as_ref()?.stamp;
         self.pending.as_ref().filter(|pending| pending.receipt.stamp == *stamp)
+    }
+
+    /// What others wait for.
+    pub fn held(&self) -> Held {
+        let stamp = self.delivered.as_ref().map(|delivered| delivered.receipt.stamp.clone());
+        Held { stamp, stopped: self.stopped }
     }
 
     /// Whether nothing was ever written by this relay, as far as it remembers.
@@ -306,7 +322,7 @@ fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Stamp, Wanted};
+    use crate::model::Wanted;
 
     fn receipt() -> Receipt {
         let wanted = Wanted { versions: BTreeMap::new(), mapping: "m".to_owned() };

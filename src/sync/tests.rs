@@ -167,6 +167,7 @@ impl Bench {
             clock: Arc::new(clock.clone()),
             poll: Duration::from_secs(5),
             gates: BTreeMap::new(),
+            leaders: Arc::default(),
         };
         Self { secrets, target: FakeTarget { spec, state: Arc::default() }, sync, clock }
     }

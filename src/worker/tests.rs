@@ -94,6 +94,7 @@ fn workshop(targets: &[(&str, &str, Look)]) -> Workshop {
             clock: Arc::clone(&clock),
             poll: Duration::from_secs(5),
             gates: BTreeMap::new(),
+            leaders: Arc::default(),
         },
         board: Arc::new(StatusBoard::new(stations.keys().cloned(), [])),
         metrics: Arc::new(Metrics::new(stations.keys().cloned())),

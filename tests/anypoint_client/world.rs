@@ -100,8 +100,12 @@ impl World {
         kind: TargetKind,
     ) -> Arc<dyn Target> {
         let connections: Connections = [(name(), Arc::clone(connection))].into();
-        let target =
-            config::Target { name: TargetName::parse(target).unwrap(), coalesce: Duration::ZERO, kind };
+        let target = config::Target {
+            name: TargetName::parse(target).unwrap(),
+            coalesce: Duration::ZERO,
+            kind,
+            follows: None,
+        };
         let credentials: Arc<dyn Credentials> = Arc::<Fixed>::clone(&self.credentials);
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         build(&target, &connections, &credentials, &clock, &HttpClients::default()).unwrap()

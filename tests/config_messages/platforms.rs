@@ -29,7 +29,7 @@ fn assert_warned(text: &str, messages: &[&str]) -> Platform {
 
 #[test]
 fn a_setting_of_another_platform_is_no_key_here() {
-    let keys = "kind, coalesce, connection, platform, deployment, properties, secure_properties, watch, forget, \
+    let keys = "kind, coalesce, then, connection, platform, deployment, properties, secure_properties, watch, forget, \
                 receipt_property, roll_limit, supersede, canary";
     for (platform, setting, own) in [
         ("cloudhub2", "settle: 5s", ""),

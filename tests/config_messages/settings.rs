@@ -15,7 +15,7 @@ fn an_unknown_key_names_the_nearest_and_all() {
     assert_printed(
         &application_with("deployment:", "deploymnt:"),
         r#"relay.yaml:9:3: targets.orders: `deployment` is missing: the name or id of the deployment
-relay.yaml:13:5: targets.orders.deploymnt: not a key of an application target; did you mean "deployment"? (its keys: kind, coalesce, connection, platform, deployment, properties, secure_properties, watch, forget, receipt_property, roll_limit, supersede, canary)"#,
+relay.yaml:13:5: targets.orders.deploymnt: not a key of an application target; did you mean "deployment"? (its keys: kind, coalesce, then, connection, platform, deployment, properties, secure_properties, watch, forget, receipt_property, roll_limit, supersede, canary)"#,
     );
 }
 

@@ -105,8 +105,8 @@ fn a_literal_value_fits_its_property() {
 #[test]
 fn a_shared_secret_has_the_values_of_its_type() {
     assert_printed(&shared_with("type: UsernamePassword", "type: Blob"), "relay.yaml:9:3: targets.shared: `content` is missing: a source such as { secret: name, field: name }
-relay.yaml:15:5: targets.shared.username: not a key of a shared_secret target (its keys: kind, coalesce, connection, group, name, expiry, type, content)
-relay.yaml:16:5: targets.shared.password: not a key of a shared_secret target (its keys: kind, coalesce, connection, group, name, expiry, type, content)");
+relay.yaml:15:5: targets.shared.username: not a key of a shared_secret target (its keys: kind, coalesce, then, connection, group, name, expiry, type, content)
+relay.yaml:16:5: targets.shared.password: not a key of a shared_secret target (its keys: kind, coalesce, then, connection, group, name, expiry, type, content)");
     assert_printed(
         &shared_with("type: UsernamePassword", "type: Usernamepassword"),
         r#"relay.yaml:14:11: targets.shared.type: "Usernamepassword" is not a type of shared secret; did you mean "UsernamePassword"? (UsernamePassword, SymmetricKey, S3Credential, Blob)"#,
@@ -167,7 +167,7 @@ fn an_http_target_has_a_url_a_key_and_a_secret() {
 ", "relay.yaml:2:3: targets.facade: `key` is missing: the signing key, such as { env: FACADE_KEY }
 relay.yaml:2:3: targets.facade: depends on no secret; name those that it sends under `values`, or those that it tells about under `watch`
 relay.yaml:4:10: targets.facade.url: use https; plain http is for this machine only (127.0.0.1, ::1, localhost)
-relay.yaml:5:5: targets.facade.connection: not a key of an http target (its keys: kind, coalesce, url, key, values, watch, timeout)");
+relay.yaml:5:5: targets.facade.connection: not a key of an http target (its keys: kind, coalesce, then, url, key, values, watch, timeout)");
     assert_printed("targets:
   facade:
     kind: http
@@ -226,5 +226,33 @@ targets:",
 relay.yaml:8:1: listn: not a key of the configuration; did you mean "listen"? (its keys: listen, limits, admin, ingress, aws, reconcile, receipts, queue, log, connections, targets)
 relay.yaml:11:11: targets.orders.kind: "app" is not a kind (application, shared_secret, keystore, truststore, certificate, secret_value, http)
 relay.yaml:17:19: queue.workers: expected a whole number between 1 and 1024, found "x""#,
+    );
+}
+
+#[test]
+fn a_call_that_follows_has_the_keys_of_an_http_target_and_a_name_of_its_own() {
+    let then = "    then: { url: 'https://orders.example.com/refresh', key: { env: KEY }, deployment: x }\n";
+    assert_printed(
+        &application_and(then),
+        "relay.yaml:16:75: targets.orders.then.deployment: not a key of an http target (its keys: url, key, values, watch, timeout)",
+    );
+    assert_printed(
+        &application_and("    then: {}\n"),
+        "relay.yaml:16:5: targets.orders.then: `url` is missing: where the signed request goes
+relay.yaml:16:5: targets.orders.then: `key` is missing: the signing key, such as { env: FACADE_KEY }",
+    );
+    let then = "    then: { url: 'https://orders.example.com/refresh', key: { env: KEY } }\n";
+    let taken =
+        "  orders.then: { kind: http, url: 'https://a.example.com', key: { env: KEY }, watch: [prod/db] }\n";
+    assert_printed(
+        &application_and(&[then, taken].concat()),
+        "relay.yaml:16:5: targets.orders.then: is called orders.then in the status, and another target has that name",
+    );
+    let long = "o".repeat(60);
+    assert_printed(
+        &changed(&application_and(then), "  orders:\n", &format!("  {long}:\n")),
+        &format!(
+            "relay.yaml:16:5: targets.{long}.then: is called {long}.then in the status, and such a name has at most 64 characters; give the target a shorter one"
+        ),
     );
 }

@@ -8,6 +8,7 @@ mod platform_trouble;
 mod secret_value;
 mod shared_secret;
 mod stores;
+mod then;
 mod trouble;
 mod watch;
 mod writers;

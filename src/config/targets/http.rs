@@ -9,9 +9,10 @@ use super::super::ingress::distinct;
 use super::super::runtime::TICK;
 use super::super::scalar::{self, duration};
 use super::super::source::{credential, value_source, watched};
-use crate::model::ValueSource;
+use crate::model::{SecretRef, ValueSource};
 
-pub(super) fn http(mut fields: Fields<'_>) -> Option<HttpTarget> {
+/// `told`: the secrets that it tells about beside those under `watch`.
+pub(super) fn http(mut fields: Fields<'_>, told: BTreeSet<SecretRef>) -> Option<HttpTarget> {
     let url = fields.required("url", "where the signed request goes", scalar::url);
     let key = fields.required("key", "the signing key, such as { env: FACADE_KEY }", credential);
     let values = fields.get("values");
@@ -23,7 +24,8 @@ pub(super) fn http(mut fields: Fields<'_>) -> Option<HttpTarget> {
     let watch = watch.map_or(Some(BTreeSet::new()), |value| {
         distinct(&value, "a list of secrets", watched).map(|list| list.into_iter().collect())
     });
-    let (values, watch) = (values?, watch?);
+    let (values, mut watch) = (values?, watch?);
+    watch.extend(told);
     if watch.is_empty() && !values.values().any(|source| source.secret().is_some()) {
         return whole.refuse(
             "depends on no secret; name those that it sends under `values`, or those that it tells about under `watch`",

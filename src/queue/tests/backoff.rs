@@ -158,6 +158,31 @@ fn a_storm_while_confirming_brings_one_early_look_per_period() {
     assert!((10..=20).contains(&looks), "{looks} looks in ten periods");
 }
 
+#[test]
+fn a_key_whose_wait_has_an_end_is_due_at_once_and_its_next_failure_waits_its_own_time() {
+    const HELD: Next = Next::Again { after: secs(300), roll: Roll::Over };
+    let freed = || note(Reason::Freed);
+    let mut bench = Bench::new(&["a"], &coalescing());
+    bench.notify("a");
+    bench.at(5).run("a", HELD);
+    // The one early run of the wait is spent.
+    bench.notify("a");
+    bench.at(10).run("a", HELD);
+    assert_eq!(bench.queue.add(&"a", freed(), bench.now), Ok(Added::Early));
+    bench.run("a", RETRY);
+    assert_eq!(bench.waits_until(), Some(20));
+    // A backoff is no wait.
+    bench.queue.add(&"a", freed(), bench.now).unwrap();
+    assert_eq!(bench.waits_until(), Some(15));
+    bench.at(20).run("a", HELD);
+    // It may come while the run that then waits is under way.
+    bench.notify("a");
+    assert_eq!(bench.at(25).take_key(), Some("a"));
+    bench.queue.add(&"a", freed(), bench.now).unwrap();
+    bench.finish("a", HELD);
+    assert_eq!(bench.take_key(), Some("a"));
+}
+
 // Cool-downs.
 
 #[test]
