@@ -222,8 +222,8 @@ impl<'a> Pass<'a> {
     }
 
     fn judge(&self, secret: &SecretRef, read: &VersionSeen, changed: Option<Timestamp>) -> Result<(), Stop> {
-        let delivered = self.delivered_version(secret);
-        match self.sync.versions.judge(secret, read, changed, delivered, self.sync.clock.now()) {
+        let given = self.newest_given(secret);
+        match self.sync.versions.judge(secret, read, changed, given, self.sync.clock.now()) {
             Verdict::Current => Ok(()),
             Verdict::Wait(after, doubt) => {
                 Err(Stop::NotYet(Outcome::Retrying(doubted(secret, doubt)), after))
@@ -232,11 +232,24 @@ impl<'a> Pass<'a> {
     }
 
     /// What the last proved delivery held of this secret, or, after a restart, what the target says it
-    /// was given. Receipts list versions in the order of the target's secrets; one of another mapping has
-    /// another length or is left out.
+    /// was given.
     fn delivered_version(&self, secret: &SecretRef) -> Option<&VersionSeen> {
         let delivered = self.memory.delivered.as_ref().map(|delivered| &delivered.receipt);
-        let versions = &delivered.or(self.shown.as_ref())?.versions;
+        self.version_in(delivered.or(self.shown.as_ref())?, secret)
+    }
+
+    /// The newest version of this secret that the target was given, proved or not, as far as is known.
+    fn newest_given(&self, secret: &SecretRef) -> Option<&VersionSeen> {
+        let delivered = self.memory.delivered.as_ref().map(|delivered| &delivered.receipt);
+        let pending = self.memory.pending.as_ref().map(|pending| &pending.receipt);
+        let receipts = [delivered, pending, self.shown.as_ref()].into_iter().flatten();
+        receipts.filter_map(|receipt| self.version_in(receipt, secret)).max_by_key(|seen| seen.created)
+    }
+
+    /// Receipts list versions in the order of the target's secrets; one of another mapping has another length
+    /// or is left out.
+    fn version_in<'r>(&self, receipt: &'r Receipt, secret: &SecretRef) -> Option<&'r VersionSeen> {
+        let versions = &receipt.versions;
         if versions.len() != self.spec.secrets.len() {
             return None;
         }

@@ -210,4 +210,6 @@ fn log(taken: &Taken<TargetName>, ended: &Ended, took: Duration) {
 }
 
 #[cfg(test)]
+mod protocol_tests;
+#[cfg(test)]
 mod tests;

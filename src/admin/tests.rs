@@ -49,7 +49,7 @@ fn state() -> AdminState {
         retry_cap: Duration::from_mins(1),
         slow_retry: Duration::from_mins(10),
     };
-    let mut queue = WorkQueue::new(settings, Box::new(|limit| limit));
+    let mut queue = WorkQueue::new(settings, Arc::new(|limit| limit));
     for target in &targets {
         queue.register(target.clone(), &Policy::default());
     }

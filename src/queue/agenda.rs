@@ -21,7 +21,7 @@ struct Place {
     wakes: Option<Instant>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Agenda {
     places: Vec<Option<Place>>,
     /// The turn in which each slot was last handed out.

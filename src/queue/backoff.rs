@@ -3,14 +3,15 @@
 //! Full jitter (uniform between nothing and the exponential delay) spreads the keys that failed
 //! together best: AWS Architecture Blog, "Exponential Backoff And Jitter".
 
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Picks the delay within a limit. The queue never waits longer than the limit, whatever it returns.
-pub type Jitter = Box<dyn FnMut(Duration) -> Duration + Send>;
+pub type Jitter = Arc<dyn Fn(Duration) -> Duration + Send + Sync>;
 
 /// A [`Jitter`] that is uniform in `[0, limit]`.
 pub fn full_jitter() -> Jitter {
-    Box::new(|limit| limit.mul_f64(fastrand::f64()))
+    Arc::new(|limit| limit.mul_f64(fastrand::f64()))
 }
 
 /// Times of the queue.
@@ -56,7 +57,7 @@ mod tests {
 
     #[test]
     fn full_jitter_stays_within_its_limit_and_uses_all_of_it() {
-        let mut jitter = full_jitter();
+        let jitter = full_jitter();
         let limit = Duration::from_secs(10);
         let delays: Vec<Duration> = (0..1000).map(|_| jitter(limit)).collect();
         assert!(delays.iter().all(|delay| *delay <= limit));

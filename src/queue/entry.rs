@@ -19,13 +19,13 @@ pub struct Policy {
 }
 
 /// The adds since the key was last taken.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
     first: Instant,
     last: Instant,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// Nothing is due.
     Idle,
@@ -43,6 +43,7 @@ pub(super) enum State {
     Parked,
 }
 
+#[derive(Clone)]
 pub(super) struct Entry<K> {
     pub(super) key: K,
     pub(super) group: Option<GroupId>,

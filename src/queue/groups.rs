@@ -12,6 +12,7 @@ use super::agenda::Slot;
 /// Index of a group.
 pub(super) type GroupId = usize;
 
+#[derive(Clone)]
 pub(super) struct Group {
     pub(super) name: Arc<str>,
     pub(super) cool_until: Option<Instant>,
@@ -22,7 +23,7 @@ pub(super) struct Group {
     pub(super) waiting: VecDeque<Slot>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Groups {
     all: Vec<Group>,
     by_name: HashMap<Arc<str>, GroupId>,

@@ -414,7 +414,7 @@ fn compare(queue: &WorkQueue<usize>, model: &Model, now: Instant) -> Result<(), 
 }
 
 fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
-    let mut queue = WorkQueue::new(SETTINGS, Box::new(|limit| limit / 2));
+    let mut queue = WorkQueue::new(SETTINGS, Arc::new(|limit| limit / 2));
     for key in 0..KEYS {
         queue.register(key, &policy(key));
     }

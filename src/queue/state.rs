@@ -31,6 +31,7 @@ use super::turn::{Added, Refused, Take, Taken};
 use crate::model::{Next, Roll};
 
 /// See the head of this file.
+#[derive(Clone)]
 pub struct WorkQueue<K> {
     settings: Settings,
     jitter: Jitter,
@@ -209,6 +210,22 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         Snapshot { keys, groups: groups.collect(), closed: self.closed }
     }
 
+    /// Everything that decides what happens next, but the order among keys, as text.
+    #[cfg(test)]
+    pub(crate) fn shape(&self) -> String {
+        let entries = self.entries.iter().enumerate().map(|(slot, entry)| {
+            let Entry { state, attempts, observe_only, insists, window, planned, early_from, slow_at, roll, .. } =
+                entry;
+            let fresh = (entry.fresh.unparks(), entry.fresh.frees());
+            let due = self.agenda.due(slot);
+            format!(
+                "{state:?} {attempts} {observe_only} {insists} {window:?} {planned:?} {early_from:?} {slow_at:?} \
+                 {roll:?} {fresh:?} {due:?}"
+            )
+        });
+        entries.collect::<Vec<_>>().join(";")
+    }
+
     /// Makes the key due as its state, its window and what was planned say.
     fn wake(&mut self, slot: Slot, unparks: bool, now: Instant) -> Added {
         let entry = &mut self.entries[slot];
@@ -262,7 +279,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         }
     }
 
-    fn backoff(&mut self, attempts: u32) -> Duration {
+    fn backoff(&self, attempts: u32) -> Duration {
         let limit = self.settings.limit(attempts);
         (self.jitter)(limit).min(limit)
     }

@@ -30,7 +30,7 @@ pub(super) const PARKED_SLOWLY: Next = Next::Park { slowly: true };
 pub(super) fn work_queue(keys: &[&'static str], policy: &Policy) -> WorkQueue<&'static str> {
     let settings = Settings { retry_base: BASE, retry_cap: CAP, slow_retry: SLOW };
     // No jitter: the longest delay.
-    let mut queue = WorkQueue::new(settings, Box::new(|limit| limit));
+    let mut queue = WorkQueue::new(settings, Arc::new(|limit| limit));
     for key in keys {
         queue.register(*key, policy);
     }

@@ -6,8 +6,9 @@
 //! - a version that an event named is waited for, for a bounded time however many are named; then
 //!   AWSCURRENT has the last word;
 //! - an event that is older than the last known move changes nothing;
-//! - a move back to an earlier version that no event named needs two equal reads some seconds apart,
-//!   because a stale read looks just like a rollback.
+//! - a move back to an earlier version that no event named needs two equal reads some seconds apart, because a
+//!   stale read looks just like a rollback. So does a description that is older than one seen before, by the
+//!   secret's last change, and a value of another version than was just described, where no date tells.
 //!
 //! It guarantees that no version it calls current is one that it knows to be superseded. It does not
 //! guarantee that AWS has not moved on since. Memory is bounded by the number of configured secrets.
@@ -62,11 +63,13 @@ pub struct VersionLog {
     tracks: Mutex<BTreeMap<SecretRef, Track>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Track {
     current: Option<VersionSeen>,
     /// When `current` became so by AWS's clock: the naming event's time, else the secret's last change.
     moved_at: Option<Timestamp>,
+    /// The latest change of the secret, of whatever kind, that a read has shown.
+    newest_changed: Option<Timestamp>,
     /// Creation of the newest version that a value read showed as current.
     newest_created: Option<Timestamp>,
     superseded: VecDeque<VersionId>,
@@ -80,6 +83,7 @@ struct Track {
     rolled_back_to: Option<VersionId>,
 }
 
+#[derive(Clone, Debug)]
 struct Named {
     version: VersionId,
     at: Option<Timestamp>,
@@ -120,8 +124,8 @@ impl VersionLog {
     }
 
     /// Judges a read of AWSCURRENT. `changed` is the secret's last change, where the read shows it;
-    /// `delivered` is what the target is known to hold of this secret, which stands in for the log
-    /// after a restart.
+    /// `delivered` is the newest that the target is known to have been given of this secret, which stands in
+    /// for the log after a restart.
     pub fn judge(
         &self,
         secret: &SecretRef,
@@ -134,15 +138,19 @@ impl VersionLog {
             if let Some(wait) = track.wait_for_named(&read.version, now) {
                 return Verdict::Wait(wait, Doubt::AnotherWasNamed);
             }
-            if track.already_believed(read) {
+            let is_behind = track.is_behind(changed);
+            if track.already_believed(read, delivered) {
                 // A description that shows the version in doubt does not speak against it.
                 track.back_to.take_if(|(doubted, _)| *doubted != read.version);
-                if track.rolled_back_to.as_ref() == Some(&read.version) && read.created.is_some() {
+                if track.is_rolled_back_to(read) && read.created.is_some() {
                     track.believe(read.clone(), changed, now + self.freshness);
                 }
                 return Verdict::Current;
             }
-            let goes_back = track.goes_back(read, delivered);
+            if track.cannot_be_placed(read) {
+                track.supersede(read.version.clone());
+            }
+            let goes_back = is_behind || track.goes_back(read, delivered);
             if goes_back
                 && !track.is_named_later(&read.version)
                 && let Some(wait) = track.wait_for_second_read(&read.version, self.settle, now)
@@ -162,6 +170,19 @@ impl VersionLog {
             (None, Some(current)) => Some(Latest { version: current.version.clone(), since: track.moved_at }),
             (None, None) => None,
         })
+    }
+
+    /// Another log that has seen the same.
+    #[cfg(test)]
+    pub(crate) fn copy(&self) -> Self {
+        let tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self { freshness: self.freshness, settle: self.settle, tracks: Mutex::new(tracks) }
+    }
+
+    /// Everything that decides later verdicts, as text.
+    #[cfg(test)]
+    pub(crate) fn shape(&self) -> String {
+        format!("{:?}", self.tracks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn with<T>(&self, secret: &SecretRef, use_track: impl FnOnce(&mut Track) -> T) -> T {
@@ -190,19 +211,52 @@ impl Track {
 
     /// A version that only DescribeSecret showed so far has no creation date; the first value read of it
     /// is judged again with the date.
-    fn already_believed(&self, read: &VersionSeen) -> bool {
+    fn already_believed(&self, read: &VersionSeen, delivered: Option<&VersionSeen>) -> bool {
         self.current.as_ref().is_some_and(|current| {
-            let undoubted = current.created.is_some()
-                || read.created.is_none()
-                || self.rolled_back_to.as_ref() == Some(&read.version);
-            current.version == read.version && undoubted
+            let undoubted =
+                current.created.is_some() || read.created.is_none() || self.is_rolled_back_to(read);
+            current.version == read.version && undoubted && !self.was_overtaken(read, delivered)
         })
+    }
+
+    fn is_rolled_back_to(&self, read: &VersionSeen) -> bool {
+        self.rolled_back_to.as_ref() == Some(&read.version)
+    }
+
+    /// Whether somebody else, a replica say, has given the target a newer version meanwhile.
+    fn was_overtaken(&self, read: &VersionSeen, delivered: Option<&VersionSeen>) -> bool {
+        let newest = delivered.and_then(|seen| seen.created);
+        let newer = matches!((read.created, newest), (Some(read), Some(newest)) if read < newest);
+        newer && !self.is_rolled_back_to(read)
+    }
+
+    /// Whether the secret was changed later than this read knows of.
+    fn is_behind(&mut self, changed: Option<Timestamp>) -> bool {
+        let behind = changed.is_some() && changed < self.newest_changed;
+        self.newest_changed = self.newest_changed.max(changed);
+        behind
     }
 
     fn goes_back(&self, read: &VersionSeen, delivered: Option<&VersionSeen>) -> bool {
         let newest = self.newest_created.max(delivered.and_then(|seen| seen.created));
         let created_earlier = matches!((read.created, newest), (Some(read), Some(newest)) if read < newest);
         created_earlier || self.superseded.contains(&read.version)
+    }
+
+    /// Whether a value is of another version than the current one, of which only a description is known: one of
+    /// the two reads was stale, or AWSCURRENT moved between them, and no date tells. It counts as the earlier
+    /// one until it is read again after a while.
+    fn cannot_be_placed(&self, read: &VersionSeen) -> bool {
+        let described = self.current.as_ref().filter(|current| current.created.is_none());
+        read.created.is_some() && described.is_some_and(|current| current.version != read.version)
+    }
+
+    fn supersede(&mut self, version: VersionId) {
+        self.superseded.retain(|other| *other != version);
+        self.superseded.push_back(version);
+        if self.superseded.len() > REMEMBERED {
+            self.superseded.pop_front();
+        }
     }
 
     /// Whether an event that is later than the last known move named exactly this version. Without both
@@ -250,10 +304,7 @@ impl Track {
         }
         self.moved_at = named_at.or(changed).or(self.moved_at);
         if let Some(before) = before {
-            self.superseded.push_back(before.version);
-            if self.superseded.len() > REMEMBERED {
-                self.superseded.pop_front();
-            }
+            self.supersede(before.version);
         }
     }
 }
@@ -428,6 +479,51 @@ mod tests {
         assert_eq!(verdict, Verdict::Current);
         bench.named(2, 10);
         assert!(matches!(bench.read(1), Verdict::Wait(_, Doubt::AnotherWasNamed)));
+    }
+
+    #[test]
+    fn a_value_of_another_version_than_was_just_described_is_read_again() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.describe(2), Verdict::Current);
+        assert_eq!(bench.read(1), Verdict::Wait(SETTLE, Doubt::GoesBack), "it may be stale");
+        // A description that is stale as well does not make it right.
+        assert!(matches!(bench.describe(1), Verdict::Wait(_, Doubt::GoesBack)));
+        bench.now += SETTLE / 2;
+        assert_eq!(bench.describe(2), Verdict::Current);
+        assert_eq!(bench.read(2), Verdict::Current);
+    }
+
+    #[test]
+    fn a_rotation_between_a_description_and_the_value_is_believed_after_a_while() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.describe(1), Verdict::Current);
+        assert_eq!(bench.read(2), Verdict::Wait(SETTLE, Doubt::GoesBack));
+        bench.now += SETTLE;
+        assert_eq!(bench.describe(2), Verdict::Current);
+        assert_eq!(bench.read(2), Verdict::Current);
+    }
+
+    #[test]
+    fn a_description_from_before_the_last_known_change_is_doubted() {
+        let bench = Bench::new();
+        let describe = |number: u8, changed: i64| {
+            let read = VersionSeen { version: version(number), created: None };
+            bench.log.judge(&bench.secret, &read, Some(time(changed)), None, bench.now)
+        };
+        assert_eq!(describe(1, 10), Verdict::Current);
+        assert_eq!(describe(3, 30), Verdict::Current);
+        assert_eq!(describe(2, 20), Verdict::Wait(SETTLE, Doubt::GoesBack));
+        assert_eq!(describe(4, 40), Verdict::Current);
+    }
+
+    #[test]
+    fn a_version_that_another_writer_has_overtaken_is_doubted_although_it_was_believed() {
+        let bench = Bench::new();
+        assert_eq!(bench.read(1), Verdict::Current);
+        let given =
+            |number: u8| bench.log.judge(&bench.secret, &seen(1), None, Some(&seen(number)), bench.now);
+        assert_eq!(given(1), Verdict::Current);
+        assert_eq!(given(2), Verdict::Wait(SETTLE, Doubt::GoesBack));
     }
 
     #[test]
