@@ -1,12 +1,14 @@
 //! Anypoint: one [`Connection`] per control plane and connected app, and the target kinds that write
 //! through it.
 //!
-//! Reading order: [`connection`] sends a call; `token`, [`pacing`] and `error` are what a call needs;
-//! [`kinds`] has one file per kind, all of one shape: look (`observe`), say what is seen, write on
-//! top of that (`apply`). A target is built once per configuration by [`kinds::build`].
+//! Reading order: [`connection`] is what the targets of one share; `caller` makes a call; `token`,
+//! [`pacing`] and `error` are what a call needs; [`kinds`] has one file per kind, all of one shape: look
+//! (`observe`), say what is seen, write on top of that (`apply`). A target is built once per configuration
+//! by [`kinds::build`].
 
 mod body;
 pub mod call;
+mod caller;
 mod client;
 pub mod connection;
 pub mod error;
@@ -21,7 +23,9 @@ mod token;
 mod transport;
 mod writers;
 
-pub use connection::{Connection, Connections, OpenError};
+pub use caller::Reply;
+pub use client::OpenError;
+pub use connection::{Connection, Connections};
 pub use kinds::{BuildError, HttpClients, build};
 pub use pacing::Pacers;
 pub use writers::Writers;

@@ -9,15 +9,38 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::connection::OpenError;
 use crate::config;
 use crate::credential::{CredentialRef, Credentials};
+use crate::model::ConnectionName;
 use crate::outbound;
 use crate::secret::SecretValue;
 
 /// Connections carry values, and buffers of an open one may hold them.
 const IDLE: Duration = Duration::from_secs(15);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a connection could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Not a URL that can carry a path.
+    #[error("connection {0}: `{1}` is not a base URL")]
+    BaseUrl(ConnectionName, String),
+    /// A certificate or key could not be read.
+    #[error("connection {connection}: cannot read `{setting}` {path}: {error}")]
+    File {
+        /// The connection.
+        connection: ConnectionName,
+        /// Which of its settings names the file.
+        setting: &'static str,
+        /// The file.
+        path: String,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The HTTP client could not be built.
+    #[error("connection {0}: {1}")]
+    Client(ConnectionName, outbound::BuildError),
+}
 
 /// An HTTP client that may have to log in to a proxy.
 pub(super) struct Client {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::body::Parsed;
 use super::call::Call;
-use super::connection::Connection;
+use super::caller::Caller;
 use super::error::{CallError, bad_answer};
 use super::flight::SharedFlight;
 use crate::clock::Clock;
@@ -50,22 +50,19 @@ struct SharedList {
 }
 
 /// The lists of one connection, by path. As many as the configuration names.
-pub(super) struct Directory(Mutex<Lists>);
+pub(super) struct Directory {
+    caller: Arc<Caller>,
+    lists: Mutex<Lists>,
+}
 
 impl Directory {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(BTreeMap::new()))
+    pub(super) fn new(caller: Arc<Caller>) -> Self {
+        Self { caller, lists: Mutex::new(BTreeMap::new()) }
     }
 
-    async fn list(
-        &self,
-        connection: &Connection,
-        clock: &dyn Clock,
-        call: Call,
-        life: Duration,
-    ) -> Result<Arc<Listing>, CallError> {
+    async fn list(&self, clock: &dyn Clock, call: Call, life: Duration) -> Result<Arc<Listing>, CallError> {
         let list = {
-            let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
             let empty = || SharedList { held: Mutex::new(None), reading: SharedFlight::new() };
             Arc::clone(lists.entry(call.path.key()).or_insert_with(|| Arc::new(empty())))
         };
@@ -78,7 +75,7 @@ impl Directory {
                     return Ok(listing);
                 }
                 let doing = call.purpose.doing.clone();
-                let reply = connection.send(call).await?;
+                let reply = self.caller.send(call).await?;
                 let listing = Listing::parse(reply.body.expose_bytes())
                     .map(Arc::new)
                     .ok_or_else(|| CallError::before(bad_answer(&doing, "the answer is not a list")))?;
@@ -228,14 +225,14 @@ impl Named {
     /// Its id; `list` makes the call that lists its kind, where the id is not known.
     pub(super) async fn id(
         &self,
-        connection: &Connection,
+        directory: &Directory,
         clock: &dyn Clock,
         list: impl FnOnce() -> Call,
     ) -> Result<String, Failure> {
         if let Some(id) = self.lock().clone() {
             return Ok(id);
         }
-        let listing = connection.directory().list(connection, clock, list(), LIST_LIFE).await?;
+        let listing = directory.list(clock, list(), LIST_LIFE).await?;
         let id = listing.find(self.what, &self.wanted, self.on.as_deref(), &self.setting)?;
         *self.lock() = Some(id.clone());
         Ok(id)
@@ -245,13 +242,13 @@ impl Named {
     /// is no proof of rest: the list may not tell, or not show it.
     pub(super) async fn rolls(
         &self,
-        connection: &Connection,
+        directory: &Directory,
         clock: &dyn Clock,
         list: impl FnOnce() -> Call,
         life: Duration,
     ) -> Result<bool, Failure> {
         let Some(id) = self.known() else { return Ok(false) };
-        let listing = connection.directory().list(connection, clock, list(), life).await?;
+        let listing = directory.list(clock, list(), life).await?;
         Ok(listing.entries.iter().any(|entry| entry.id == id && entry.rolls))
     }
 

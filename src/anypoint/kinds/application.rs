@@ -144,7 +144,7 @@ impl Target for Application {
             // Its list is as dear as a look at each.
             return false;
         }
-        let rolls = deployment.rolls(connection, &*base.clock, || self.0.list(), tick).await;
+        let rolls = deployment.rolls(connection.directory(), &*base.clock, || self.0.list(), tick).await;
         // A list that fails or is forbidden must not hide what a look shows; a host that is down fails
         // the look too, and that is told.
         let rolls = rolls.unwrap_or(false);
@@ -209,7 +209,7 @@ impl Inner {
     }
 
     async fn id(&self) -> Result<String, Failure> {
-        let id = self.deployment.id(&self.connection, &*self.base.clock, || self.list()).await?;
+        let id = self.deployment.id(self.connection.directory(), &*self.base.clock, || self.list()).await?;
         self.connection.sole_writer(&self.deployment, &id)?;
         Ok(id)
     }

@@ -201,7 +201,7 @@ impl Inner {
     async fn look(&self) -> Result<(Ids, Stored), Look> {
         let clock = &*self.base.clock;
         let list = || self.read_call(self.path([]), &self.group);
-        let group = self.group.id(&self.connection, clock, list).await?;
+        let group = self.group.id(self.connection.directory(), clock, list).await?;
         let mut ids = Ids { group, entry: None };
         let reply = self
             .connection
@@ -220,7 +220,7 @@ impl Inner {
             )));
         }
         let list = || self.read_call(self.path([ids.group.as_str(), self.content.list()]), &self.entry);
-        let entry = self.entry.id(&self.connection, clock, list).await?;
+        let entry = self.entry.id(self.connection.directory(), clock, list).await?;
         self.connection.sole_writer(&self.entry, &entry)?;
         ids.entry = Some(entry.clone());
         let stored = self.get(&ids.group, &entry).await.map_err(Look::along(&ids))?;
