@@ -37,6 +37,7 @@ pub(super) use self::stored::Stored;
 
 const READ_SCOPE: &str = "Read secrets metadata (read:secrets_metadata)";
 const WRITE_SCOPE: &str = "Write secrets (manage:secrets)";
+
 /// What an entry holds, as its kind knows it.
 pub(super) trait Content: Send + Sync {
     /// What it is to a person: `shared secret`.

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::cloudhub::CloudHub;
 use super::platform::{Api, Hiding};
 use super::stored::Stored;
-use super::{Whole, cloudhub2, ownership, whole};
+use super::write::{Whole, whole};
+use super::{cloudhub2, ownership};
 use crate::config::{ApplicationTarget, CloudHubSettings, Platform};
 use crate::model::{
     ConnectionName, Failure, FailureCode, Mark, Receipt, Stamp, TargetName, ValueSource, Wanted,

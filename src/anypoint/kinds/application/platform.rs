@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::stored::Stored;
-use super::{cloudhub, cloudhub2, hybrid};
 use crate::anypoint::body::{Body, Exposed, Parsed};
 use crate::anypoint::call::{Family, Path, Verb};
-use crate::config::{self, Platform};
+use crate::config;
 use crate::model::Failure;
 
 /// How a platform keeps values that it hides.
@@ -40,15 +39,6 @@ pub(super) trait Api: Send + Sync {
     fn parse(&self, answer: &[u8]) -> Result<Stored, &'static str>;
     /// The body of a write.
     fn body(&self, write: &Maps<'_>) -> Result<Body, Failure>;
-}
-
-/// The platform that the configuration names.
-pub(super) fn api(platform: &Platform) -> &'static dyn Api {
-    match platform {
-        Platform::CloudHub2 | Platform::Rtf => &cloudhub2::ApplicationManager,
-        Platform::CloudHub(_) => &cloudhub::CloudHub,
-        Platform::Hybrid(_) => &hybrid::Hybrid,
-    }
 }
 
 /// All properties of a write.
