@@ -35,7 +35,9 @@
 //! | a group that is not `Clear` refuses changes with 409 | 1.2, 1.5 | DX | |
 //! | errors are `{message, errors?: [{code, message, field?}]}` with `RB-*` and `OE-*` codes | 1.6 | DX; GEN's are older | `old_error_bodies` |
 //! | an error may repeat what it refuses | 1.6 | not confirmed | `errors_echo_values` |
-//! | 25 groups, 350 secrets per group, 402 beyond | 1.7 | DX | |
+//! | 25 groups, 350 secrets per group, 402 beyond | 1.7 | DX; that all kinds count not confirmed | |
+//! | a POST creates what has a name of its own in the group and answers with its id; a name in use: 400 with `RB-1002` | 1.3, 1.4, 1.6 | DX; for stores the same is assumed | |
+//! | a secret is created with the scope that writes it, a group with one of its own | 1.10 | docs, TF; not confirmed call by call | |
 //! | any number of requests to the Secrets Manager, or a limit like the Application Manager's | 1.7 | not confirmed | [`Anypoint::set_secrets_manager_limit`] |
 //! | DELETE of a secret: 405; of the environment: 204 and all is gone | 1.2 | TF; DX | |
 //! | a create answers 201, an update 200 | 1.3 | DX; TF takes others too | `post_answers_200`, `put_answers_204` |
@@ -65,8 +67,8 @@
 //! | another PATCH during a roll supersedes it | | not confirmed | `patch_during_roll_conflicts` |
 //! | `PATCH .../secrets/{id}` with `{"value"}` does not exist | 5 | no source has it | `secret_value_endpoint` |
 //!
-//! Not played: locks (a no-op), grants, clones, renaming and deleting groups, creating and
-//! patching stores, looking inside of binary ones, pinsets.
+//! Not played: locks (a no-op), grants, clones, renaming and deleting groups, patching stores, looking
+//! inside of binary ones, pinsets.
 
 mod answer;
 mod app;
@@ -311,7 +313,7 @@ impl Anypoint {
         self.shared.lock().modified_at_shift = by;
     }
 
-    /// The next write (deployment PATCH, shared secret PUT, value PATCH) that is let in gets lost in
+    /// The next write (deployment PATCH, shared secret POST or PUT, value PATCH) that is let in gets lost in
     /// this way; further calls queue up for the writes after it.
     pub fn lose_next_write(&self, lost: LostWrite) {
         self.shared.lock().lost.push_back(lost);
@@ -440,7 +442,7 @@ fn router(shared: &Arc<Shared>) -> Router {
             &format!("{group}/sharedSecrets/{{id}}"),
             get(shared_secrets::get).put(shared_secrets::put_one).patch(shared_secrets::patch_one),
         )
-        .route(&format!("{group}/{{list}}"), get(stores::list))
+        .route(&format!("{group}/{{list}}"), get(stores::list).post(stores::post_one))
         .route(&format!("{group}/{{list}}/{{id}}"), get(stores::get).put(stores::put_one))
         .layer(from_fn_with_state(Arc::clone(shared), gate::secrets));
     let applications = Router::new()

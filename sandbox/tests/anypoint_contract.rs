@@ -15,6 +15,8 @@ mod accounts;
 mod applications;
 #[path = "anypoint_contract/cloudhub.rs"]
 mod cloudhub;
+#[path = "anypoint_contract/created.rs"]
+mod created;
 #[path = "anypoint_contract/hybrid.rs"]
 mod hybrid;
 #[path = "anypoint_contract/late_writes.rs"]

@@ -47,22 +47,54 @@ pub struct LostWrite {
 /// A write that has been let in: token, place and scope were right when it came.
 #[derive(Clone, Debug)]
 pub(crate) enum Write {
-    Deployment { id: String, body: Value, by: Author },
-    SharedSecret { group: String, id: String, body: Value, by: Author },
-    SecretValue { id: String, body: Value, by: Author },
-    Store { upload: Upload, by: Author },
-    CloudHub { domain: String, info: Value, by: Author },
-    CloudHubStatus { domain: String, status: String, by: Author },
-    Hybrid { id: String, change: Change, by: Author },
+    Deployment {
+        id: String,
+        body: Value,
+        by: Author,
+    },
+    /// With no id it is created.
+    SharedSecret {
+        group: String,
+        id: Option<String>,
+        body: Value,
+        by: Author,
+    },
+    SecretValue {
+        id: String,
+        body: Value,
+        by: Author,
+    },
+    Store {
+        upload: Upload,
+        by: Author,
+    },
+    CloudHub {
+        domain: String,
+        info: Value,
+        by: Author,
+    },
+    CloudHubStatus {
+        domain: String,
+        status: String,
+        by: Author,
+    },
+    Hybrid {
+        id: String,
+        change: Change,
+        by: Author,
+    },
 }
 
 impl Write {
     pub(crate) fn perform(&self, world: &mut World) -> Answer {
         match self {
             Self::Deployment { id, body, by } => applications::patch(world, id, body, by),
-            Self::SharedSecret { group, id, body, by } => shared_secrets::put(world, group, id, body, by),
+            Self::SharedSecret { group, id: Some(id), body, by } => {
+                shared_secrets::put(world, group, id, body, by)
+            }
+            Self::SharedSecret { group, id: None, body, by } => shared_secrets::post(world, group, body, by),
             Self::SecretValue { id, body, by } => secret_value::patch(world, id, body, by),
-            Self::Store { upload, by } => stores::put(world, upload, by),
+            Self::Store { upload, by } => stores::write(world, upload, by),
             Self::CloudHub { domain, info, by } => cloudhub::put(world, domain, info, by),
             Self::CloudHubStatus { domain, status, by } => cloudhub::status(world, domain, status, by),
             Self::Hybrid { id, change, by } => hybrid::patch(world, id, change, by),

@@ -46,6 +46,8 @@ endpoints! {
     StoreList = "stores.list",
     /// "stores.get"
     StoreGet = "stores.get",
+    /// "stores.post"
+    StorePost = "stores.post",
     /// "stores.put"
     StorePut = "stores.put",
     /// "deployments.list"
@@ -85,6 +87,7 @@ impl Endpoint {
             ("PUT", ["secrets-manager", .., "sharedSecrets", _]) => Self::SecretPut,
             ("PATCH", ["secrets-manager", .., "sharedSecrets", _]) => Self::SecretPatch,
             ("GET", ["secrets-manager", .., list]) if is_store(list) => Self::StoreList,
+            ("POST", ["secrets-manager", .., list]) if is_store(list) => Self::StorePost,
             ("GET", ["secrets-manager", .., list, _]) if is_store(list) => Self::StoreGet,
             ("PUT", ["secrets-manager", .., list, _]) if is_store(list) => Self::StorePut,
             ("GET", ["amc", .., "deployments"]) => Self::DeploymentList,

@@ -8,7 +8,7 @@ use super::groups::{Group, GroupState};
 use super::history::{Map, SecretWrite, StoreWrite};
 use super::shared_secrets::{StoredSecret, create};
 use super::store_types::{Parts, Stores};
-use super::stores;
+use super::stores::{self, Upload};
 use super::world::{Shared, World};
 
 /// One secret group.
@@ -59,9 +59,24 @@ impl SecretGroup {
     ) -> Store {
         let parts: Parts =
             parts.into_iter().map(|(name, part)| (name.to_owned(), part.as_ref().to_vec())).collect();
-        let created = stores::create(&mut self.shared.lock(), &self.id, list, &parts);
+        let upload = Upload { group: self.id.clone(), list, id: None, parts, allow_expired: false };
+        let created = stores::create(&mut self.shared.lock(), &upload, "setup");
         let id = created.unwrap_or_else(|refusal| panic!("the sandbox refused the store: {refusal:?}"));
         Store { shared: Arc::clone(&self.shared), id }
+    }
+
+    /// How many shared secrets it has.
+    pub fn shared_secrets(&self) -> usize {
+        let world = self.shared.lock();
+        world.groups.iter().find(|group| group.id == self.id).map_or(0, |group| group.secrets.len())
+    }
+
+    /// The keystore, truststore or certificate of this name, whoever made it.
+    pub fn store(&self, list: Stores, name: &str) -> Option<Store> {
+        let world = self.shared.lock();
+        let group = world.groups.iter().find(|group| group.id == self.id)?;
+        let id = group.stores.iter().find(|store| store.is(list, name))?.id.clone();
+        Some(Store { shared: Arc::clone(&self.shared), id })
     }
 
     /// The shared secret of this name, whoever made it.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Family, Problem, error, refuse};
 use super::deployment::Author;
 use super::groups::{
-    self, GroupPath, GroupState, READ, WRITE, bad_request, json_body, not_found, over_the_limit, stamp,
+    self, Group, GroupPath, GroupState, READ, WRITE, bad_request, json_body, not_found, over_the_limit, stamp,
 };
 use super::history::SecretWrite;
 use super::lost::{self, Write};
@@ -24,7 +24,7 @@ use super::visit::Visit;
 use super::world::World;
 
 const FAMILY: Family = Family::Secrets;
-/// Secrets per group; 402 beyond.
+/// Secrets per group, of all kinds; 402 beyond.
 const LIMIT: usize = 350;
 
 #[derive(Debug)]
@@ -85,9 +85,7 @@ pub(crate) fn create(world: &mut World, group: &str, body: &Value, by: &str) -> 
     if group.secrets.iter().any(|secret| secret.name == checked.name) {
         return Err(bad_request(&rules, &[name_in_use()]));
     }
-    if group.secrets.len() >= LIMIT {
-        return Err(over_the_limit(&rules, "sharedSecrets"));
-    }
+    has_room(group, &rules, "sharedSecrets")?;
     let mut secret = StoredSecret {
         id: uuid::Uuid::new_v4().to_string(),
         name: String::new(),
@@ -121,7 +119,12 @@ pub(crate) fn name_in_use() -> Problem {
     Problem::new("RB-1002", "name", "Name already in use")
 }
 
-fn settled(state: GroupState, rules: &Rules) -> Result<(), Answer> {
+pub(crate) fn has_room(group: &Group, rules: &Rules, what: &str) -> Result<(), Answer> {
+    let full = group.secrets.len() + group.stores.len() >= LIMIT;
+    if full { Err(over_the_limit(rules, what)) } else { Ok(()) }
+}
+
+pub(crate) fn settled(state: GroupState, rules: &Rules) -> Result<(), Answer> {
     if state == GroupState::Clear {
         return Ok(());
     }
@@ -170,11 +173,25 @@ pub(crate) async fn post_one(
     Path(GroupPath { group }): Path<GroupPath>,
     body: Bytes,
 ) -> Result<Answer, Answer> {
-    let (mut world, by) = visit.enter(WRITE, FAMILY)?;
-    let body = json_body(&world.rules, &visit.headers, &body)?;
-    let id = create(&mut world, &group, &body, &by.client)?;
-    let status = if world.rules.post_answers_200 { StatusCode::OK } else { StatusCode::CREATED };
-    Ok(Answer::json(status, json!({ "id": id, "message": "Shared secret created" })))
+    let write = {
+        let (world, by) = visit.enter(WRITE, FAMILY)?;
+        let body = json_body(&world.rules, &visit.headers, &body)?;
+        Write::SharedSecret { group, id: None, body, by }
+    };
+    Ok(lost::carry_out(&visit.shared, write).await)
+}
+
+/// Creates a secret. No second time: its name is taken then.
+pub(crate) fn post(world: &mut World, group: &str, body: &Value, by: &Author) -> Answer {
+    match create(world, group, body, &by.client) {
+        Err(refusal) => refusal,
+        Ok(id) => created(&world.rules, &id),
+    }
+}
+
+pub(crate) fn created(rules: &Rules, id: &str) -> Answer {
+    let status = if rules.post_answers_200 { StatusCode::OK } else { StatusCode::CREATED };
+    Answer::json(status, json!({ "id": id, "message": "Secret created" }))
 }
 
 pub(crate) async fn put_one(
@@ -185,7 +202,7 @@ pub(crate) async fn put_one(
     let write = {
         let (world, by) = visit.enter(WRITE, FAMILY)?;
         let body = json_body(&world.rules, &visit.headers, &body)?;
-        Write::SharedSecret { group, id, body, by }
+        Write::SharedSecret { group, id: Some(id), body, by }
     };
     Ok(lost::carry_out(&visit.shared, write).await)
 }

@@ -1,4 +1,4 @@
-//! Keystores, truststores and certificates: list, read, replace (contract 1.2, 1.4, 1.5, 1.8).
+//! Keystores, truststores and certificates: list, read, create, replace (contract 1.2, 1.4, 1.5, 1.8).
 //!
 //! What was uploaded goes in and never comes out again over HTTP; tests read it from the history. Binary
 //! stores are not opened here, so their date is a year from the write unless one was sent.
@@ -18,7 +18,7 @@ use super::history::StoreWrite;
 use super::lost::{self, Write};
 use super::multipart;
 use super::rules::Rules;
-use super::shared_secrets::{When, name_in_use, writable};
+use super::shared_secrets::{When, created, has_room, name_in_use, settled, writable};
 use super::store_types::{Checked, Parts, Stores, check, shown};
 use super::visit::Visit;
 use super::world::World;
@@ -38,6 +38,10 @@ pub(crate) struct StoredStore {
 }
 
 impl StoredStore {
+    pub(crate) fn is(&self, list: Stores, name: &str) -> bool {
+        self.list == list && self.name == name
+    }
+
     fn summary(&self, rules: &Rules) -> Value {
         json!({
             "name": self.name,
@@ -76,16 +80,23 @@ impl StoredStore {
     }
 }
 
-/// Adds a store to a group, from the parts of an upload; gives its id.
-pub(crate) fn create(world: &mut World, group: &str, list: Stores, upload: &Parts) -> Result<String, Answer> {
+/// Adds a store to a group, from an upload; gives its id.
+pub(crate) fn create(world: &mut World, upload: &Upload, by: &str) -> Result<String, Answer> {
     let (when, rules) = (When::of(world), world.rules.clone());
-    let checked = check(list, upload, false, &rules, when.now);
+    let Upload { group, list, parts, allow_expired, .. } = upload;
+    let checked = check(*list, parts, *allow_expired, &rules, when.now);
     let checked = checked.map_err(|problems| bad_request(&rules, &problems))?;
     let group = groups::find(world, group).ok_or_else(|| not_found(&rules, "Secret group"))?;
+    settled(group.state, &rules)?;
+    if group.stores.iter().any(|store| store.is(*list, &checked.name)) {
+        return Err(bad_request(&rules, &[name_in_use()]));
+    }
+    has_room(group, &rules, list.as_str())?;
     let (id, kind) = (uuid::Uuid::new_v4().to_string(), checked.kind.clone());
     let (name, expires, modified) = (String::new(), when.today, when.stamp);
-    let mut store = StoredStore { id: id.clone(), list, name, kind, expires, modified, writes: Vec::new() };
-    store.replace(checked, "setup", &when);
+    let mut store =
+        StoredStore { id: id.clone(), list: *list, name, kind, expires, modified, writes: Vec::new() };
+    store.replace(checked, by, &when);
     group.stores.push(store);
     Ok(id)
 }
@@ -126,54 +137,75 @@ pub(crate) async fn get(visit: Visit, Path(path): Path<StorePath>) -> Result<Ans
     Ok(Answer::json(StatusCode::OK, store.detail(&rules)))
 }
 
-pub(crate) async fn put_one(
+pub(crate) async fn post_one(
     visit: Visit,
-    Path(path): Path<StorePath>,
+    Path(ListPath { group, list }): Path<ListPath>,
     Query(options): Query<Options>,
     body: Bytes,
+) -> Result<Answer, Answer> {
+    upload(&visit, (group, list, None), options, &body).await
+}
+
+pub(crate) async fn put_one(
+    visit: Visit,
+    Path(StorePath { group, list, id }): Path<StorePath>,
+    Query(options): Query<Options>,
+    body: Bytes,
+) -> Result<Answer, Answer> {
+    upload(&visit, (group, list, Some(id)), options, &body).await
+}
+
+async fn upload(
+    visit: &Visit,
+    (group, list, id): (String, String, Option<String>),
+    Options { allow_expired }: Options,
+    body: &Bytes,
 ) -> Result<Answer, Answer> {
     let write = {
         let (world, by) = visit.enter(WRITE, FAMILY)?;
         let rules = &world.rules;
-        let list = Stores::parse(&path.list).ok_or_else(|| not_found(rules, "Resource"))?;
-        let parts = multipart::parts(&visit.headers, &body).ok_or_else(|| {
+        let list = Stores::parse(&list).ok_or_else(|| not_found(rules, "Resource"))?;
+        let parts = multipart::parts(&visit.headers, body).ok_or_else(|| {
             error(FAMILY, rules, StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")
         })?;
-        let upload =
-            Upload { group: path.group, list, id: path.id, parts, allow_expired: options.allow_expired };
-        Write::Store { upload, by }
+        Write::Store { upload: Upload { group, list, id, parts, allow_expired }, by }
     };
     Ok(lost::carry_out(&visit.shared, write).await)
 }
 
-/// A PUT that was let in.
+/// A POST or PUT that was let in.
 #[derive(Clone, Debug)]
 pub(crate) struct Upload {
-    group: String,
-    list: Stores,
-    id: String,
-    parts: Parts,
-    allow_expired: bool,
+    pub(crate) group: String,
+    pub(crate) list: Stores,
+    /// None creates a store.
+    pub(crate) id: Option<String>,
+    pub(crate) parts: Parts,
+    pub(crate) allow_expired: bool,
 }
 
-/// Replaces a store.
-pub(crate) fn put(world: &mut World, upload: &Upload, by: &Author) -> Answer {
+/// Creates or replaces a store.
+pub(crate) fn write(world: &mut World, upload: &Upload, by: &Author) -> Answer {
     let rules = world.rules.clone();
-    match try_put(world, &rules, upload, by) {
+    let Some(id) = &upload.id else {
+        let id = create(world, upload, &by.client);
+        return id.map_or_else(|refusal| refusal, |id| created(&rules, &id));
+    };
+    match try_put(world, &rules, upload, id, by) {
         Err(refusal) => refusal,
         Ok(()) if rules.put_answers_204 => Answer::empty(StatusCode::NO_CONTENT),
         Ok(()) => Answer::json(StatusCode::OK, json!({ "message": "Secret updated successfully" })),
     }
 }
 
-fn try_put(world: &mut World, rules: &Rules, upload: &Upload, by: &Author) -> Result<(), Answer> {
+fn try_put(world: &mut World, rules: &Rules, upload: &Upload, id: &str, by: &Author) -> Result<(), Answer> {
     let when = When::of(world);
-    let Upload { group, list, id, parts, allow_expired } = upload;
+    let Upload { group, list, parts, allow_expired, .. } = upload;
     let checked = check(*list, parts, *allow_expired, rules, when.now);
     let checked = checked.map_err(|problems| bad_request(rules, &problems))?;
     writable(world, group, rules)?;
     let mut others = groups::find(world, group).into_iter().flat_map(|group| group.stores.iter());
-    if others.any(|other| other.id != *id && other.list == *list && other.name == checked.name) {
+    if others.any(|other| other.id != id && other.list == *list && other.name == checked.name) {
         return Err(bad_request(rules, &[name_in_use()]));
     }
     let store = find(world, group, *list, id, rules)?;
