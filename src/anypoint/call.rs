@@ -61,7 +61,7 @@ pub enum Verb {
     Put,
     /// Changes parts.
     Patch,
-    /// Asks for an action.
+    /// Creates, or asks for an action.
     Post,
 }
 

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::connection::{Connection, Connections};
 use crate::clock::Clock;
-use crate::config::{self, TargetKind};
+use crate::config::{self, SharedSecretTarget, StoreTarget, TargetKind};
 use crate::credential::Credentials;
 use crate::model::{
     ConnectionName, Failure, FailureCode, Mark, Retry, SecretRef, TargetName, ValueSource, hex,
@@ -67,12 +67,14 @@ pub fn build(
             Arc::new(application::Application::new(base, app.clone(), secrets, connection(&app.connection)?))
         }
         TargetKind::SharedSecret(shared) => {
-            let place = Place { group: &shared.group, name: &shared.name, expiry: shared.expiry };
+            let SharedSecretTarget { group, name, expiry, create, .. } = shared;
+            let place = Place { group, name, expiry: *expiry, create: *create };
             let (content, through) = (Box::new(shared.content.clone()), connection(&shared.connection)?);
             Arc::new(Grouped::new(base, &target.kind, &place, content, through))
         }
         TargetKind::Store(store) => {
-            let place = Place { group: &store.group, name: &store.name, expiry: store.expiry };
+            let StoreTarget { group, name, expiry, create, .. } = store;
+            let place = Place { group, name, expiry: *expiry, create: *create };
             let (content, through) = (Box::new(store.clone()), connection(&store.connection)?);
             Arc::new(Grouped::new(base, &target.kind, &place, content, through))
         }

@@ -230,6 +230,8 @@ pub struct SharedSecretTarget {
     pub content: SharedSecretContent,
     /// What happens to the expiration date.
     pub expiry: Expiry,
+    /// Whether it is created where the group has none of this name.
+    pub create: bool,
 }
 
 /// The four types that can be written.

@@ -20,6 +20,8 @@ const UNANSWERED_TRIES: u32 = 2;
 /// Why a write is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
+    /// The target does not exist yet.
+    Missing,
     /// Nothing of ours is known to be there.
     NothingDelivered,
     /// A version moved, or the mapping changed.
@@ -34,6 +36,7 @@ impl Why {
     /// The stable word for logs and status.
     pub fn as_str(self) -> &'static str {
         match self {
+            Why::Missing => "missing",
             Why::NothingDelivered => "nothing_delivered",
             Why::WantedChanged => "wanted_changed",
             Why::ForeignWrite => "foreign_write",
@@ -78,6 +81,8 @@ pub fn plan(
 ) -> Plan {
     match &seen.stage {
         Stage::Stopped => Plan::Nothing(Outcome::Stopped),
+        // Whatever is remembered of it, nothing is there that could prove it.
+        Stage::Missing => write(wanted, seen, memory, Why::Missing, leave),
         Stage::Settled if shows_the_mark_from_before(seen) => {
             while_rolling(spec, wanted, seen, memory, now, leave)
         }

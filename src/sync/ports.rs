@@ -88,6 +88,8 @@ pub enum Stage {
     Failed(String),
     /// It is not meant to run.
     Stopped,
+    /// It does not exist; a write makes it.
+    Missing,
 }
 
 /// What a target shows, free of values.

@@ -185,6 +185,7 @@ pub(crate) fn shared_secret() -> TargetKind {
             username: field("username"),
             password: field("password"),
         },
+        create: false,
         expiry: Expiry::Keep,
     })
 }

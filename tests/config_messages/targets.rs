@@ -1,5 +1,7 @@
 //! Sources, targets, and all problems at once.
 
+use anypoint_relay::config::parse;
+
 use crate::{
     APPLICATION, CONNECTION, SHARED, again, application_and, application_with, assert_printed, changed,
     connection_and, shared_and, shared_with,
@@ -105,8 +107,8 @@ fn a_literal_value_fits_its_property() {
 #[test]
 fn a_shared_secret_has_the_values_of_its_type() {
     assert_printed(&shared_with("type: UsernamePassword", "type: Blob"), "relay.yaml:9:3: targets.shared: `content` is missing: a source such as { secret: name, field: name }
-relay.yaml:15:5: targets.shared.username: not a key of a shared_secret target (its keys: kind, coalesce, then, connection, group, name, expiry, type, content)
-relay.yaml:16:5: targets.shared.password: not a key of a shared_secret target (its keys: kind, coalesce, then, connection, group, name, expiry, type, content)");
+relay.yaml:15:5: targets.shared.username: not a key of a shared_secret target (its keys: kind, coalesce, then, connection, group, name, expiry, create, type, content)
+relay.yaml:16:5: targets.shared.password: not a key of a shared_secret target (its keys: kind, coalesce, then, connection, group, name, expiry, create, type, content)");
     assert_printed(
         &shared_with("type: UsernamePassword", "type: Usernamepassword"),
         r#"relay.yaml:14:11: targets.shared.type: "Usernamepassword" is not a type of shared secret; did you mean "UsernamePassword"? (UsernamePassword, SymmetricKey, S3Credential, Blob)"#,
@@ -123,6 +125,49 @@ relay.yaml:16:5: targets.shared.password: not a key of a shared_secret target (i
         &shared_and("    expiry: never\n"),
         r#"relay.yaml:17:13: targets.shared.expiry: expected `keep`, `default` or { days: 90 }, found "never""#,
     );
+}
+
+#[test]
+fn what_is_created_has_a_name_that_anypoint_takes() {
+    assert_printed(
+        &shared_and("    create: maybe\n"),
+        r#"relay.yaml:17:13: targets.shared.create: expected true or false, found "maybe""#,
+    );
+    let id = "6f1f3c1e-7c1d-4b7a-9a43-0a6a3a1c0001";
+    assert_printed(
+        &changed(&shared_and("    create: true\n"), "name: orders-db", &format!("name: {id}")),
+        "relay.yaml:17:13: targets.shared.create: Anypoint gives out the id of what is created, so `name` has to be a name",
+    );
+    assert_printed(
+        &changed(&shared_and("    create: true\n"), "name: orders-db", "name: orders-"),
+        "relay.yaml:17:13: targets.shared.create: a name that is created does not end in a dash, and `name` does",
+    );
+    for (name, lines) in [(id, "    create: false\n"), ("orders-", ""), ("orders-db", "    create: true\n")] {
+        let text = changed(&shared_and(lines), "name: orders-db", &format!("name: {name}"));
+        parse(&text, "relay.yaml", &|_| None).unwrap_or_else(|errors| panic!("{errors}"));
+    }
+    for name in ["ab", "1st", "under_score", &"x".repeat(36)] {
+        let refused = format!(
+            "relay.yaml:13:11: targets.shared.name: {name:?} cannot be a shared secret: Anypoint's names have 3 \
+             to 35 letters, digits and dashes, a letter first"
+        );
+        assert_printed(&shared_with("name: orders-db", &format!("name: {name}")), &refused);
+    }
+}
+
+#[test]
+fn a_date_that_would_stand_still_after_a_creation_is_told() {
+    let warnings = |more: &str| {
+        let read = parse(&shared_and(more), "relay.yaml", &|_| None);
+        read.unwrap_or_else(|errors| panic!("{errors}")).warnings
+    };
+    let told = "relay.yaml:9:3: targets.shared: what is created gets Anypoint's own expiration date, a year from \
+        then, and `expiry: keep` keeps that date whatever is written later; set `expiry` to `default` or \
+        { days: 90 } to move it with each write";
+    assert!(warnings("    create: true\n").contains(&told.to_owned()));
+    for chosen in ["", "    create: true\n    expiry: keep\n", "    create: true\n    expiry: default\n"] {
+        assert_eq!(warnings(chosen).len(), 1, "that no application reads it: {chosen}");
+    }
 }
 
 #[test]

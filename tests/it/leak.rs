@@ -181,6 +181,7 @@ async fn no_channel_shows_a_value_when_everything_goes_well() {
         ("good-cloudhub", "accepted"),
         ("good-hybrid", "accepted"),
         ("good-shared", "in_sync"),
+        ("good-created", "in_sync"),
         ("good-file", "in_sync"),
         ("good-pem", "in_sync"),
         ("good-value", "accepted"),

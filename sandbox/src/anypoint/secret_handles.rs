@@ -65,6 +65,11 @@ impl SecretGroup {
         Store { shared: Arc::clone(&self.shared), id }
     }
 
+    /// Deletes it with all that is in it.
+    pub fn remove(self) {
+        self.shared.lock().groups.retain(|group| group.id != self.id);
+    }
+
     /// How many shared secrets it has.
     pub fn shared_secrets(&self) -> usize {
         let world = self.shared.lock();

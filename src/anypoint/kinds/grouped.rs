@@ -1,13 +1,19 @@
 //! What lies in a secret group of Anypoint's Secrets Manager, whatever its kind: found, looked at, and
-//! replaced as a whole.
+//! replaced as a whole; and created, where it is missing and the configuration says so.
 //!
 //! Look: the group's state and the entry's metadata. Write: PUT of all of it (PATCH cannot change a
-//! value), then a second look. Proof: `modifiedAt` moved; it has a resolution of one second, so two
-//! writes of ours to one entry are spaced.
+//! value), or POST of the same to create it, then a second look. Proof: `modifiedAt` moved, or is there
+//! at all where nothing was; it has a resolution of one second, so two writes of ours to one entry are
+//! spaced.
+//!
+//! Guarantees: an entry is created only after a list that was read just before does not have its name,
+//! and no more than once: a name is taken once in a group, so a second POST is refused. A group is never
+//! created, and nothing is ever deleted.
 //!
 //! Does not guarantee: to see a write of another within the same second as ours. And nothing that is
 //! written here restarts or reloads anything.
 
+mod create;
 mod look;
 mod spacing;
 mod stored;
@@ -19,7 +25,6 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use self::look::Look;
 use self::spacing::Spacing;
 use self::write::Seen;
 use super::{Base, CONFIRM_LIMIT, with_place};
@@ -48,17 +53,17 @@ pub(super) trait Content: Send + Sync {
     fn type_name(&self) -> &'static str;
     /// Everything that the write depends on beside the sources.
     fn mapping(&self, fingerprint: Fingerprint) -> Fingerprint;
-    /// The PUT; an error is why it must not be sent.
-    fn put(&self, fixed: &Fixed<'_>, values: &Values) -> Result<Put, Failure>;
+    /// All of it, as PUT and POST take it; an error is why it must not be sent.
+    fn whole(&self, fixed: &Fixed<'_>, values: &Values) -> Result<Whole, Failure>;
     /// What was sent and is not shown afterwards, although Anypoint shows such things.
     fn lacks(&self, _stored: &Stored) -> Option<String> {
         None
     }
 }
 
-/// The parts of a PUT that do not come from sources.
+/// The parts of a write that do not come from sources.
 pub(super) struct Fixed<'a> {
-    /// The name; a PUT must repeat it.
+    /// The name; also a PUT must have it.
     pub(super) name: &'a str,
     /// `expirationDate`; with none Anypoint sets its own.
     pub(super) expiration: Option<Date>,
@@ -66,8 +71,8 @@ pub(super) struct Fixed<'a> {
     pub(super) now: Timestamp,
 }
 
-/// A PUT that is ready to be sent.
-pub(super) struct Put {
+/// All of an entry, ready to be sent.
+pub(super) struct Whole {
     pub(super) body: Body,
     /// What a person should know once it was taken.
     pub(super) notes: Vec<String>,
@@ -78,6 +83,8 @@ pub(super) struct Place<'a> {
     pub(super) group: &'a str,
     pub(super) name: &'a str,
     pub(super) expiry: Expiry,
+    /// Whether it is created where it is missing.
+    pub(super) create: bool,
 }
 
 /// The target.
@@ -88,6 +95,7 @@ struct Inner {
     spec: TargetSpec,
     content: Box<dyn Content>,
     expiry: Expiry,
+    create: bool,
     connection: Arc<Connection>,
     group: Named,
     entry: Named,
@@ -124,8 +132,8 @@ impl Grouped {
         let setting = |key: &str| format!("`{key}` of target {}", base.name);
         let group = Named::new("secret group", place.group, setting("group"));
         let entry = Named::new(content.what(), place.name, setting("name"));
-        let (expiry, spacing) = (place.expiry, Spacing::default());
-        Self(Arc::new(Inner { base, spec, content, expiry, connection, group, entry, spacing }))
+        let (expiry, create, spacing) = (place.expiry, place.create, Spacing::default());
+        Self(Arc::new(Inner { base, spec, content, expiry, create, connection, group, entry, spacing }))
     }
 }
 
@@ -141,20 +149,17 @@ impl Target for Grouped {
 
     async fn observe(&self) -> Result<Box<dyn Observed>, Failure> {
         let inner = &self.0;
-        let (at, stored) = match inner.look().await {
-            Ok(seen) => seen,
-            // A group or entry that was made anew under its name has another id.
-            Err(Look::Gone(at, _)) if inner.forget(&at) => inner.look().await.map_err(Look::into_failure)?,
-            Err(look) => return Err(look.into_failure()),
-        };
+        let found = inner.look().await?;
+        let stored = found.entry.as_ref().map(|(_, stored)| stored);
+        let modified = stored.and_then(|stored| stored.modified.as_ref());
         let observation = Observation {
             receipt: None,
-            mark: stored.modified.as_ref().map(|modified| modified.mark.clone()),
-            stage: Stage::Settled,
-            refusal: inner.refusal(&stored),
-            provable: stored.modified.is_some(),
+            mark: modified.map(|modified| modified.mark.clone()),
+            stage: if stored.is_some() { Stage::Settled } else { Stage::Missing },
+            refusal: stored.and_then(|stored| inner.refusal(stored)),
+            provable: modified.is_some(),
         };
-        Ok(Box::new(Seen { target: Arc::clone(inner), at, stored, observation }))
+        Ok(Box::new(Seen { target: Arc::clone(inner), found, observation }))
     }
 }
 
@@ -167,6 +172,11 @@ impl Inner {
             body: None,
             purpose: self.purpose("reading", named, READ_SCOPE),
         }
+    }
+
+    /// The list of its kind in this group.
+    fn list_call(&self, group: &str) -> Call {
+        self.read_call(self.path([group, self.content.list()]), &self.entry)
     }
 
     fn purpose(&self, verb: &str, named: &Named, scope: &'static str) -> Purpose {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::Resolved;
-use super::grouped::{Content, Fixed, Put};
+use super::grouped::{Content, Fixed, Whole};
 use crate::anypoint::body::{self, Exposed};
 use crate::anypoint::fingerprint::Fingerprint;
 use crate::config::SharedSecretContent;
@@ -32,8 +32,8 @@ impl Content for SharedSecretContent {
         fingerprint
     }
 
-    fn put(&self, fixed: &Fixed<'_>, values: &Values) -> Result<Put, Failure> {
-        Ok(Put { body: body(self, fixed, values)?.into(), notes: Vec::new() })
+    fn whole(&self, fixed: &Fixed<'_>, values: &Values) -> Result<Whole, Failure> {
+        Ok(Whole { body: body(self, fixed, values)?.into(), notes: Vec::new() })
     }
 }
 

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 use self::certificates::{Certificates, check_chain, check_validity};
 use super::Resolved;
-use super::grouped::{Content, Fixed, Put, Stored};
+use super::grouped::{Content, Fixed, Stored, Whole};
 use crate::anypoint::fingerprint::Fingerprint;
 use crate::anypoint::multipart::Form;
 use crate::config::{FieldNames, StoreContent, StoreFormat, StoreKind, StoreTarget};
@@ -60,7 +60,7 @@ impl Content for StoreTarget {
         fingerprint.text(self.field_names.as_str()).text(algorithm.map_or("", |algorithm| algorithm.as_str()))
     }
 
-    fn put(&self, fixed: &Fixed<'_>, values: &Values) -> Result<Put, Failure> {
+    fn whole(&self, fixed: &Fixed<'_>, values: &Values) -> Result<Whole, Failure> {
         let mut form = Form::new().text("name", fixed.name).text("type", self.content.type_name());
         if let Some(date) = fixed.expiration {
             form = form.text("expirationDate", &date.to_string());
@@ -128,7 +128,7 @@ impl Content for StoreTarget {
                 (form.file("certStore", "certificate.pem", certificate.bytes()), notes)
             }
         };
-        Ok(Put { body: form.finish(), notes })
+        Ok(Whole { body: form.finish(), notes })
     }
 
     fn lacks(&self, stored: &Stored) -> Option<String> {

@@ -16,6 +16,8 @@ pub struct StoreTarget {
     pub content: StoreContent,
     /// What happens to the expiration date.
     pub expiry: Expiry,
+    /// Whether it is created where the group has none of this name.
+    pub create: bool,
     /// How the parts of the upload are called.
     pub field_names: FieldNames,
 }

@@ -2,7 +2,7 @@
 
 use super::super::connections::Connections;
 use super::super::decode::{Fields, Value};
-use super::super::scalar::{choice, is_uuid, line, whole};
+use super::super::scalar::{choice, flag, is_uuid, line, whole};
 use super::super::{Expiry, SharedSecretContent, SharedSecretTarget};
 use super::{connection, limited_source, takes_a_secret};
 use crate::model::ValueSource;
@@ -38,20 +38,34 @@ pub(super) fn shared_secret(mut fields: Fields<'_>, connections: &Connections) -
     fields.finish();
     let content = content?;
     takes_a_secret(&whole, content.sources().into_iter().map(|(_, source)| source))?;
-    let (group, name, expiry) = entry?;
-    Some(SharedSecretTarget { connection: connection?, group, name, content, expiry })
+    let Entry { group, name, expiry, create } = entry?;
+    Some(SharedSecretTarget { connection: connection?, group, name, content, expiry, create })
 }
 
-/// Where an entry of a secret group lies, and what happens to its expiration date.
-pub(super) fn entry(fields: &mut Fields<'_>, what: &str, usual: Expiry) -> Option<(String, String, Expiry)> {
+/// Where an entry of a secret group lies, and how it is treated.
+pub(super) struct Entry {
+    pub(super) group: String,
+    pub(super) name: String,
+    pub(super) expiry: Expiry,
+    pub(super) create: bool,
+}
+
+pub(super) fn entry(fields: &mut Fields<'_>, what: &str, usual: Expiry) -> Option<Entry> {
     let group = fields.required(
         "group",
         "the name or id of the secret group",
         line("the name or id of a secret group"),
     );
     let name = fields.required("name", &format!("the name or id of the {what}"), |value| name(value, what));
-    let expiry = fields.or("expiry", usual, expiry);
-    Some((group?, name?, expiry))
+    let expiry = fields.optional("expiry", expiry);
+    let create = fields.or("create", false, |value| create(value, name.as_deref()));
+    if create && expiry.is_none() && usual == Expiry::Keep {
+        fields.whole().warn(
+            "what is created gets Anypoint's own expiration date, a year from then, and `expiry: keep` keeps that \
+             date whatever is written later; set `expiry` to `default` or { days: 90 } to move it with each write",
+        );
+    }
+    Some(Entry { group: group?, name: name?, expiry: expiry.unwrap_or(usual), create })
 }
 
 /// The values of a type, with the lengths that Anypoint's own specification of it gives.
@@ -86,6 +100,21 @@ fn name(value: &Value<'_>, what: &str) -> Option<String> {
         "{} cannot be a {what}: Anypoint's names have 3 to 35 letters, digits and dashes, a letter first",
         value.found()
     ))
+}
+
+/// Whether a missing entry is created, which takes a name that it can have.
+fn create(value: &Value<'_>, name: Option<&str>) -> Option<bool> {
+    let create = flag(value)?;
+    match name {
+        Some(name) if create && is_uuid(name) => {
+            value.refuse("Anypoint gives out the id of what is created, so `name` has to be a name")
+        }
+        // Anypoint's user interface takes none; its API's pattern does.
+        Some(name) if create && name.ends_with('-') => {
+            value.refuse("a name that is created does not end in a dash, and `name` does")
+        }
+        _ => Some(create),
+    }
 }
 
 /// `keep`, `default` or `{ days: N }`.

@@ -5,7 +5,7 @@ use super::super::decode::{Fields, Value};
 use super::super::scalar::choice;
 use super::super::source::value_source;
 use super::super::{Expiry, FieldNames, StoreAlgorithm, StoreContent, StoreFormat, StoreKind, StoreTarget};
-use super::shared_secret::entry;
+use super::shared_secret::{Entry, entry};
 use super::{connection, limited_source, takes_a_secret};
 use crate::model::ValueSource;
 
@@ -73,8 +73,8 @@ pub(super) fn store(
         }
     }
     takes_a_secret(&whole, content.sources().into_iter().map(|(_, source)| source))?;
-    let (group, name, expiry) = entry?;
-    Some(StoreTarget { connection: connection?, group, name, content, expiry, field_names })
+    let Entry { group, name, expiry, create } = entry?;
+    Some(StoreTarget { connection: connection?, group, name, content, expiry, create, field_names })
 }
 
 fn keystore(

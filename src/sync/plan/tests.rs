@@ -297,6 +297,22 @@ fn a_kind_proved_by_its_mark_is_written_again_when_the_mark_moved_or_is_unknown(
 }
 
 #[test]
+fn what_does_not_exist_is_written_whatever_is_remembered_of_it() {
+    let receipt = receipt(1);
+    let seen = Observation { mark: None, provable: false, ..seen(None, "", Stage::Missing) };
+    let mut answered = pending(&receipt, None, 2);
+    answered.answered(None);
+    for memory in [TargetMemory::default(), delivered(&receipt, "18:00:54"), answered] {
+        assert_eq!(decide(Proof::Mark, 1, &seen, &memory), Plan::Write(Why::Missing));
+    }
+    let failure = Failure::new(FailureCode::OverQuota, Retry::Slowly, "m", "n");
+    let given_up = GivenUp { digest: wanted(1).digest(), failure: failure.clone() };
+    let memory = TargetMemory { given_up: Some(given_up), ..TargetMemory::default() };
+    let look = plan(&spec(Proof::Mark), &wanted(1), &seen, &memory, at(10), Leave::Look);
+    assert_eq!(look, Plan::Park(failure));
+}
+
+#[test]
 fn a_kind_without_proof_is_accepted_at_best() {
     let receipt = receipt(1);
     let seen = Observation { mark: None, ..seen(None, "", Stage::Settled) };

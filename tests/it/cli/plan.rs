@@ -62,6 +62,42 @@ async fn a_write_that_would_lose_a_property_is_foretold_as_refused() {
 }
 
 #[tokio::test]
+async fn a_creation_is_foretold_as_a_write_and_nothing_is_created() {
+    let bench = Bench::new().await;
+    bench.aws.create_secret("prod/orders/db", crate::support::ORDERS_SECRET);
+    let wanted = bench.orders_db().current_version();
+    let group = bench.anypoint.add_group("orders");
+    let target = "
+  shared:
+    kind: shared_secret
+    connection: prod
+    group: orders
+    name: orders-db
+    type: UsernamePassword
+    username: { secret: prod/orders/db, field: username }
+    password: { secret: prod/orders/db, field: password }
+    create: true
+    expiry: default
+";
+    let run = Run::of(&mut plan(&bench, target, &[])).await.ended(2);
+    let expected = format!(
+        "shared  write    missing\n\
+         {0}prod/orders/db: (unknown) -> {1}\n\
+         {0}to shared secret \"orders-db\" of group \"orders\": username, password\n",
+        " ".repeat(8),
+        &wanted[..8],
+    );
+    assert_eq!(run.out, expected);
+    let told = Run::of(&mut plan(&bench, target, &["--json"])).await.ended(2).json()[0].clone();
+    assert_eq!((&told["step"], &told["why"]), (&json!("write"), &json!("missing")), "{told}");
+    assert_eq!((group.shared_secrets(), bench.anypoint.requests().of(Endpoint::SecretPost)), (0, 0));
+
+    bench.orders_db().rotate_password(&"x".repeat(65));
+    let told = Run::of(&mut plan(&bench, target, &["--json"])).await.ended(1).json()[0].clone();
+    assert_eq!((&told["step"], &told["code"]), (&json!("refuse"), &json!("too_long")), "{told}");
+}
+
+#[tokio::test]
 async fn a_value_that_does_not_fit_is_foretold_as_refused() {
     let bench = Bench::with_orders().await;
     bench.orders_db().rotate_password(&"x".repeat(1025));

@@ -1,5 +1,7 @@
-//! `shared_secret`: its values, where it lies, and when it is written.
+//! `shared_secret`: its values, where it lies, when it is written, and how it comes to be.
 
+mod create;
+mod create_trouble;
 mod place;
 mod values;
 mod writes;

@@ -1,5 +1,7 @@
 //! `keystore`, `truststore`, `certificate`: what arrives, what never leaves, and what is said about it.
 
+mod create;
+
 use anypoint_sandbox::anypoint::{Endpoint, Lands, LostWrite, Seen, Store, Stores};
 use anypoint_sandbox::pki::{Hierarchy, Identity};
 use base64::Engine;
@@ -240,7 +242,8 @@ async fn a_name_is_looked_for_in_the_list_of_its_kind() {
     assert_eq!(failure.message, "no truststore is named \"orders-tls\"; there are none");
     assert_eq!(
         failure.next_step,
-        "correct `name` of target orders, or `organization` and `environment` of the connection"
+        "correct `name` of target orders, or `organization` and `environment` of the connection; or set \
+         `create: true`, and the relay creates it"
     );
 }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use anypoint_sandbox::anypoint::{NONE, Receiver, SharedSecret};
+use anypoint_sandbox::anypoint::{NONE, Receiver, SecretGroup, SharedSecret};
 use anypoint_sandbox::aws::{Aws, Denied};
 use serde_json::json;
 
@@ -45,6 +45,8 @@ pub(super) fn planted_target(name: &str) -> String {
 /// What took the values, to be asked for them.
 pub(super) struct Proof {
     shared: SharedSecret,
+    /// The group in which one is created.
+    group: SecretGroup,
     stores: stores::Good,
     receiver: Receiver,
 }
@@ -56,7 +58,10 @@ impl Proof {
         assert_eq!(anypoint.running("good-app")[0].secure["db.password"], CANARY);
         assert_eq!(anypoint.running("good-cloudhub")[0].secure["db.password"], CANARY);
         assert_eq!(anypoint.running("good-hybrid")[0].properties["db.password"], CANARY);
-        assert_eq!(self.shared.current().unwrap()["password"], CANARY);
+        let created = self.group.shared_secret("good-created").unwrap();
+        for secret in [&self.shared, &created] {
+            assert_eq!(secret.current().unwrap()["password"], CANARY);
+        }
         self.stores.assert_delivered();
         assert_eq!(anypoint.secret_values("good-value").last().unwrap().value, CANARY);
         let body: serde_json::Value = serde_json::from_slice(&self.receiver.received()[0].body).unwrap();
@@ -114,6 +119,16 @@ pub(super) async fn good_targets(world: &mut World) -> Proof {
     coalesce: 10ms
     username: {{ secret: canary/db, field: username }}
     password: {{ secret: canary/db, field: password }}
+  good-created:
+    kind: shared_secret
+    connection: c0
+    group: canaries
+    name: good-created
+    type: UsernamePassword
+    coalesce: 10ms
+    username: {{ secret: canary/db, field: username }}
+    password: {{ secret: canary/db, field: password }}
+    create: true
   good-value:
     kind: secret_value
     connection: c0
@@ -130,7 +145,7 @@ pub(super) async fn good_targets(world: &mut World) -> Proof {
 ",
         receiver.url()
     ));
-    Proof { shared, stores, receiver }
+    Proof { shared, group, stores, receiver }
 }
 
 /// Targets whose values do not fit, or cannot be read, with the failure of each.

@@ -226,6 +226,40 @@ async fn a_shared_secret_killed_in_a_write_that_landed_without_a_receipts_file()
     a_shared_secret_after_a_kill(Memory::None, Lands::Now).await;
 }
 
+async fn a_shared_secret_killed_in_its_creation(lands: Lands) {
+    for memory in BOTH {
+        let bench = Bench::new().await;
+        let group = bench.anypoint.add_group("orders");
+        let creating = format!("{}    create: true\n", SHARED_SECRET.trim_start_matches('\n'));
+        let setting = Setting::of(bench, &creating, memory);
+        let anypoint = &setting.bench.anypoint;
+        anypoint.lose_next_write(LostWrite { lands, seen: Seen::Silence });
+        let relay = setting.start().await;
+        let arrived = || anypoint.requests().of(Endpoint::SecretPost) == 1;
+        let landed = || lands == Lands::Never || group.shared_secrets() == 1;
+        wait_until("a creation under way", LIMIT, || arrived() && landed()).await;
+        relay.kill_9().await;
+
+        let relay = setting.start().await;
+        relay.shows("orders-shared", "in_sync").await;
+        let posts = if lands == Lands::Never { 2 } else { 1 };
+        assert_eq!(anypoint.requests().of(Endpoint::SecretPost), posts, "{memory:?}");
+        assert_eq!(group.shared_secrets(), 1, "{memory:?}");
+        let held = group.shared_secret("orders-db").unwrap().current().unwrap();
+        assert_eq!(held["password"], "first-password", "{memory:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_shared_secret_killed_in_a_creation_that_landed_is_found_by_its_name() {
+    a_shared_secret_killed_in_its_creation(Lands::Now).await;
+}
+
+#[tokio::test]
+async fn a_shared_secret_killed_in_a_creation_that_was_lost_is_created_after_all() {
+    a_shared_secret_killed_in_its_creation(Lands::Never).await;
+}
+
 #[tokio::test]
 async fn an_endpoint_is_told_again_after_a_kill_in_its_request() {
     for memory in BOTH {

@@ -3,7 +3,7 @@
 //! Each step is another start of the relay with the same receipts file: writes of one process to one
 //! shared secret are spaced by seconds.
 
-use anypoint_sandbox::anypoint::{Endpoint, Rules, SharedSecret};
+use anypoint_sandbox::anypoint::{Endpoint, Rules, SecretGroup, SecretWrite, SharedSecret};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -20,6 +20,17 @@ const TARGETS: &str = "
     type: UsernamePassword
     username: { secret: prod/orders/db, field: username }
     password: { secret: prod/orders/db, field: password }
+  created:
+    kind: shared_secret
+    connection: prod
+    coalesce: 10ms
+    group: orders
+    name: orders-new
+    type: UsernamePassword
+    username: { secret: prod/orders/db, field: username }
+    password: { secret: prod/orders/db, field: password }
+    create: true
+    expiry: default
   binary:
     kind: shared_secret
     connection: prod
@@ -45,6 +56,7 @@ const TARGETS: &str = "
 
 struct Story {
     bench: Bench,
+    group: SecretGroup,
     user: SharedSecret,
     binary: SharedSecret,
     refused: SharedSecret,
@@ -71,7 +83,7 @@ pub(super) async fn story(turn: impl FnOnce(&mut Rules), _: Proof) {
     let refused = add(json!({ "name": "orders-key", "type": "SymmetricKey", "key": "b2xk" }));
     let receipts_line = format!("receipts: {}/receipts.json\n", receipts.path().display());
     let file = receipts_line + &bench.file(TARGETS);
-    let mut story = Story { bench, user, binary, refused, file, starts: 0 };
+    let mut story = Story { bench, group, user, binary, refused, file, starts: 0 };
 
     story.start().await;
     story.holds("first: no base64", endpoint).await;
@@ -89,7 +101,11 @@ pub(super) async fn story(turn: impl FnOnce(&mut Rules), _: Proof) {
     assert_eq!(story.binary.history().len(), 2, "nothing was due");
     assert_eq!(story.refused.history().len(), 1, "it was refused");
     assert_eq!(story.bench.anypoint.wiped(), 0);
-    assert_eq!(story.bench.anypoint.requests().of(Endpoint::SecretPost), 0);
+    assert_eq!(story.bench.anypoint.requests().of(Endpoint::SecretPost), 1, "what was there is not created");
+    assert_eq!(story.group.shared_secrets(), 4);
+    let created: Vec<String> =
+        story.created().into_iter().map(|write| write.fields["password"].clone()).collect();
+    assert_eq!(created, ["first: no base64", "second: no base64"]);
 }
 
 impl Story {
@@ -105,7 +121,14 @@ impl Story {
         self.bench.stop().await.unwrap();
     }
 
+    /// Every write to what was missing at first.
+    fn created(&self) -> Vec<SecretWrite> {
+        self.group.shared_secret("orders-new").map(|secret| secret.history()).unwrap_or_default()
+    }
+
     async fn holds(&self, password: &str, endpoint: bool) {
+        self.bench.in_sync("created").await;
+        assert_eq!(self.created().last().unwrap().fields["password"], password);
         self.bench.in_sync("user").await;
         self.bench.in_sync("binary").await;
         assert_eq!(self.user.current().unwrap()["password"], password);
@@ -170,7 +193,7 @@ async fn a_kept_date_that_has_passed_is_told_and_where_anypoint_refuses_it_with_
             "password": "o", "expirationDate": "2001-01-31" });
         let secret = bench.anypoint.add_group("orders").add_shared_secret(&stored);
         bench.anypoint.shift_modified_at(SignedDuration::from_secs(5));
-        let target = TARGETS.split("\n  binary:").next().unwrap();
+        let target = TARGETS.split("\n  created:").next().unwrap();
         bench.start(target).await;
         if refused {
             bench.ended_as("user", "parked").await;

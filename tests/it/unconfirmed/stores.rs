@@ -2,7 +2,7 @@
 //! Anypoint knows, then with those that fit. What Anypoint does not know is refused and parked; what it
 //! passes over in silence is never called in sync.
 
-use anypoint_sandbox::anypoint::{Rules, Store, Stores};
+use anypoint_sandbox::anypoint::{Endpoint, Rules, Store, Stores};
 use anypoint_sandbox::pki::Hierarchy;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -48,7 +48,15 @@ fn targets(field_names: &str, more: &str) -> String {
     field_names: {field_names}
     certificate: {{ secret: prod/tls, field: certificate }}
     key: {{ secret: prod/tls, field: key }}
-    ca_path: {{ secret: prod/tls, field: chain }}{more}"
+    ca_path: {{ secret: prod/tls, field: chain }}{more}
+  created:
+    kind: certificate
+    connection: prod
+    coalesce: 10ms
+    group: edge
+    name: created
+    certificate: {{ secret: prod/tls, field: certificate }}
+    create: true"
     )
 }
 
@@ -106,6 +114,9 @@ pub(super) async fn story(turn: impl FnOnce(&mut Rules), _: Proof) {
             assert_eq!(failure.code.as_str(), "rejected");
         }
     }
+    bench.in_sync("created").await;
+    let created = group.store(Stores::Certificates, "created").unwrap();
+    assert_eq!((created.history().len(), bench.anypoint.requests().of(Endpoint::StorePost)), (1, 1));
     bench.stop().await.unwrap();
 
     bench.anypoint.shift_modified_at(SignedDuration::from_secs(60));
@@ -115,12 +126,13 @@ pub(super) async fn story(turn: impl FnOnce(&mut Rules), _: Proof) {
         _ => "command_line",
     };
     bench.start(&targets(names, "\n    key_passphrase: { secret: prod/tls, field: passphrase }")).await;
-    for target in ["file", "roots", "pem"] {
+    for target in ["file", "roots", "pem", "created"] {
         bench.in_sync(target).await;
     }
     assert_eq!(held(&file, ["keyStore", "keystore"]).unwrap(), P12);
     assert_eq!(held(&roots, ["trustStore", "truststore"]).unwrap(), pki.chain().as_bytes());
     assert_eq!(held(&pem, ["key", "key"]).unwrap(), new.key.as_bytes());
     assert_eq!(held(&pem, ["capath", "caPathCertificate"]).unwrap(), pki.chain().as_bytes());
+    assert_eq!((created.history().len(), bench.anypoint.requests().of(Endpoint::StorePost)), (2, 1));
     assert_eq!(bench.anypoint.wiped(), 0);
 }

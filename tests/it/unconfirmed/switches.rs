@@ -44,6 +44,7 @@ switches! {
     store_parts_as_specified: Proved | stores = true;
     ca_path_certificate: Proved | stores = true;
     pem_key_needs_passphrase: Proved | stores = true;
+    post_answers_200: Proved | secrets | stores = true;
     put_answers_204: Proved | secrets | stores = true;
     modified_at_is_iso: Proved | secrets | stores = true;
     group_state_at_top_level: Proved | secrets | stores = true;
@@ -88,10 +89,7 @@ switches! {
 const ALONE: [&str; 1] = ["expired_is_refused"];
 
 /// Switches that a relay cannot notice, with the reason. The stories hold that it is so.
-const INERT: [(&str, &str); 2] = [
-    ("post_answers_200", "shared secrets are replaced and never created"),
-    ("started_again_rolls", "no state is ever asked for"),
-];
+const INERT: [(&str, &str); 1] = [("started_again_rolls", "no state is ever asked for")];
 
 #[tokio::test]
 async fn no_switch_is_turned_for_applications() {

@@ -149,6 +149,7 @@ mod tests {
                 Stage::Failed(_) => failed,
                 Stage::Stopped => "stopped",
                 Stage::Down => "down",
+                Stage::Missing => "missing",
             };
             assert_eq!(stage, expected, "{desired} {reported} {servers:?}");
         }

@@ -3,24 +3,33 @@
 use super::stored::{self, Expiration, Stored};
 use super::{Inner, doing};
 use crate::anypoint::error::{CallError, bad_answer};
+use crate::anypoint::lookup::Unlisted;
 use crate::config::Expiry;
 use crate::model::{Failure, FailureCode, Retry};
 
+/// What a look found, in a group that is at rest.
+pub(super) struct Found {
+    /// The group's id.
+    pub(super) group: String,
+    /// Id and metadata; none where it is missing and is to be created.
+    pub(super) entry: Option<(String, Stored)>,
+}
+
 /// The ids that lead to the entry.
 #[derive(Clone)]
-pub(super) struct Ids {
-    pub(super) group: String,
-    pub(super) entry: Option<String>,
+struct Ids {
+    group: String,
+    entry: Option<String>,
 }
 
 /// Why a look failed.
-pub(super) enum Look {
+enum Look {
     Gone(Ids, Failure),
     Failed(Failure),
 }
 
 impl Look {
-    pub(super) fn into_failure(self) -> Failure {
+    fn into_failure(self) -> Failure {
         let (Look::Gone(_, failure) | Look::Failed(failure)) = self;
         failure
     }
@@ -43,11 +52,20 @@ impl From<Failure> for Look {
 }
 
 impl Inner {
-    /// The entry as it is, in a group that is at rest.
-    pub(super) async fn look(&self) -> Result<(Ids, Stored), Look> {
+    /// The entry as it is.
+    pub(super) async fn look(&self) -> Result<Found, Failure> {
+        let looked = match self.look_once().await {
+            // A group or entry that was made anew under its name has another id.
+            Err(Look::Gone(at, _)) if self.forget(&at) => self.look_once().await,
+            looked => looked,
+        };
+        looked.map_err(Look::into_failure)
+    }
+
+    async fn look_once(&self) -> Result<Found, Look> {
         let clock = &*self.base.clock;
         let list = || self.read_call(self.path([]), &self.group);
-        let group = self.group.id(self.connection.directory(), clock, list).await?;
+        let group = self.group.id(self.connection.directory(), clock, list).await.map_err(Failure::from)?;
         let mut ids = Ids { group, entry: None };
         let reply = self
             .connection
@@ -65,15 +83,35 @@ impl Inner {
                 "none: it is tried again; if it stays, look at the group in Anypoint",
             )));
         }
-        let list = || self.read_call(self.path([ids.group.as_str(), self.content.list()]), &self.entry);
-        let entry = self.entry.id(self.connection.directory(), clock, list).await?;
+        let Some(entry) = self.entry_id(&ids.group).await? else {
+            return Ok(Found { group: ids.group, entry: None });
+        };
         self.connection.sole_writer(&self.entry, &entry)?;
         ids.entry = Some(entry.clone());
         let stored = self.get(&ids.group, &entry).await.map_err(Look::along(&ids))?;
-        Ok((ids, stored))
+        Ok(Found { group: ids.group, entry: Some((entry, stored)) })
     }
 
-    pub(super) fn forget(&self, ids: &Ids) -> bool {
+    /// The entry's id; none where it is missing and is to be created.
+    async fn entry_id(&self, group: &str) -> Result<Option<String>, Failure> {
+        let (directory, clock) = (self.connection.directory(), &*self.base.clock);
+        let mut id = self.entry.id(directory, clock, || self.list_call(group)).await;
+        if self.create && id.as_ref().is_err_and(|unlisted| unlisted.absent) {
+            // The list that was held may be from before somebody, or a write of ours, created it.
+            id = self.entry.id_now(directory, clock, self.list_call(group)).await;
+        }
+        match id {
+            Ok(id) => Ok(Some(id)),
+            Err(Unlisted { absent: true, .. }) if self.create => Ok(None),
+            Err(Unlisted { absent: true, mut failure }) => {
+                failure.next_step += "; or set `create: true`, and the relay creates it";
+                Err(failure)
+            }
+            Err(Unlisted { failure, .. }) => Err(failure),
+        }
+    }
+
+    fn forget(&self, ids: &Ids) -> bool {
         if let Some(entry) = &ids.entry {
             return self.entry.forget(entry);
         }

@@ -1,4 +1,5 @@
-//! The write: all of the entry in one PUT on top of what was seen, and the look that proves it.
+//! The write: all of the entry in one PUT on top of what was seen, or one POST where there was nothing,
+//! and the look that proves it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,21 +9,22 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::look::Ids;
+use super::create::NotCreated;
+use super::look::Found;
 use super::spacing::SPACING;
 use super::stored::{Expiration, Modified, Stored};
-use super::{Fixed, Inner, Put, WRITE_SCOPE, doing};
+use super::{Fixed, Inner, WRITE_SCOPE, Whole};
+use crate::anypoint::body::Body;
 use crate::anypoint::call::{Call, Family, Verb};
-use crate::anypoint::error::bad_answer;
 use crate::config::Expiry;
 use crate::model::{Failure, FailureCode, Receipt, Retry, show_duration};
 use crate::sync::ports::{Applied, ApplyError, Observation, Observed, Write};
 use crate::sync::values::Values;
 
-/// The date that a PUT sends; with none Anypoint sets its own.
-fn expiration(policy: Expiry, stored: &Stored, today: Date) -> Option<Date> {
+/// The date that is sent; with none Anypoint sets its own. What is created has none that could be kept.
+fn expiration(policy: Expiry, stored: Option<&Stored>, today: Date) -> Option<Date> {
     match policy {
-        Expiry::Keep => match stored.expiration {
+        Expiry::Keep => match stored?.expiration {
             Some(Expiration::On(date)) => Some(date),
             Some(Expiration::Unreadable) | None => None,
         },
@@ -34,8 +36,7 @@ fn expiration(policy: Expiry, stored: &Stored, today: Date) -> Option<Date> {
 /// An entry that was just looked at.
 pub(super) struct Seen {
     pub(super) target: Arc<Inner>,
-    pub(super) at: Ids,
-    pub(super) stored: Stored,
+    pub(super) found: Found,
     pub(super) observation: Observation,
 }
 
@@ -45,63 +46,71 @@ impl Observed for Seen {
     }
 
     fn prepare(self: Box<Self>, values: &Values, _receipt: &Receipt) -> Result<Box<dyn Write>, Failure> {
-        let Self { target, at, stored, observation } = *self;
+        let Self { target, found: Found { group, entry }, observation } = *self;
         if let Some(refusal) = observation.refusal {
             return Err(refusal);
         }
-        let Some(entry) = at.entry else {
-            return Err(bad_answer(&doing("writing", &target.entry), "its id is not known"));
-        };
+        let stored = entry.as_ref().map(|(_, stored)| stored);
+        let name = stored.map_or(target.entry.wanted(), |stored| &stored.name);
         let now = target.base.clock.timestamp();
         let today = now.to_zoned(TimeZone::UTC).date();
-        let expiration = expiration(target.expiry, &stored, today);
-        let mut put = target.content.put(&Fixed { name: &stored.name, expiration, now }, values)?;
+        let expiration = expiration(target.expiry, stored, today);
+        let mut whole = target.content.whole(&Fixed { name, expiration, now }, values)?;
         if let Some(date) = expiration.filter(|date| *date < today) {
-            put.notes.push(format!("the expiration date that was kept has passed: {date}"));
+            whole.notes.push(format!("the expiration date that was kept has passed: {date}"));
         }
-        Ok(Box::new(Prepared { target, group: at.group, entry, put, before: stored.modified }))
+        if stored.is_none() {
+            whole.notes.push(target.creation_note());
+        }
+        let (entry, modified) = entry.map(|(entry, stored)| (entry, stored.modified)).unzip();
+        Ok(Box::new(Prepared { target, group, entry, whole, modified: modified.flatten() }))
     }
 }
 
 struct Prepared {
     target: Arc<Inner>,
     group: String,
-    entry: String,
-    put: Put,
+    /// Its id; none where it is to be created.
+    entry: Option<String>,
+    whole: Whole,
     /// When it was modified before.
-    before: Option<Modified>,
+    modified: Option<Modified>,
 }
 
 #[async_trait]
 impl Write for Prepared {
     async fn send(self: Box<Self>) -> Result<Applied, ApplyError> {
-        let Self { target, group, entry, put: Put { body, mut notes }, before: modified_before } = *self;
+        let Self { target, group, entry, whole: Whole { body, mut notes }, modified: modified_before } =
+            *self;
         let clock = &target.base.clock;
         target.not_too_soon(clock.now()).map_err(ApplyError::before)?;
         // Also a write whose answer is lost may move `modifiedAt`; one that was refused does not.
         let before = target.spacing.note(Some(clock.now()));
-        let sent = target
-            .connection
-            .send(Call {
-                verb: Verb::Put,
-                path: target.path([group.as_str(), target.content.list(), entry.as_str()]),
-                family: Family::SecretsManager,
-                body: Some(body),
-                purpose: target.purpose("writing", &target.entry, WRITE_SCOPE),
-            })
-            .await;
-        match sent {
-            Err(error) if !error.ambiguous => {
+        let sent = target.connection.send(target.write_call(&group, entry.as_deref(), body)).await;
+        let reply = match sent {
+            Ok(reply) => reply,
+            Err(error) if error.ambiguous => return Err(error.into()),
+            Err(error) if entry.is_none() => {
+                let NotCreated { failure, may_be_there } = target.not_created(&group, error).await;
+                // Its date may be of this second, as one of ours would be: then the next write is spaced.
+                if !may_be_there {
+                    target.spacing.note(before);
+                }
+                return Err(ApplyError::before(failure));
+            }
+            Err(error) => {
                 target.spacing.note(before);
                 return Err(error.into());
             }
-            Err(error) => return Err(error.into()),
-            Ok(_) => target.spacing.note(Some(clock.now())),
         };
+        target.spacing.note(Some(clock.now()));
 
         // The write is taken; a look that fails, or shows less than was sent, leaves it unproved, not
         // failed.
-        let look = target.get(&group, &entry).await.ok();
+        let look = match entry.or_else(|| target.created(&reply)) {
+            Some(entry) => target.get(&group, &entry).await.ok(),
+            None => None,
+        };
         let lacks = look.as_ref().and_then(|stored| target.content.lacks(stored));
         let mark = look.and_then(|stored| match (stored.modified, &modified_before) {
             (Some(now), Some(before)) => now.is_after(before).then_some(now.mark),
@@ -118,6 +127,20 @@ impl Write for Prepared {
 }
 
 impl Inner {
+    /// The PUT of an entry, or the POST that creates it.
+    fn write_call(&self, group: &str, entry: Option<&str>, body: Body) -> Call {
+        let list = self.content.list();
+        let (verb, path, purpose) = match entry {
+            Some(entry) => (
+                Verb::Put,
+                self.path([group, list, entry]),
+                self.purpose("writing", &self.entry, WRITE_SCOPE),
+            ),
+            None => (Verb::Post, self.path([group, list]), self.creation_purpose()),
+        };
+        Call { verb, path, family: Family::SecretsManager, body: Some(body), purpose }
+    }
+
     /// Refuses a write after which `modifiedAt` may show what it showed before.
     fn not_too_soon(&self, now: Instant) -> Result<(), Failure> {
         let Some(left) = self.spacing.left(now) else { return Ok(()) };
@@ -146,9 +169,12 @@ mod tests {
         let day = |text: &str| text.parse::<Date>().unwrap();
         let today = day("2026-03-06");
         let kept = stored(r#""2027-01-31""#);
-        assert_eq!(expiration(Expiry::Keep, &kept, today), Some(day("2027-01-31")));
-        assert_eq!(expiration(Expiry::Keep, &stored("null"), today), None);
-        assert_eq!(expiration(Expiry::Days(90), &kept, today), Some(day("2026-06-04")));
-        assert_eq!(expiration(Expiry::Default, &kept, today), None);
+        assert_eq!(expiration(Expiry::Keep, Some(&kept), today), Some(day("2027-01-31")));
+        assert_eq!(expiration(Expiry::Keep, Some(&stored("null")), today), None);
+        assert_eq!(expiration(Expiry::Days(90), Some(&kept), today), Some(day("2026-06-04")));
+        assert_eq!(expiration(Expiry::Default, Some(&kept), today), None);
+        // Created.
+        assert_eq!(expiration(Expiry::Keep, None, today), None);
+        assert_eq!(expiration(Expiry::Days(90), None, today), Some(day("2026-06-04")));
     }
 }

@@ -40,19 +40,20 @@ fn target(content: StoreContent) -> StoreTarget {
         group: "edge".to_owned(),
         name: "orders-tls".to_owned(),
         content,
+        create: false,
         expiry: Expiry::Default,
         field_names: FieldNames::CommandLine,
     }
 }
 
-fn put(target: &StoreTarget, secret: &Value) -> Result<Put, Failure> {
+fn put(target: &StoreTarget, secret: &Value) -> Result<Whole, Failure> {
     let mut values = Values::default();
     let content = SecretContent::Text(SecretValue::from(secret.to_string()));
     let version = VersionId::parse("00000000-0000-4000-8000-000000000001").unwrap();
     let seen = VersionSeen { version, created: None };
     values
         .insert(SecretRef::new("prod/tls", None, None).unwrap(), FetchedSecret { seen, content, arn: None });
-    target.put(&Fixed { name: "orders-tls", expiration: None, now: now() }, &values)
+    target.whole(&Fixed { name: "orders-tls", expiration: None, now: now() }, &values)
 }
 
 /// A PEM keystore from the fields of one secret.
@@ -78,7 +79,7 @@ fn refused(secret: &Value, message: &str) -> Failure {
     failure
 }
 
-fn body(put: &Put) -> String {
+fn body(put: &Whole) -> String {
     String::from_utf8_lossy(put.body.content().expose_bytes()).into_owned()
 }
 
@@ -296,7 +297,7 @@ fn file_secret(store: &[u8], passphrase: &str) -> Value {
     json!({"store": STANDARD.encode(store), "passphrase": passphrase})
 }
 
-fn put_file(format: StoreFormat, secret: &Value) -> Result<Put, Failure> {
+fn put_file(format: StoreFormat, secret: &Value) -> Result<Whole, Failure> {
     put(&file(format), secret)
 }
 

@@ -50,8 +50,14 @@ async fn a_secret_of_another_type_is_not_touched() {
 
 #[tokio::test]
 async fn a_group_that_is_being_changed_is_waited_for() {
-    for state in [GroupState::Finishing, GroupState::Deleting, GroupState::Cancelling] {
+    for (state, at_top) in [
+        (GroupState::Finishing, false),
+        (GroupState::Finishing, true),
+        (GroupState::Deleting, false),
+        (GroupState::Cancelling, true),
+    ] {
         let (mut bench, group, secret) = sandbox(&stored_user()).await;
+        bench.anypoint.rules(|rules| rules.group_state_at_top_level = at_top);
         group.set_state(state);
         bench.start(&target(USER)).await;
         let failure = bench.meets("conflict").await;
