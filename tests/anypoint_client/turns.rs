@@ -1,6 +1,7 @@
 //! How the runs of a queue share a rate limit, in a time of its own: nothing here waits.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anypoint_relay::anypoint::call::Family;
@@ -32,7 +33,7 @@ async fn two_hundred_runs_leave_no_place_unused_and_are_seldom_sent_away() {
     let start = world.clock.now();
     let minutes = Duration::from_mins(1);
     let settings = Settings { retry_base: minutes, retry_cap: minutes, slow_retry: minutes };
-    let mut queue = WorkQueue::new(settings, Box::new(|limit| limit));
+    let mut queue = WorkQueue::new(settings, Arc::new(|limit| limit));
     for key in 0..APPLICATIONS {
         queue.register(key, &Policy { group: Some("prod".into()), ..Policy::default() });
         queue.add(&key, Note::new(Reason::Notification, world.clock.timestamp()), start).unwrap();
