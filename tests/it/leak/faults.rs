@@ -147,7 +147,7 @@ pub(super) fn anypoint(world: &mut World) -> Vec<Fault> {
         let group = anypoint.add_group(&format!("group-{name}"));
         let secret = group.add_shared_secret(&body);
         let (shared, value) = (format!("shared-{name}"), format!("value-{name}"));
-        world.add(&shared_secret(&shared, place, &name));
+        world.add(&shared_secret(&shared, place, &format!("group-{name}"), &stored));
         world.add(&secret_value(&value, place, &value));
         let at_shared = set.add(rule.method(Method::PUT).path(secret.id()));
         let at_value = set.add(value_rule.path(format!("/secrets/{value}")));
@@ -155,31 +155,29 @@ pub(super) fn anypoint(world: &mut World) -> Vec<Fault> {
             let fails = !unread(&name);
             faults.push(Fault { name: target.clone(), target, fails, faults: set.clone(), rule });
         }
-        // A store is written through the same code, and so is what is created: the classes of failures are
-        // enough.
-        let again = || {
-            let few = FEW.iter().map(|status| (status.to_string(), echo(*status, CANARY)));
-            few.chain(breaks()).find(|(again, _)| *again == name).map(|(_, rule)| rule)
-        };
-        if let (Some(at_store), Some(at_list)) = (again(), again()) {
-            let (store, created) = (format!("store-{name}"), format!("created-{name}"));
-            let id = stores::spoilt(world, place, &group, &store, &format!("group-{name}"));
-            world.add(&created_secret(&created, place, &name));
-            let at_store = set.add(at_store.method(Method::PUT).path(id));
-            let at_list = set.add(at_list.method(Method::POST).path(group.id()));
-            for (target, rule) in [(store, at_store), (created, at_list)] {
-                let fails = !unread(&name);
-                faults.push(Fault { name: target.clone(), target, fails, faults: set.clone(), rule });
-            }
+        // A store is written through the same code, so the classes of failures are enough.
+        let again = FEW.iter().map(|status| (status.to_string(), echo(*status, CANARY))).chain(breaks());
+        if let Some((_, rule)) = again.into_iter().find(|(again, _)| *again == name) {
+            let target = format!("store-{name}");
+            let id = stores::spoilt(world, place, &group, &target, &format!("group-{name}"));
+            let rule = set.add(rule.method(Method::PUT).path(id));
+            let fails = !unread(&name);
+            faults.push(Fault { name: target.clone(), target, fails, faults: set.clone(), rule });
         }
     }
-    // A creation whose answer says that the id is what was sent.
-    let (place, target) = (APPLICATIONS, "created-201".to_owned());
-    let group = world.anypoints[place].add_group("group-201");
-    let set = world.anypoints[place].faults().clone();
-    world.add(&created_secret(&target, place, "201"));
-    let rule = set.add(echo(201, CANARY).method(Method::POST).path(group.id()));
-    faults.push(Fault { name: target.clone(), target, fails: false, faults: set, rule });
+    // What is created goes the same way but for what its answer says: an id, or that the name is taken.
+    let answers =
+        statuses(&[201, 400]).into_iter().chain(breaks().into_iter().filter(|(name, _)| unread(name)));
+    for (number, (name, rule)) in answers.enumerate() {
+        let place = APPLICATIONS + number;
+        let (target, group) = (format!("created-{name}"), format!("creations-{name}"));
+        let group_id = world.anypoints[place].add_group(&group).id().to_owned();
+        let set = world.anypoints[place].faults().clone();
+        world.add(&format!("{}    create: true\n", shared_secret(&target, place, &group, &target)));
+        let rule = set.add(rule.method(Method::POST).path(group_id));
+        let fails = name == "400";
+        faults.push(Fault { name: target.clone(), target, fails, faults: set, rule });
+    }
     faults
 }
 
@@ -218,24 +216,19 @@ fn elsewhere(name: &str, platform: &str, connection: usize, id: &str) -> String 
     )
 }
 
-fn shared_secret(name: &str, connection: usize, fault: &str) -> String {
+fn shared_secret(name: &str, connection: usize, group: &str, stored: &str) -> String {
     format!(
         "  {name}:
     kind: shared_secret
     connection: c{connection}
-    group: group-{fault}
-    name: secret-{fault}
+    group: {group}
+    name: {stored}
     type: UsernamePassword
     coalesce: 10ms
     username: {{ secret: canary/db, field: username }}
     password: {{ secret: canary/db, field: password }}
 "
     )
-}
-
-fn created_secret(name: &str, connection: usize, fault: &str) -> String {
-    let target = shared_secret(name, connection, fault).replace(&format!("secret-{fault}"), name);
-    format!("{target}    create: true\n")
 }
 
 fn secret_value(name: &str, connection: usize, id: &str) -> String {
