@@ -24,8 +24,8 @@ mod transport;
 mod writers;
 
 pub use caller::Reply;
-pub use client::OpenError;
-pub use connection::{Connection, Connections};
+pub use client::ClientError;
+pub use connection::{Connection, Connections, OpenError};
 pub use kinds::{BuildError, HttpClients, build};
 pub use pacing::Pacers;
 pub use writers::Writers;

@@ -35,15 +35,16 @@ mod source;
 mod target;
 mod targets;
 
-pub use channel::{ClientCertificate, HttpProxy, Proxy};
+pub use channel::{Channel, ClientCertificate, HttpProxy, Proxy};
 pub use load::{load, load_listen, parse};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use rates::Rates;
 pub use scalar::parse_duration;
 pub use target::{
-    ApplicationTarget, CloudHubSettings, Expiry, FieldNames, HttpTarget, HybridSettings, Platform,
-    SecretValueTarget, SharedSecretContent, SharedSecretTarget, StoreAlgorithm, StoreContent, StoreFormat,
-    StoreKind, StoreTarget, Target, TargetKind,
+    ApplicationTarget, CloudHubSettings, Expect, ExpectedStatus, Expiry, Fact, FieldNames, Form,
+    HeaderSource, HttpBody, HttpTarget, HybridSettings, Json, Literal, Platform, SecretValueTarget,
+    SharedSecretContent, SharedSecretTarget, StoreAlgorithm, StoreContent, StoreFormat, StoreKind,
+    StoreTarget, Target, TargetKind, header_flaw,
 };
 
 /// Everything that the file says, defaults filled in.
@@ -275,12 +276,8 @@ pub struct Connection {
     pub roll_window: Option<RollWindow>,
     /// Longest time for one request.
     pub timeout: Duration,
-    /// PEM file with a further root certificate.
-    pub extra_root: Option<PathBuf>,
-    /// What it shows a server that asks for a certificate.
-    pub client_certificate: Option<ClientCertificate>,
-    /// The way out.
-    pub proxy: Proxy,
+    /// What its requests go through.
+    pub channel: Channel,
 }
 
 #[cfg(test)]

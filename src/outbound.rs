@@ -5,8 +5,12 @@
 //! `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` work unless a [`Proxy`] says otherwise, `SSL_CERT_FILE` and
 //! `SSL_CERT_DIR` always; an extra root adds to the platform's roots and does not replace them.
 //!
+//! Which addresses may be connected to is for a [`Guard`] to say; a client without one connects anywhere.
+//!
 //! Does not guarantee: retries. They belong to the queue (a request that the HTTP layer knows to be
 //! unprocessed may be sent again on another connection).
+
+mod reach;
 
 use std::error::Error as _;
 use std::net::SocketAddr;
@@ -18,6 +22,8 @@ use bytes::{Bytes, BytesMut};
 use reqwest::header::HeaderValue;
 
 use crate::secret::SecretValue;
+
+pub use reach::{Guard, Lookup, SystemLookup, environment_proxy, out_of_reach};
 
 /// What a client is built from.
 #[derive(Clone, Debug)]
@@ -40,6 +46,25 @@ pub struct Options {
     pub connect: Option<(String, SocketAddr)>,
     /// Refuse to send anything over plain HTTP.
     pub https_only: bool,
+    /// Which addresses may be connected to; none means any.
+    pub guard: Option<Guard>,
+}
+
+impl Options {
+    /// A client with these limits and nothing else set.
+    pub fn within(connect_timeout: Duration, timeout: Duration) -> Self {
+        Self {
+            connect_timeout,
+            timeout,
+            idle: None,
+            extra_root: None,
+            identity: None,
+            proxy: Proxy::Environment,
+            connect: None,
+            https_only: false,
+            guard: None,
+        }
+    }
 }
 
 /// Through what requests go out.
@@ -126,6 +151,9 @@ pub fn client(options: &Options) -> Result<reqwest::Client, BuildError> {
             builder.proxy(proxy)
         }
     };
+    if let Some(guard) = &options.guard {
+        builder = builder.dns_resolver(guard.clone());
+    }
     if let Some((host, address)) = &options.connect {
         builder = builder.resolve(host, *address).no_proxy();
     }

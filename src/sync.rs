@@ -350,8 +350,9 @@ impl<'a> Pass<'a> {
         let marked = self.memory.pending.as_ref().is_some_and(|pending| pending.mark.is_some());
         let outcome = match self.spec.proof {
             Proof::None if !self.spec.rolls => Outcome::Accepted,
+            Proof::Answer if !self.spec.rolls => Outcome::InSync,
             Proof::Mark if marked => Outcome::InSync,
-            Proof::None | Proof::Mark | Proof::Receipt => {
+            Proof::None | Proof::Answer | Proof::Mark | Proof::Receipt => {
                 return Ok((Outcome::Confirming, self.poll(self.roll)));
             }
         };

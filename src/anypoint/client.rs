@@ -1,4 +1,4 @@
-//! The HTTP client of one connection: its roots, its own certificate, its proxy.
+//! An HTTP client with a channel of its own: its roots, its own certificate, its proxy.
 //!
 //! Guarantees: files are read and checked at the start; the password of a proxy is read when the client
 //! is made, and the client is made anew after it could not connect, so that the password can rotate.
@@ -7,39 +7,28 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use crate::config;
+use crate::config::{self, Channel};
 use crate::credential::{CredentialRef, Credentials};
-use crate::model::ConnectionName;
 use crate::outbound;
 use crate::secret::SecretValue;
 
-/// Connections carry values, and buffers of an open one may hold them.
-const IDLE: Duration = Duration::from_secs(15);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Why a connection could not be set up.
+/// Why there is no client.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Not a URL that can carry a path.
-    #[error("connection {0}: `{1}` is not a base URL")]
-    BaseUrl(ConnectionName, String),
+pub enum ClientError {
     /// A certificate or key could not be read.
-    #[error("connection {connection}: cannot read `{setting}` {path}: {error}")]
+    #[error("cannot read `{setting}` {path}: {error}")]
     File {
-        /// The connection.
-        connection: ConnectionName,
-        /// Which of its settings names the file.
+        /// The setting that names the file.
         setting: &'static str,
         /// The file.
         path: String,
         /// Why not.
         error: std::io::Error,
     },
-    /// The HTTP client could not be built.
-    #[error("connection {0}: {1}")]
-    Client(ConnectionName, outbound::BuildError),
+    /// It could not be built.
+    #[error(transparent)]
+    Build(#[from] outbound::BuildError),
 }
 
 /// An HTTP client that may have to log in to a proxy.
@@ -57,30 +46,22 @@ struct Login {
 }
 
 impl Client {
+    /// With these options, and the channel's in place of those that they have.
     pub(super) fn open(
-        config: &config::Connection,
+        channel: &Channel,
+        options: outbound::Options,
         credentials: &Arc<dyn Credentials>,
-        https_only: bool,
-    ) -> Result<Self, OpenError> {
-        let read = |setting: &'static str, path: &Path| {
-            std::fs::read(path).map_err(|error| OpenError::File {
-                connection: config.name.clone(),
-                setting,
-                path: path.display().to_string(),
-                error,
-            })
-        };
-        let built = |error| OpenError::Client(config.name.clone(), error);
-        let extra_root = config.extra_root.as_ref().map(|path| read("extra_root", path)).transpose()?;
-        let identity = match &config.client_certificate {
+    ) -> Result<Self, ClientError> {
+        let extra_root = channel.extra_root.as_ref().map(|path| read("extra_root", path)).transpose()?;
+        let identity = match &channel.client_certificate {
             Some(files) => {
                 let certificate = read("client_certificate.certificate", &files.certificate)?;
                 let key = SecretValue::new(read("client_certificate.key", &files.key)?);
-                Some(outbound::identity(&certificate, &key).map_err(built)?)
+                Some(outbound::identity(&certificate, &key)?)
             }
             None => None,
         };
-        let (proxy, login) = match &config.proxy {
+        let (proxy, login) = match &channel.proxy {
             config::Proxy::Environment => (outbound::Proxy::Environment, None),
             config::Proxy::Direct => (outbound::Proxy::Direct, None),
             config::Proxy::Through(proxy) => {
@@ -93,18 +74,9 @@ impl Client {
                 (outbound::Proxy::Through { url: proxy.url.clone(), authorization: None }, login)
             }
         };
-        let options = outbound::Options {
-            connect_timeout: config.timeout.min(CONNECT_TIMEOUT),
-            timeout: config.timeout,
-            idle: Some(IDLE),
-            extra_root,
-            identity,
-            proxy,
-            connect: None,
-            https_only,
-        };
+        let options = outbound::Options { extra_root, identity, proxy, ..options };
         // Where a password is to be read this one is not used: it shows what is wrong with the rest.
-        let client = outbound::client(&options).map_err(built)?;
+        let client = outbound::client(&options)?;
         Ok(Self { options, built: Mutex::new(login.is_none().then_some(client)), login })
     }
 
@@ -136,4 +108,12 @@ impl Client {
     fn lock(&self) -> MutexGuard<'_, Option<reqwest::Client>> {
         self.built.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, ClientError> {
+    std::fs::read(path).map_err(|error| ClientError::File {
+        setting,
+        path: path.display().to_string(),
+        error,
+    })
 }

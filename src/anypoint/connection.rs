@@ -9,7 +9,7 @@ use reqwest::Url;
 
 use super::call::{Call, Family};
 use super::caller::{Caller, Reply};
-use super::client::{Client, OpenError};
+use super::client::{Client, ClientError};
 use super::error::CallError;
 use super::lookup::{Directory, Named};
 use super::pacing::Pacers;
@@ -20,12 +20,28 @@ use crate::clock::Clock;
 use crate::config;
 use crate::credential::Credentials;
 use crate::model::{ConnectionName, Failure, FailureCode, Retry, show_duration};
+use crate::outbound;
 
 /// A run that would wait longer for its first request comes back later instead.
 pub const LONGEST_QUEUE: Duration = Duration::from_millis(500);
 
+/// Connections carry values, and buffers of an open one may hold them.
+const IDLE: Duration = Duration::from_secs(15);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The connections by name.
 pub type Connections = BTreeMap<ConnectionName, Arc<Connection>>;
+
+/// Why a connection could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Not a URL that can carry a path.
+    #[error("connection {0}: `{1}` is not a base URL")]
+    BaseUrl(ConnectionName, String),
+    /// The HTTP client could not be built.
+    #[error("connection {0}: {1}")]
+    Client(ConnectionName, ClientError),
+}
 
 /// One control plane, connected app, organization and environment.
 pub struct Connection {
@@ -48,7 +64,10 @@ impl Connection {
             .ok()
             .filter(|url| url.has_host() && matches!(url.scheme(), "https" | "http"))
             .ok_or_else(|| OpenError::BaseUrl(config.name.clone(), config.base_url.clone()))?;
-        let http = Client::open(config, &credentials, base.scheme() == "https")?;
+        let limits = outbound::Options::within(config.timeout.min(CONNECT_TIMEOUT), config.timeout);
+        let options = outbound::Options { idle: Some(IDLE), https_only: base.scheme() == "https", ..limits };
+        let http = Client::open(&config.channel, options, &credentials)
+            .map_err(|error| OpenError::Client(config.name.clone(), error))?;
         let transport = Transport::new(config, base, http, pacers, clock);
         let tokens = Tokens::new(config.clone(), credentials);
         let caller = Arc::new(Caller::new(config.clone(), transport, tokens));

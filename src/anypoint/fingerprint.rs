@@ -5,7 +5,8 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::config;
+use crate::config::{self, Expect, HeaderSource, HttpBody, Json};
+use crate::credential::CredentialRef;
 use crate::model::{SecretRef, Selector, TemplatePart, ValueSource, hex};
 
 /// Collects what a mapping consists of. Every part carries its length, so no two mappings run into
@@ -46,12 +47,65 @@ impl Fingerprint {
         self.text(secret.id()).text(secret.region().unwrap_or("")).text(secret.role().unwrap_or(""))
     }
 
+    /// What an `http` target sends. A credential counts by its place: what stands there may rotate.
+    pub(super) fn request(self, target: &config::HttpTarget) -> Self {
+        let all = self.text(&target.url).text(target.method.as_str());
+        let all = match &target.body {
+            HttpBody::None => all.text("none"),
+            HttpBody::Notice(values) => {
+                all.sources("values", values.iter().map(|(name, source)| (name.as_str(), source)))
+            }
+            HttpBody::Template(json) => all.text("body").json(json),
+        };
+        target.headers.iter().fold(all.text("headers"), |all, (name, source)| {
+            let all = all.text(name.as_str());
+            match source {
+                HeaderSource::Value(source) => all.source(source),
+                HeaderSource::Credential(place) => all.credential(place),
+            }
+        })
+    }
+
+    /// What an answer has to be: a delivery that proved less proves nothing to a stricter one.
+    pub(super) fn expect(self, expect: &Expect) -> Self {
+        let all = expect.status.iter().fold(self.text("expect"), |all, status| all.text(&status.to_string()));
+        expect
+            .json
+            .iter()
+            .fold(all.text("json"), |all, (pointer, value)| all.text(pointer).literal(&value.to_string()))
+    }
+
+    fn json(self, json: &Json) -> Self {
+        match json {
+            Json::Literal(literal) => self.literal(literal.raw().get()),
+            Json::Fact(fact) => self.text("fact").text(fact.as_str()),
+            Json::Value { source, form, .. } => self.text("value").text(form.as_str()).source(source),
+            Json::List(items) => {
+                items.iter().fold(self.text("list").text(&items.len().to_string()), Fingerprint::json)
+            }
+            Json::Object(members) => {
+                let all = self.text("object").text(&members.len().to_string());
+                members.iter().fold(all, |all, (name, member)| all.text(name).json(member))
+            }
+        }
+    }
+
+    fn credential(self, place: &CredentialRef) -> Self {
+        match place {
+            CredentialRef::Env(_) | CredentialRef::File(_) => self.text(&place.to_string()),
+            CredentialRef::AwsSecret(secret, selector) => {
+                self.text("credential").secret(secret).selector(selector)
+            }
+        }
+    }
+
+    fn literal(self, text: &str) -> Self {
+        self.text("literal").text(&hex(&Sha256::digest(text.as_bytes())))
+    }
+
     fn source(self, source: &ValueSource) -> Self {
         match source {
-            ValueSource::Literal(text) => {
-                let digest = Sha256::digest(text.as_bytes());
-                self.text("literal").text(&hex(&digest))
-            }
+            ValueSource::Literal(text) => self.literal(text),
             ValueSource::Secret(secret, selector) => self.text("secret").secret(secret).selector(selector),
         }
     }
@@ -101,5 +155,73 @@ mod tests {
         let distinct: std::collections::BTreeSet<&String> = all.iter().collect();
         assert_eq!(distinct.len(), all.len());
         assert_eq!(all[0], of("a", &field("x")));
+    }
+
+    /// Of an `http` target with these lines, read from a file.
+    fn of_request(lines: &str) -> String {
+        let text = format!(
+            "targets:
+  a:
+    kind: http
+    url: https://example.com/a
+    key: {{ env: KEY }}
+    watch: [prod/watched]
+{lines}"
+        );
+        let config =
+            config::parse(&text, "relay.yaml", &|_| None).unwrap_or_else(|errors| panic!("{errors}"));
+        let config::TargetKind::Http(target) = &config.targets.values().next().unwrap().kind else {
+            panic!("another kind");
+        };
+        target.expect.iter().fold(Fingerprint::new("http").request(target), Fingerprint::expect).finish()
+    }
+
+    #[test]
+    fn each_part_of_a_request_counts() {
+        let all = [
+            "",
+            "    method: PUT",
+            "    method: GET",
+            "    values: { a: x }",
+            "    body: {}",
+            "    body: []",
+            "    body: { a: x }",
+            "    body: { a: y }",
+            "    body: { b: x }",
+            "    body: { a: 1 }",
+            "    body: { a: '1' }",
+            "    body: { a: [1] }",
+            "    body: { a: [1, 1] }",
+            "    body: [{ a: 1 }, { b: 2 }]",
+            "    body: [{ a: 1, b: 2 }]",
+            "    body: { a: { fact: target } }",
+            "    body: { a: { fact: time } }",
+            "    body: { a: { secret: prod/db } }",
+            "    body: { a: { secret: prod/db, as: json } }",
+            "    body: { a: { secret: prod/db, field: x } }",
+            "    headers: { a: x }",
+            "    headers: { a: y }",
+            "    headers: { b: x }",
+            "    headers: { a: { secret: prod/db } }",
+            "    headers: { a: { env: X } }",
+            "    headers: { a: { env: Y } }",
+            "    headers: { a: { file: X } }",
+            "    headers: { a: { aws_secret: { secret: prod/db } } }",
+            "    headers: { a: { aws_secret: { secret: prod/db, field: x } } }",
+            "    expect: 2xx",
+            "    expect: 200",
+            "    expect: [200, 204]",
+            "    expect: { json: { /a: 1 } }",
+            "    expect: { json: { /a: '1' } }",
+            "    expect: { json: { /b: 1 } }",
+        ]
+        .map(of_request);
+        let distinct: std::collections::BTreeSet<&String> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len());
+        let (one, other) = ("    headers: { A: x, b: y }", "    headers: { b: y, a: x }");
+        assert_eq!(of_request(one), of_request(other), "nothing else is sent");
+        for unsent in ["    timeout: 1s", "    allow: [127.0.0.1]", "    proxy: none", "    coalesce: 1s"] {
+            assert_eq!(of_request(unsent), all[0], "{unsent}");
+        }
     }
 }

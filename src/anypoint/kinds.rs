@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::client::ClientError;
 use super::connection::{Connection, Connections};
 use crate::clock::Clock;
 use crate::config::{self, SharedSecretTarget, StoreTarget, TargetKind};
@@ -21,7 +22,6 @@ use crate::credential::Credentials;
 use crate::model::{
     ConnectionName, Failure, FailureCode, Mark, Retry, SecretRef, TargetName, ValueSource, hex,
 };
-use crate::outbound;
 use crate::secret::SecretValue;
 use crate::sync::ports::{Observation, Proof, Stage, Target, TargetSpec};
 use crate::sync::values::Values;
@@ -43,7 +43,7 @@ pub enum BuildError {
     Url(TargetName),
     /// The HTTP client could not be built.
     #[error("target {0}: {1}")]
-    Client(TargetName, outbound::BuildError),
+    Client(TargetName, ClientError),
 }
 
 /// Builds a target. Nothing is sent. All targets of one configuration share `clients`.
@@ -83,7 +83,7 @@ pub fn build(
             Arc::new(secret_value::SecretValueTarget::new(base, value.clone(), secrets, through))
         }
         TargetKind::Http(http) => {
-            Arc::new(http::Http::new(base, http.clone(), secrets, Arc::clone(credentials), clients)?)
+            Arc::new(http::Http::new(base, (**http).clone(), secrets, Arc::clone(credentials), clients)?)
         }
     })
 }

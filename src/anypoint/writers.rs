@@ -78,9 +78,7 @@ mod tests {
             max_rolling: 1,
             roll_window: None,
             timeout: Duration::from_secs(1),
-            extra_root: None,
-            client_certificate: None,
-            proxy: config::Proxy::Environment,
+            channel: config::Channel::default(),
         }
     }
 

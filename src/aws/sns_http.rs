@@ -70,16 +70,8 @@ impl SnsHttp {
             }
             None => None,
         };
-        let options = outbound::Options {
-            connect_timeout: CONNECT_TIMEOUT,
-            timeout: TIMEOUT,
-            idle: None,
-            extra_root,
-            identity: None,
-            proxy: outbound::Proxy::Environment,
-            connect: None,
-            https_only: true,
-        };
+        let limits = outbound::Options::within(CONNECT_TIMEOUT, TIMEOUT);
+        let options = outbound::Options { extra_root, https_only: true, ..limits };
         let client = outbound::client(&options)?;
         Ok(Self { options, connect: emulator.connect, client, overridden: Arc::default() })
     }

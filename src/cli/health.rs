@@ -34,16 +34,7 @@ pub async fn health(args: &HealthArgs, out: &mut dyn Write) -> anyhow::Result<bo
         Some(file) => configured(file).map(|(url, place)| (url, Some(place)))?,
         None => (args.url.clone(), this_machine(&args.url)),
     };
-    let client = outbound::client(&Options {
-        connect_timeout: args.timeout,
-        timeout: args.timeout,
-        idle: None,
-        extra_root: None,
-        identity: None,
-        proxy: outbound::Proxy::Environment,
-        connect,
-        https_only: false,
-    })?;
+    let client = outbound::client(&Options { connect, ..Options::within(args.timeout, args.timeout) })?;
     match client.get(url).send().await {
         Ok(answer) => {
             writeln!(out, "{}", answer.status())?;

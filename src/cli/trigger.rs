@@ -143,16 +143,8 @@ async fn send(args: &TriggerArgs, clock: &dyn Clock) -> anyhow::Result<(u16, byt
         }
         None => None,
     };
-    let client = outbound::client(&outbound::Options {
-        connect_timeout: Duration::from_secs(10),
-        timeout: args.wait.unwrap_or_default() + SLACK,
-        idle: None,
-        extra_root,
-        identity: None,
-        proxy: outbound::Proxy::Environment,
-        connect: None,
-        https_only: false,
-    })?;
+    let limits = outbound::Options::within(Duration::from_secs(10), args.wait.unwrap_or_default() + SLACK);
+    let client = outbound::client(&outbound::Options { extra_root, ..limits })?;
     let response = client
         .post(address(&args.url, args.wait))
         .header("content-type", "application/json")

@@ -1,18 +1,31 @@
-//! How a connection gets to its control plane: through which proxy, and with which certificate of its own.
+//! How requests get to their server: through which proxy, trusting whom, and with which certificate of
+//! one's own.
 
 use std::path::PathBuf;
 
 use url::Url;
 
-use super::decode::Value;
+use super::decode::{Fields, Value};
 use super::scalar;
 use super::source::credential;
 use crate::credential::CredentialRef;
 
-/// The proxy of a connection.
-#[derive(Clone, Debug)]
+/// What a connection, or a target that has none, goes through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Channel {
+    /// PEM file with a further root certificate.
+    pub extra_root: Option<PathBuf>,
+    /// What is shown to a server that asks for a certificate.
+    pub client_certificate: Option<ClientCertificate>,
+    /// The way out.
+    pub proxy: Proxy,
+}
+
+/// The way out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Proxy {
     /// What `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say.
+    #[default]
     Environment,
     /// None, whatever the environment says.
     Direct,
@@ -21,7 +34,7 @@ pub enum Proxy {
 }
 
 /// An HTTP proxy, spoken to over HTTP or HTTPS.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpProxy {
     /// Scheme, host and port.
     pub url: String,
@@ -29,8 +42,8 @@ pub struct HttpProxy {
     pub login: Option<(String, CredentialRef)>,
 }
 
-/// What a connection shows a server that asks who it is (mutual TLS). Both files are PEM.
-#[derive(Clone, Debug)]
+/// What a server that asks who calls is shown (mutual TLS). Both files are PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificate {
     /// The certificate, followed by those between it and the root.
     pub certificate: PathBuf,
@@ -38,8 +51,17 @@ pub struct ClientCertificate {
     pub key: PathBuf,
 }
 
+/// Reads `extra_root`, `client_certificate` and `proxy`.
+pub(super) fn channel(fields: &mut Fields<'_>) -> Channel {
+    Channel {
+        extra_root: fields.optional("extra_root", scalar::path),
+        client_certificate: fields.optional("client_certificate", client_certificate),
+        proxy: fields.or("proxy", Proxy::Environment, proxy),
+    }
+}
+
 /// `none`, or `{ url, username, password }`.
-pub(super) fn proxy(value: &Value<'_>) -> Option<Proxy> {
+fn proxy(value: &Value<'_>) -> Option<Proxy> {
     const WHAT: &str = "`none`, or a mapping such as { url: http://proxy.example.com:3128 }";
     match value.written() {
         Some("none") => return Some(Proxy::Direct),
@@ -90,7 +112,7 @@ fn proxy_url(value: &Value<'_>) -> Option<Url> {
 }
 
 /// `{ certificate: FILE, key: FILE }`
-pub(super) fn client_certificate(value: &Value<'_>) -> Option<ClientCertificate> {
+fn client_certificate(value: &Value<'_>) -> Option<ClientCertificate> {
     let mut fields = value.fields("a client certificate")?;
     let certificate = fields.required("certificate", "the path of a PEM file", scalar::path);
     let key = fields.required("key", "the path of a PEM file with its private key", scalar::path);

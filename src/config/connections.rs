@@ -6,11 +6,12 @@ use std::time::Duration;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
+use super::channel::channel;
 use super::decode::{Fields, Value, did_you_mean};
 use super::runtime::TICK;
 use super::scalar::{self, duration, uuid, whole};
 use super::source::credential;
-use super::{Connection, Proxy, Rates, channel, planes, rates};
+use super::{Connection, Rates, planes, rates};
 use crate::model::{ConnectionName, RollWindow};
 
 /// The connections of a file: those that are right, and the names of all, so that a mistake in one is
@@ -97,9 +98,7 @@ fn connection(value: &Value<'_>, name: &ConnectionName) -> Option<Connection> {
     let max_rolling = fields.or("max_rolling", 10, whole(1..=1000));
     let roll_window = fields.optional("roll_window", roll_window);
     let timeout = fields.or("timeout", Duration::from_secs(30), duration(TICK, Duration::from_mins(5)));
-    let extra_root = fields.optional("extra_root", scalar::path);
-    let client_certificate = fields.optional("client_certificate", channel::client_certificate);
-    let proxy = fields.or("proxy", Proxy::Environment, channel::proxy);
+    let channel = channel(&mut fields);
     fields.finish();
     Some(Connection {
         name: name.clone(),
@@ -113,9 +112,7 @@ fn connection(value: &Value<'_>, name: &ConnectionName) -> Option<Connection> {
         max_rolling,
         roll_window,
         timeout,
-        extra_root,
-        client_certificate,
-        proxy,
+        channel,
     })
 }
 

@@ -162,6 +162,16 @@ impl<'a> Value<'a> {
         &self.path
     }
 
+    /// What stands here.
+    pub(super) fn kind(&self) -> &'a Kind {
+        &self.node.kind
+    }
+
+    /// Whether a mapping with one of these keys stands here.
+    pub(super) fn has_any(&self, keys: &[&str]) -> bool {
+        matches!(&self.node.kind, Kind::Map(entries) if entries.iter().any(|e| keys.contains(&e.key.as_str())))
+    }
+
     /// Whether a mapping stands here.
     pub(super) fn is_mapping(&self) -> bool {
         matches!(self.node.kind, Kind::Map(_))

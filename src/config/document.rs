@@ -42,6 +42,8 @@ pub(super) enum Kind {
 pub(super) struct Text {
     /// As it stands in the file; this is what messages may show.
     pub(super) written: String,
+    /// Whether it is written without quotes and not as a block.
+    pub(super) plain: bool,
     /// With the environment filled in; none when that failed.
     pub(super) value: Option<String>,
 }
@@ -118,7 +120,7 @@ impl Builder<'_> {
                 let written = text.into_owned();
                 self.insert(Node {
                     at,
-                    kind: if null { Kind::Null } else { Kind::Text(Text { written, value: None }) },
+                    kind: if null { Kind::Null } else { Kind::Text(Text { written, plain, value: None }) },
                 })
             }
             Event::SequenceStart(..) => self.open(Frame::List { at, items: Vec::new() }),

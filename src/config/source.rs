@@ -5,9 +5,10 @@
 
 use std::path::PathBuf;
 
+use super::Form;
 use super::decode::{Fields, Value};
 use super::interpolate::is_variable_name;
-use super::scalar;
+use super::scalar::{self, choice};
 use crate::credential::CredentialRef;
 use crate::model::{SecretRef, Selector, TemplatePart, ValueSource};
 
@@ -98,13 +99,30 @@ fn secret(fields: &mut Fields<'_>) -> Option<SecretRef> {
     region.and(role).and(secret)
 }
 
-/// A secret and the part of it that is meant; the whole string if nothing is said.
+/// A part of a secret, and what becomes of it in a JSON body.
+pub(super) fn typed_part(value: &Value<'_>) -> Option<(ValueSource, Form)> {
+    let forms = [Form::Text, Form::Number, Form::Boolean, Form::Json].map(|form| (form.as_str(), form));
+    let mut fields = value.fields("a source; a member of that name is written `\\secret`")?;
+    let part = selected(&mut fields);
+    let form = fields.known_or("as", Form::Text, choice("a type", &forms));
+    fields.finish();
+    let (secret, selector) = part?;
+    Some((ValueSource::Secret(secret, selector), form?))
+}
+
+/// A secret and the part of it that is meant.
 fn part(value: &Value<'_>) -> Option<(SecretRef, Selector)> {
     let mut fields = value.fields("a source")?;
-    let secret = secret(&mut fields);
+    let part = selected(&mut fields);
+    fields.finish();
+    part
+}
+
+/// The keys that name a secret and one part of it; the whole string if nothing is said.
+fn selected(fields: &mut Fields<'_>) -> Option<(SecretRef, Selector)> {
+    let secret = secret(fields);
     let given =
         ["field", "pointer", "binary", "template"].map(|key| fields.get(key).map(|value| (key, value)));
-    fields.finish();
     let given: Vec<_> = given.into_iter().flatten().collect();
     let selector = match &given[..] {
         [] => Some(Selector::Whole),
@@ -119,15 +137,15 @@ fn part(value: &Value<'_>) -> Option<(SecretRef, Selector)> {
     Some((secret?, selector?))
 }
 
-/// RFC 6901: empty, or `/` before each step; `~` only as `~0` or `~1`.
 fn pointer(value: &Value<'_>) -> Option<Selector> {
     const WHAT: &str = "a JSON pointer such as /database/password";
     let text = value.text(WHAT)?;
-    let escapes = text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
-    if text.starts_with('/') && escapes {
-        return Some(Selector::Pointer(text.to_owned()));
-    }
-    value.expected(WHAT)
+    if is_pointer(text) { Some(Selector::Pointer(text.to_owned())) } else { value.expected(WHAT) }
+}
+
+/// RFC 6901: `/` before each step; `~` only as `~0` or `~1`.
+pub(super) fn is_pointer(text: &str) -> bool {
+    text.starts_with('/') && text.split('~').skip(1).all(|after| after.starts_with(['0', '1']))
 }
 
 fn template(value: &Value<'_>) -> Option<Selector> {

@@ -3,14 +3,18 @@
 //! Values of these types come from `config::load` only, so names, lengths, connections and the rule of
 //! one writer per thing are settled.
 
+mod http;
 mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::credential::CredentialRef;
 use crate::model::{ConnectionName, SecretRef, TargetName, ValueSource};
 
+pub(super) use http::sources_of;
+pub use http::{
+    Expect, ExpectedStatus, Fact, Form, HeaderSource, HttpBody, HttpTarget, Json, Literal, header_flaw,
+};
 pub use store::{FieldNames, StoreAlgorithm, StoreContent, StoreFormat, StoreKind, StoreTarget};
 
 /// A target: what takes values, and how the queue treats it.
@@ -38,7 +42,7 @@ pub enum TargetKind {
     /// The call of the seed document.
     SecretValue(SecretValueTarget),
     /// A signed request to any endpoint.
-    Http(HttpTarget),
+    Http(Box<HttpTarget>),
 }
 
 impl TargetKind {
@@ -90,7 +94,7 @@ impl TargetKind {
             TargetKind::SharedSecret(shared) => shared.content.sources(),
             TargetKind::Store(store) => store.content.sources(),
             TargetKind::SecretValue(target) => vec![("value", &target.value)],
-            TargetKind::Http(http) => named(&http.values).collect(),
+            TargetKind::Http(http) => http.sources(),
         }
     }
 
@@ -312,19 +316,4 @@ pub struct SecretValueTarget {
     pub path: String,
     /// The value.
     pub value: ValueSource,
-}
-
-/// A signed (Standard Webhooks) request.
-#[derive(Clone, Debug)]
-pub struct HttpTarget {
-    /// Where to.
-    pub url: String,
-    /// Signing key.
-    pub key: CredentialRef,
-    /// Values sent in the body under these names; empty sends a thin notice.
-    pub values: BTreeMap<String, ValueSource>,
-    /// Secrets that are told about without being sent.
-    pub watch: BTreeSet<SecretRef>,
-    /// Longest time for one request.
-    pub timeout: Duration,
 }

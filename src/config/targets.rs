@@ -68,7 +68,7 @@ fn follower<'a>(then: &Value<'a>, leader: &Target) -> Option<(Target, Value<'a>)
         ));
     };
     let follows = Some(leader.name.clone());
-    let target = Target { name, coalesce: Duration::ZERO, kind: TargetKind::Http(call?), follows };
+    let target = Target { name, coalesce: Duration::ZERO, kind: TargetKind::Http(Box::new(call?)), follows };
     Some((target, then.clone()))
 }
 
@@ -117,7 +117,7 @@ fn target<'a>(
             fields("a secret_value target")?,
             connections,
         )?),
-        Kind::Http => TargetKind::Http(http::http(fields("an http target")?, BTreeSet::new())?),
+        Kind::Http => TargetKind::Http(Box::new(http::http(fields("an http target")?, BTreeSet::new())?)),
     };
     Some((Target { name: name.clone(), coalesce, kind, follows: None }, then))
 }

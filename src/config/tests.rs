@@ -38,7 +38,7 @@ fn with_alternatives() -> String {
 #[test]
 fn the_example_is_a_right_configuration() {
     let config = parse(EXAMPLE, "relay.example.yaml", &nothing).unwrap_or_else(|errors| panic!("{errors}"));
-    assert_eq!((config.targets.len(), config.connections.len()), (16, 1));
+    assert_eq!((config.targets.len(), config.connections.len()), (17, 1));
     assert_eq!(config.listen.port(), 8080);
     assert_eq!(config.log.filter, "info");
 }

@@ -8,16 +8,7 @@ use super::testing::{Authority, Server, nobody, reply};
 use super::*;
 
 fn options() -> Options {
-    Options {
-        connect_timeout: Duration::from_secs(3),
-        timeout: Duration::from_secs(5),
-        idle: None,
-        extra_root: None,
-        identity: None,
-        proxy: Proxy::Environment,
-        connect: None,
-        https_only: false,
-    }
+    Options::within(Duration::from_secs(3), Duration::from_secs(5))
 }
 
 async fn get(options: &Options, url: &str) -> reqwest::Result<reqwest::Response> {

@@ -147,19 +147,20 @@ fn proof(
     match spec.proof {
         Proof::Receipt => proof_by_receipt(wanted, seen, memory).map(|()| proved),
         Proof::Mark => proof_by_mark(wanted, seen, memory, proved),
-        Proof::None => proof_by_answer(wanted, memory),
+        Proof::Answer => proof_by_answer(wanted, memory).map(|()| Outcome::InSync),
+        Proof::None => proof_by_answer(wanted, memory).map(|()| Outcome::Accepted),
     }
 }
 
-/// A 2xx is all there is, and a write without an answer may have been taken all the same.
-fn proof_by_answer(wanted: &Wanted, memory: &TargetMemory) -> Result<Outcome, Why> {
+/// The answer is all there is, and a write without one may have been taken all the same.
+fn proof_by_answer(wanted: &Wanted, memory: &TargetMemory) -> Result<(), Why> {
     let last = match (&memory.pending, &memory.delivered) {
         (Some(pending), _) if !pending.answered => return Err(Why::Unanswered),
         (Some(pending), _) => &pending.receipt,
         (None, Some(delivered)) => &delivered.receipt,
         (None, None) => return Err(Why::NothingDelivered),
     };
-    if last.is_of(wanted) { Ok(Outcome::Accepted) } else { Err(Why::WantedChanged) }
+    if last.is_of(wanted) { Ok(()) } else { Err(Why::WantedChanged) }
 }
 
 fn proof_by_receipt(wanted: &Wanted, seen: &Observation, memory: &TargetMemory) -> Result<(), Why> {

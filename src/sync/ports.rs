@@ -52,6 +52,8 @@ pub enum Proof {
     Receipt,
     /// It has no room for a receipt but shows a mark that moves with each write.
     Mark,
+    /// It shows nothing later, but takes a write only with the answer that was agreed on as proof.
+    Answer,
     /// It shows nothing: a 2xx is all there is.
     None,
 }

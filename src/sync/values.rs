@@ -40,8 +40,17 @@ impl Values {
         })
     }
 
-    /// The part that `source` names.
+    /// The part that `source` names, which is no object and no list.
     pub fn resolve(&self, source: &ValueSource) -> Result<SecretValue, Failure> {
+        self.read(source, scalar)
+    }
+
+    /// As [`Values::resolve`], and an object or a list of the secret is the JSON text that it is.
+    pub fn resolve_json(&self, source: &ValueSource) -> Result<SecretValue, Failure> {
+        self.read(source, any)
+    }
+
+    fn read(&self, source: &ValueSource, read: Read) -> Result<SecretValue, Failure> {
         match source {
             ValueSource::Literal(text) => Ok(SecretValue::from(text.clone())),
             ValueSource::Secret(secret, selector) => {
@@ -49,7 +58,7 @@ impl Values {
                     .0
                     .get(secret)
                     .ok_or_else(|| bad(secret, "was not fetched", "report this: it is a bug of the relay"))?;
-                select(secret, &fetched.content, selector)
+                select_as(read, secret, &fetched.content, selector)
             }
         }
     }
@@ -57,6 +66,18 @@ impl Values {
 
 /// Picks one part of a secret's content.
 pub fn select(
+    secret: &SecretRef,
+    content: &SecretContent,
+    selector: &Selector,
+) -> Result<SecretValue, Failure> {
+    select_as(scalar, secret, content, selector)
+}
+
+/// How the value at a place of a JSON document is read.
+type Read = fn(&SecretRef, Option<Json<'_>>, &str) -> Result<SecretValue, Failure>;
+
+fn select_as(
+    read: Read,
     secret: &SecretRef,
     content: &SecretContent,
     selector: &Selector,
@@ -74,11 +95,11 @@ pub fn select(
         }
         (Selector::Field(name), SecretContent::Text(text)) => {
             let json = Json::parse(secret, text)?;
-            scalar(secret, json.field(name), &format!("field {name:?}"))
+            read(secret, json.field(name), &format!("field {name:?}"))
         }
         (Selector::Pointer(pointer), SecretContent::Text(text)) => {
             let json = Json::parse(secret, text)?;
-            scalar(secret, json.pointer(pointer), &format!("pointer {pointer:?}"))
+            read(secret, json.pointer(pointer), &format!("pointer {pointer:?}"))
         }
         (Selector::Template(parts), SecretContent::Text(text)) => {
             let json = Json::parse(secret, text)?;
@@ -130,6 +151,15 @@ impl<'t> Json<'t> {
             let step = step.replace("~1", "/").replace("~0", "~");
             value.field(&step).or_else(|| value.item(&step))
         })
+    }
+}
+
+fn any(secret: &SecretRef, value: Option<Json<'_>>, place: &str) -> Result<SecretValue, Failure> {
+    match value {
+        Some(Json(value)) if value.get().starts_with(['{', '[']) => {
+            Ok(SecretValue::new(value.get().as_bytes().to_vec()))
+        }
+        value => scalar(secret, value, place),
     }
 }
 
@@ -247,6 +277,26 @@ mod tests {
         ] {
             assert_eq!(field(name), Err(format!("secret prod/db field {name:?} {what}")));
         }
+    }
+
+    #[test]
+    fn an_object_or_a_list_is_its_own_text_where_json_is_asked_for() {
+        let secret = SecretRef::new("prod/db", None, None).unwrap();
+        let content = SecretContent::Text(SecretValue::from(SECRET.to_owned()));
+        let read = |selector| {
+            let value = select_as(any, &secret, &content, &selector);
+            value.map(|value| value.expose_str().unwrap().to_owned()).map_err(|failure| failure.message)
+        };
+        for (pointer, text) in [
+            ("/hosts", r#"["a", {"port": 1.0}]"#),
+            ("/hosts/1", r#"{"port": 1.0}"#),
+            ("/amount", "1.50"),
+            ("/hosts/0", "a"),
+        ] {
+            assert_eq!(read(Selector::Pointer(pointer.to_owned())).as_deref(), Ok(text), "{pointer}");
+        }
+        let nothing = read(Selector::Field("gone".to_owned()));
+        assert_eq!(nothing, Err("secret prod/db field \"gone\" is null".to_owned()));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod application;
 mod fake;
 mod leaks;
+mod reach;
 mod requests;
 mod shared_secret;
 mod token;

@@ -8,14 +8,15 @@ use anypoint_relay::anypoint::call::{Call, Family, Path, Purpose, Verb};
 use anypoint_relay::anypoint::{Connection, Connections, HttpClients, Pacers, Writers, build};
 use anypoint_relay::clock::{Clock, TestClock};
 use anypoint_relay::config::{
-    self, ApplicationTarget, Expiry, HttpTarget, Platform, SecretValueTarget, SharedSecretContent,
+    self, ApplicationTarget, Expiry, HttpBody, HttpTarget, Platform, SecretValueTarget, SharedSecretContent,
     SharedSecretTarget, TargetKind,
 };
 use anypoint_relay::credential::{CredentialError, CredentialRef, Credentials};
 use anypoint_relay::model::{
-    ConnectionName, Failure, Mark, Receipt, SecretRef, Selector, Stamp, TargetName, ValueSource, VersionId,
-    VersionSeen, Wanted,
+    ConnectionName, Failure, Mark, Reach, Receipt, SecretRef, Selector, Stamp, TargetName, ValueSource,
+    VersionId, VersionSeen, Wanted,
 };
+use anypoint_relay::outbound::Lookup;
 use anypoint_relay::secret::SecretValue;
 use anypoint_relay::sync::ports::{Applied, ApplyError, FetchedSecret, Observed, SecretContent, Target};
 use anypoint_relay::sync::values::Values;
@@ -80,9 +81,7 @@ impl World {
             max_rolling: 5,
             roll_window: None,
             timeout: self.timeout,
-            extra_root: None,
-            client_certificate: None,
-            proxy: config::Proxy::Environment,
+            channel: config::Channel::default(),
         };
         let credentials = Arc::<Fixed>::clone(&self.credentials);
         let (writers, clock) = (Writers::default(), Arc::new(self.clock.clone()));
@@ -99,6 +98,21 @@ impl World {
         target: &str,
         kind: TargetKind,
     ) -> Arc<dyn Target> {
+        self.build(connection, target, kind, &HttpClients::default())
+    }
+
+    /// A target whose HTTP clients look names up in this way.
+    pub(crate) fn target_by(&self, lookup: Arc<dyn Lookup>, kind: TargetKind) -> Arc<dyn Target> {
+        self.build(&self.connection(), "orders", kind, &HttpClients::with_lookup(lookup))
+    }
+
+    fn build(
+        &self,
+        connection: &Arc<Connection>,
+        target: &str,
+        kind: TargetKind,
+        clients: &HttpClients,
+    ) -> Arc<dyn Target> {
         let connections: Connections = [(name(), Arc::clone(connection))].into();
         let target = config::Target {
             name: TargetName::parse(target).unwrap(),
@@ -108,17 +122,26 @@ impl World {
         };
         let credentials: Arc<dyn Credentials> = Arc::<Fixed>::clone(&self.credentials);
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
-        build(&target, &connections, &credentials, &clock, &HttpClients::default()).unwrap()
+        build(&target, &connections, &credentials, &clock, clients).unwrap()
     }
 
     pub(crate) fn http(&self, values: BTreeMap<String, ValueSource>) -> TargetKind {
-        TargetKind::Http(HttpTarget {
+        TargetKind::Http(Box::new(self.http_target(values)))
+    }
+
+    pub(crate) fn http_target(&self, values: BTreeMap<String, ValueSource>) -> HttpTarget {
+        HttpTarget {
             url: format!("http://{}/flow", self.fake.address),
+            method: http::Method::POST,
             key: CredentialRef::Env("KEY".to_owned()),
-            values,
+            headers: Vec::new(),
+            body: HttpBody::Notice(values),
             watch: [secret()].into(),
+            expect: None,
             timeout: self.timeout,
-        })
+            reach: Reach::default(),
+            channel: config::Channel::default(),
+        }
     }
 
     pub(crate) fn every_kind(&self) -> [TargetKind; 4] {

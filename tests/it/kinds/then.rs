@@ -22,7 +22,7 @@ async fn start(settings: &[Setting<'_>]) -> (Bench, Receiver) {
 
 fn target(receiver: &Receiver) -> String {
     format!(
-        "{ORDERS_TARGET}    then: {{ url: \"{}/refresh\", key: {{ env: TRIGGER_KEY }} }}\n",
+        "{ORDERS_TARGET}    then: {{ url: \"{}/refresh\", allow: [127.0.0.1], key: {{ env: TRIGGER_KEY }} }}\n",
         receiver.url()
     )
 }

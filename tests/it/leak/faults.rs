@@ -7,6 +7,7 @@ use anypoint_sandbox::faults::{Action, Faults, Gate, Rule, RuleId, Seen};
 use http::Method;
 use serde_json::json;
 
+use super::values::TEMPLATES;
 use super::{CANARY, CLIENT_SECRET, PLANTED, World, stores};
 
 /// Answers from 301 to 504 that an API, a gateway or a proxy may give.
@@ -268,26 +269,31 @@ pub(super) async fn endpoint(world: &mut World) -> Endpoint {
         let to = format!("{}/stolen", elsewhere.url());
         rules.push((format!("to-{status}"), Rule::status(status).header("location", &to)));
     }
+    let values = "    values:\n      password: { secret: canary/db, field: password }\n";
+    // Where a part of the answer is expected, all that is said with a 200 is a fault as well.
+    let templates = FEW.iter().map(|status| (status.to_string(), echo(*status, CANARY)));
+    let templates = templates.chain(breaks(CANARY).into_iter().map(|(name, rule)| (name.to_owned(), rule)));
+    let rules = rules.into_iter().map(|(name, rule)| (name, rule, values));
+    let rules = rules.chain(templates.map(|(name, rule)| (format!("expect-{name}"), rule, TEMPLATES)));
     let set = receiver.faults().clone();
     let mut faults = Vec::new();
-    for (name, rule) in rules {
+    for (name, rule, lines) in rules {
         let target = format!("http-{name}");
         // Only silence is waited for to the end.
-        let timeout = if name == "silence" { "300ms" } else { "2s" };
+        let timeout = if name.ends_with("silence") { "300ms" } else { "2s" };
         world.add(&format!(
             "  {target}:
     kind: http
     url: {}/{target}/
+    allow: [127.0.0.1]
     key: {{ env: REFRESH_KEY }}
     coalesce: 10ms
     timeout: {timeout}
-    values:
-      password: {{ secret: canary/db, field: password }}
-",
+{lines}",
             receiver.url()
         ));
         let rule = set.add(rule.path(format!("/{target}/")));
-        // A 200 is taken, whatever comes after it.
+        // A 200 is taken, whatever comes after it, where no more is expected.
         let fails = name != "huge" && name != "truncated";
         faults.push(Fault { name: target.clone(), target, fails, faults: set.clone(), rule });
     }

@@ -16,7 +16,7 @@ fn long() -> String {
 pub(super) fn create_secrets(aws: &Aws) {
     let object = json!({
         "username": CANARY, "password": CANARY, "port": 5432, "nothing": null,
-        "object": {"in": CANARY}, "list": [CANARY], "long": long(),
+        "object": {"in": CANARY}, "list": [CANARY], "long": long(), "ascii": CANARY.replace('é', ""),
     });
     aws.create_secret("canary/db", object.clone());
     stores::create_secrets(aws);
@@ -28,6 +28,17 @@ pub(super) fn create_secrets(aws: &Aws) {
     aws.create_secret("canary/decryption", object.clone()).deny(Some(Denied::Decryption));
     aws.create_secret("canary/deleted", object).delete();
 }
+
+/// A header and a body that hold the canary, and an answer that may.
+pub(super) const TEMPLATES: &str = "    headers:
+      authorization: { secret: canary/db, template: \"Bearer {ascii}\" }
+      x-key: { env: TRIGGER_KEY }
+    body:
+      text: { secret: canary/db, field: password }
+      json: { secret: canary/db, field: object, as: json }
+      port: { secret: canary/db, field: port, as: number }
+    expect: { json: { /status: ready } }
+";
 
 /// A target whose name is the canary's start.
 pub(super) fn planted_target(name: &str) -> String {
@@ -64,8 +75,14 @@ impl Proof {
         }
         self.stores.assert_delivered();
         assert_eq!(anypoint.secret_values("good-value").last().unwrap().value, CANARY);
-        let body: serde_json::Value = serde_json::from_slice(&self.receiver.received()[0].body).unwrap();
-        assert!(body.to_string().contains(json!(CANARY).to_string().trim_matches('"')), "{body}");
+        let requests = self.receiver.received();
+        for path in ["/take", "/body"] {
+            let request = requests.iter().find(|request| request.path == path).unwrap();
+            let body = String::from_utf8(request.body.to_vec()).unwrap();
+            assert!(body.contains(json!(CANARY).to_string().trim_matches('"')), "{body}");
+        }
+        let token = requests.iter().find_map(|request| request.headers.get("authorization")).unwrap();
+        assert_eq!(token.to_str().unwrap(), format!("Bearer {}", CANARY.replace('é', "")));
     }
 }
 
@@ -81,7 +98,7 @@ pub(super) async fn good_targets(world: &mut World) -> Proof {
     let stores = stores::good_targets(world);
     anypoint.add_secret_value("good-value");
     let receiver = Receiver::start().await;
-    receiver.answer(200, CANARY);
+    receiver.answer(200, &json!({ "status": "ready", "echo": CANARY }).to_string());
     world.add(&format!(
         "  good-app:
     kind: application
@@ -137,13 +154,21 @@ pub(super) async fn good_targets(world: &mut World) -> Proof {
     value: {{ secret: canary/db, field: password }}
   good-http:
     kind: http
-    url: {}/take
+    url: {url}/take
+    allow: [127.0.0.1]
     key: {{ env: REFRESH_KEY }}
     coalesce: 10ms
     values:
       password: {{ secret: canary/db, field: password }}
-",
-        receiver.url()
+  good-body:
+    kind: http
+    method: PUT
+    url: {url}/body
+    allow: [127.0.0.1]
+    key: {{ env: REFRESH_KEY }}
+    coalesce: 10ms
+{TEMPLATES}",
+        url = receiver.url()
     ));
     Proof { shared, group, stores, receiver }
 }
@@ -258,6 +283,7 @@ pub(super) fn bad_targets(world: &mut World) -> Vec<(String, &'static str)> {
         "  nobody-listens:
     kind: http
     url: http://127.0.0.1:1/refresh
+    allow: [127.0.0.1]
     key: { env: REFRESH_KEY }
     coalesce: 10ms
     values:
@@ -270,6 +296,24 @@ pub(super) fn bad_targets(world: &mut World) -> Vec<(String, &'static str)> {
     value: { secret: canary/db, field: password }
 ",
     );
+    for (name, lines) in [
+        ("no-header", "headers: { x-token: { secret: canary/db, field: password } }"),
+        ("no-number", "body: { port: { secret: canary/db, field: password, as: number } }"),
+        ("no-boolean", "body: { flag: { secret: canary/db, field: password, as: boolean } }"),
+        ("no-json", "body: { any: { secret: canary/broken, as: json } }"),
+    ] {
+        world.add(&format!(
+            "  {name}:
+    kind: http
+    url: http://127.0.0.1:1/refresh
+    allow: [127.0.0.1]
+    key: {{ env: REFRESH_KEY }}
+    coalesce: 10ms
+    {lines}
+"
+        ));
+        expected.push((name.to_owned(), "bad_value"));
+    }
     expected.push(("nobody-listens".to_owned(), "unavailable"));
     expected.push(("no-value-endpoint".to_owned(), "not_found"));
     expected

@@ -57,6 +57,7 @@ impl Setting {
   refresh:
     kind: http
     url: {}/refresh
+    allow: [127.0.0.1]
     key: {{ env: REFRESH_KEY }}
     coalesce: 10ms
     {lines}

@@ -194,6 +194,7 @@ impl Subject {
             Kind::Http => format!(
                 "kind: http
     url: {}/refresh
+    allow: [127.0.0.1]
     timeout: {timeout}
     key: {{ env: TRIGGER_KEY }}
     values: {{ password: {{ secret: prod/orders/db, field: password }} }}",

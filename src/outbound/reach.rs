@@ -1,0 +1,164 @@
+//! Which addresses a client may connect to, checked where a name becomes addresses: anew for each
+//! connection, on the very addresses that are then connected to. What a name led to before counts for
+//! nothing, so a name that is pointed elsewhere between a check and a connection gains nothing.
+//!
+//! Does not guarantee anything about an address in place of a name, which is not looked up: whoever
+//! takes a URL in checks that (`Reach::check`). Nor about what is reached through a proxy: the proxy
+//! looks the name up, and only its own name is looked up here.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::Url;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use crate::model::{OutOfReach, Reach};
+
+/// How names become addresses.
+#[async_trait]
+pub trait Lookup: Send + Sync {
+    /// The addresses of `host`, in the order in which they are to be tried.
+    async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>>;
+}
+
+/// As the system does it.
+pub struct SystemLookup;
+
+#[async_trait]
+impl Lookup for SystemLookup {
+    async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect())
+    }
+}
+
+/// Lets a client connect to what is within reach.
+#[derive(Clone)]
+pub struct Guard {
+    /// What that is.
+    pub reach: Reach,
+    /// The name of the proxy that is used, if one is: where it lies is not the target's matter.
+    pub proxy: Option<String>,
+    /// How names become addresses.
+    pub lookup: Arc<dyn Lookup>,
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard")
+            .field("reach", &self.reach)
+            .field("proxy", &self.proxy)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Guard {
+    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Box<dyn Error + Send + Sync>> {
+        let found = self.lookup.lookup(host).await?;
+        if self.proxy.as_deref() == Some(host) {
+            return Ok(found);
+        }
+        let mut refused = None;
+        let mut within = Vec::with_capacity(found.len());
+        for address in found {
+            match self.reach.check(host, address) {
+                Ok(()) => within.push(address),
+                Err(why) => refused = refused.or(Some(why)),
+            }
+        }
+        match refused {
+            Some(why) if within.is_empty() => Err(why.into()),
+            _ => Ok(within),
+        }
+    }
+}
+
+impl Resolve for Guard {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guard = self.clone();
+        Box::pin(async move {
+            let addresses = guard.addresses(name.as_str()).await?;
+            // Port 0 stands for that of the URL.
+            let addresses: Addrs = Box::new(addresses.into_iter().map(|ip| SocketAddr::new(ip, 0)));
+            Ok(addresses)
+        })
+    }
+}
+
+/// Why a [`Guard`] kept a request from being sent, if that is what it failed by.
+pub fn out_of_reach(error: &reqwest::Error) -> Option<OutOfReach> {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(why) = cause.downcast_ref::<OutOfReach>() {
+            return Some(*why);
+        }
+        source = cause.source();
+    }
+    None
+}
+
+/// The host of the proxy that the environment names for `url`, if it names one.
+pub fn environment_proxy(url: &Url) -> Option<String> {
+    let proxy = Matcher::from_system().intercept(&url.as_str().parse().ok()?)?;
+    proxy.uri().host().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Gives one answer after the other.
+    struct Answers(Mutex<Vec<Vec<&'static str>>>);
+
+    #[async_trait]
+    impl Lookup for Answers {
+        async fn lookup(&self, _host: &str) -> io::Result<Vec<IpAddr>> {
+            let answer = self.0.lock().unwrap().remove(0);
+            Ok(answer.into_iter().map(|address| address.parse().unwrap()).collect())
+        }
+    }
+
+    fn guard(answers: &[&[&'static str]]) -> Guard {
+        let answers = answers.iter().map(|answer| answer.to_vec()).collect();
+        let lookup = Arc::new(Answers(Mutex::new(answers)));
+        Guard { reach: Reach::default(), proxy: Some("proxy.internal".to_owned()), lookup }
+    }
+
+    async fn resolve(guard: &Guard, host: &str) -> Result<Vec<String>, String> {
+        let found = guard.resolve(host.parse().unwrap()).await;
+        found.map(|found| found.map(|at| at.to_string()).collect()).map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn each_lookup_is_checked_for_itself() {
+        let guard = guard(&[&["93.184.216.34"], &["127.0.0.1"], &["93.184.216.34"]]);
+        let host = "refresh.example.com";
+        assert_eq!(resolve(&guard, host).await, Ok(vec!["93.184.216.34:0".to_owned()]));
+        let refusal = "127.0.0.1 is a loopback address, and `allow` does not name it";
+        assert_eq!(resolve(&guard, host).await, Err(refusal.to_owned()));
+        assert_eq!(resolve(&guard, host).await, Ok(vec!["93.184.216.34:0".to_owned()]));
+    }
+
+    #[tokio::test]
+    async fn of_several_addresses_those_within_reach_are_tried() {
+        let guard = guard(&[&["10.0.0.1", "93.184.216.34", "fe80::1"], &["10.0.0.1", "fe80::1"], &[]]);
+        let host = "refresh.example.com";
+        assert_eq!(resolve(&guard, host).await, Ok(vec!["93.184.216.34:0".to_owned()]));
+        let refusal = "10.0.0.1 is a private address, and `allow` does not name it";
+        assert_eq!(resolve(&guard, host).await, Err(refusal.to_owned()));
+        assert_eq!(resolve(&guard, host).await, Ok(vec![]));
+    }
+
+    #[tokio::test]
+    async fn the_proxy_may_lie_anywhere_and_no_other_name_may() {
+        let guard = guard(&[&["10.0.0.1"], &["10.0.0.1"]]);
+        assert_eq!(resolve(&guard, "proxy.internal").await, Ok(vec!["10.0.0.1:0".to_owned()]));
+        assert!(resolve(&guard, "other.internal").await.is_err());
+    }
+}
