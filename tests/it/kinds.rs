@@ -4,7 +4,6 @@ mod application;
 mod cloudhub;
 mod http;
 mod hybrid;
-mod platform_trouble;
 mod secret_value;
 mod shared_secret;
 mod stores;

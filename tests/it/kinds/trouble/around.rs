@@ -1,81 +1,90 @@
-//! The write itself goes well, and what comes before or after it does not: the look, the token, the proof.
+//! The write itself goes well, and what comes before or after it may not: the look, the token, the proof.
 
 use anypoint_sandbox::faults::{Action, Rule};
 use jiff::SignedDuration;
 
 use super::TARGET;
-use super::subject::{PASSWORD, Subject};
+use super::kind::Kind;
+use super::subject::{Subject, Thing};
 
-met_by! {
-    a_look_that_fails_is_tried_again: application shared_secret keystore truststore certificate;
-    a_token_that_is_refused_is_replaced_once: application shared_secret secret_value;
+pub(super) async fn each_version_is_written_once(mut subject: Subject) {
+    subject.start().await;
+    subject.heals().await;
+    assert_eq!(subject.failures(), 0);
+    subject.rotate().await;
+    subject.follows().await;
+    assert_eq!((subject.written(), subject.tries().len()), (subject.values.to_vec(), 2));
 }
 
-async fn a_look_that_fails_is_tried_again(mut subject: Subject) {
-    let kind = subject.kind;
-    let tag = kind.write().replace(".put", ".get").replace(".patch", ".get");
-    let faults = subject.bench.anypoint.faults();
+pub(super) async fn another_look_follows(mut subject: Subject) {
+    let (faults, tag) = (subject.bench.anypoint.faults(), subject.kind.read());
     faults.add(Rule::new(Action::TruncateBody).tag(&tag).times(1));
     faults.add(Rule::status(200).body("<html>login</html>").tag(tag).times(1));
-    subject.start("4s").await;
+    subject.start().await;
     subject.bench.meets("unavailable").await;
     let failure = subject.bench.meets("bad_answer").await;
-    let doing = kind.doing().replace("writing", "reading").replace(" through connection prod", "");
-    assert_eq!(failure.message, format!("{doing}the answer is not JSON"));
+    assert_eq!(failure.message, format!("{}the answer is not JSON", subject.kind.reading()));
     subject.heals().await;
 }
 
-async fn a_token_that_is_refused_is_replaced_once(mut subject: Subject) {
-    let kind = subject.kind;
-    subject.start("4s").await;
+pub(super) async fn there_is_nothing_to_look_at(mut subject: Subject) {
+    subject.start().await;
+    subject.heals().await;
+    subject.insist().await;
+    let log = subject.bench.anypoint.log().matching(|request| request.tag != "token");
+    assert!(log.iter().chain(&subject.tries()).all(|request| request.method != "GET"), "{log:?}");
+}
+
+pub(super) async fn it_is_replaced_once(mut subject: Subject) {
+    subject.start().await;
     subject.heals().await;
     let minted = subject.bench.anypoint.tokens_minted();
     subject.bench.anypoint.expire_tokens();
-    subject.bench.anypoint.shift_modified_at(SignedDuration::from_secs(10));
-    subject.bench.aws.secret("prod/orders/db").unwrap().rotate_password("second-password");
-    subject.bench.insist().await;
-    subject.bench.ended_as(TARGET, kind.settled()).await;
-    assert_eq!(subject.written().last().map(String::as_str), Some("second-password"));
+    subject.rotate().await;
+    subject.follows().await;
+    assert_eq!(subject.written().len(), 2);
     assert_eq!(subject.bench.anypoint.tokens_minted(), minted + 1);
 }
 
-#[tokio::test]
-async fn a_roll_that_does_not_end_parks_the_application_and_a_person_brings_it_back() {
-    let mut subject = Subject::application().await;
-    let app = subject.bench.anypoint.app("orders-api");
+pub(super) async fn there_is_no_token(mut subject: Subject) {
+    subject.start().await;
+    subject.heals().await;
+    assert_eq!(subject.bench.anypoint.tokens_minted(), 0);
+}
+
+pub(super) async fn it_is_parked_as_overdue_until_a_person_asks(mut subject: Subject) {
+    let Thing::App(app) = &subject.thing else { panic!("{:?} rolls nothing", subject.kind) };
+    let app = app.clone();
     app.roll_by_hand();
-    let file = subject.bench.file(
-        "
-  orders:
-    kind: application
-    platform: cloudhub2
-    connection: prod
-    deployment: orders-api
-    coalesce: 10ms
-    roll_limit: 1s
-    secure_properties: { db.password: { secret: prod/orders/db, field: password } }",
-    );
-    subject.bench.start_with(&file).await;
+    subject.start_with("4s", ", roll_limit: 1s").await;
     let failure = subject.bench.parks("roll_overdue").await;
     assert_eq!(failure.message, "the roll did not end within 1s");
     assert_eq!(
         failure.next_step,
         "look at the replicas in Runtime Manager; raise `roll_limit` if the application starts slowly"
     );
-    assert_eq!(subject.bench.running("orders-api", "db.password"), ["old"]);
+    assert!(app.is_rolling());
+    let old: &[&str] = if subject.kind == Kind::hybrid { &[] } else { &["old"] };
+    assert_eq!(subject.running(), old);
     app.finish_roll();
-    let answer = subject.bench.insist().await;
-    assert_eq!(answer.status, 200, "{}", answer.text);
+    subject.insist().await;
     subject.heals().await;
     assert_eq!(subject.written().len(), 1, "the roll that ended late was enough");
 }
 
-#[tokio::test]
-async fn a_shared_secret_whose_date_never_moves_is_accepted_after_a_second_write() {
-    let mut subject = Subject::shared_secret().await;
+pub(super) async fn it_is_accepted_after_a_second_write(mut subject: Subject) {
     subject.bench.anypoint.stop_clock();
     subject.bench.anypoint.shift_modified_at(SignedDuration::from_secs(-60));
-    subject.start("4s").await;
+    subject.start().await;
     subject.bench.ended_as(TARGET, "accepted").await;
-    assert_eq!(subject.written(), [PASSWORD, PASSWORD]);
+    let first = subject.values[0].as_str();
+    assert_eq!(subject.written(), [first, first]);
+}
+
+pub(super) async fn it_is_accepted_at_once(mut subject: Subject) {
+    subject.start().await;
+    subject.heals().await;
+    assert_eq!((subject.tries().len(), subject.bench.status().history.len()), (1, 1));
+    subject.insist().await;
+    assert_eq!(subject.tries().len(), 1, "it is not asked again either");
 }

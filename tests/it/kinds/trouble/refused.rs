@@ -1,114 +1,74 @@
 //! The other side answers, and does not take the write.
 
 use anypoint_sandbox::faults::Rule;
+use anypoint_sandbox::wait_until;
 use jiff::SignedDuration;
 
-use super::subject::{Kind, Subject};
+use super::kind::Kind;
+use super::subject::Subject;
+use crate::support::LIMIT;
 
-met_by! {
-    not_found_is_parked_and_a_person_mends_it: application shared_secret keystore truststore certificate secret_value http;
-    forbidden_is_parked_and_the_slow_timer_finds_it_mended: application shared_secret keystore truststore certificate secret_value http;
-    a_conflict_passes_by_itself: application shared_secret keystore truststore certificate secret_value http;
-    a_rate_limit_is_waited_for_as_long_as_was_asked: application shared_secret keystore truststore certificate secret_value http;
-    a_server_error_is_tried_again: application shared_secret keystore truststore certificate secret_value http;
-}
+const AGAIN: &str = "none: it is tried again";
 
-async fn not_found_is_parked_and_a_person_mends_it(mut subject: Subject) {
-    let kind = subject.kind;
-    subject.spoil(Rule::status(404), None);
-    subject.start("4s").await;
-    let failure = subject.bench.meets("not_found").await;
-    subject.says(
-        &failure,
-        "HTTP 404 Not Found",
-        match kind {
-            Kind::Application => {
-                "check `deployment` of target orders, and `organization` and `environment` of connection prod"
-            }
-            Kind::SharedSecret | Kind::Keystore | Kind::Truststore | Kind::Certificate => {
-                "check `name` of target orders, and `organization` and `environment` of connection prod"
-            }
-            Kind::SecretValue => {
-                "check `path` and `secret_id` of target orders, and `organization` and `environment` of \
-                 connection prod"
-            }
-            Kind::Http => "check `url`, and that the receiver runs",
-        },
-    );
+pub(super) async fn it_is_parked_until_a_person_mends_it(mut subject: Subject) {
+    subject.spoil(Rule::status(404));
+    let next_step = match subject.kind {
+        Kind::http => "check `url`, and that the receiver runs".to_owned(),
+        kind => format!(
+            "check {} of target orders, and `organization` and `environment` of connection prod",
+            kind.settings()
+        ),
+    };
+    subject.fails("not_found", "HTTP 404 Not Found", &next_step).await;
     assert_eq!(subject.written(), Vec::<String>::new());
     subject.faults().clear();
-    let answer = subject.bench.insist().await;
-    assert_eq!(answer.status, 200, "{}", answer.text);
+    subject.insist().await;
     subject.heals().await;
 }
 
-async fn forbidden_is_parked_and_the_slow_timer_finds_it_mended(mut subject: Subject) {
-    let kind = subject.kind;
-    let scope = match kind {
-        Kind::Application => Some("manage:application_settings"),
-        Kind::Http => None,
-        _ => Some("manage:secrets"),
-    };
-    match scope {
-        Some(scope) => subject.bench.anypoint.grant(scope, false),
-        None => subject.spoil(Rule::status(403), None),
-    }
-    subject.start("4s").await;
-    let failure = subject.bench.meets("denied").await;
-    let give = |scope: &str| {
-        let (organization, environment) =
-            (subject.bench.anypoint.organization(), subject.bench.anypoint.environment());
-        format!(
-            "give the connected app of connection prod the scope {scope} in environment {environment} of \
-             organization {organization}"
-        )
-    };
-    let next_step = match kind {
-        Kind::Application => give("Manage Settings (manage:application_settings) and Read Applications"),
-        Kind::SharedSecret | Kind::Keystore | Kind::Truststore | Kind::Certificate => {
-            give("Write secrets (manage:secrets)")
+pub(super) async fn it_is_parked_until_the_slow_timer_finds_it_mended(mut subject: Subject) {
+    let next_step = match subject.kind.scope() {
+        Some((scope, give)) => {
+            let anypoint = &subject.bench.anypoint;
+            anypoint.grant(scope, false);
+            let (environment, organization) = (anypoint.environment(), anypoint.organization());
+            format!(
+                "give the connected app of connection prod the scope {give} in environment {environment} of \
+                 organization {organization}"
+            )
         }
-        Kind::SecretValue => give("that this API asks for (none is documented)"),
-        Kind::Http => {
+        None => {
+            subject.spoil(Rule::status(403));
             "check that the receiver verifies with the same key and that the clocks agree".to_owned()
         }
     };
-    subject.says(&failure, "HTTP 403 Forbidden", &next_step);
+    subject.fails("denied", "HTTP 403 Forbidden", &next_step).await;
     assert_eq!(subject.bench.status().outcome, Some("parked"));
-    match scope {
-        Some(scope) => subject.bench.anypoint.grant(scope, true),
+    match subject.kind.scope() {
+        Some((scope, _)) => subject.bench.anypoint.grant(scope, true),
         None => subject.faults().clear(),
     }
     subject.heals().await;
 }
 
-async fn a_conflict_passes_by_itself(mut subject: Subject) {
-    let kind = subject.kind;
-    subject.spoil(Rule::status(409), Some(3));
-    subject.start("4s").await;
-    let failure = subject.bench.meets("conflict").await;
-    subject.says(
-        &failure,
-        "HTTP 409 Conflict",
-        match kind {
-            Kind::Http => "none: it is tried again",
-            _ => "usually none: it is tried again; if it stays, look at the resource in Anypoint",
-        },
-    );
+pub(super) async fn it_passes_by_itself(mut subject: Subject) {
+    subject.spoil(Rule::status(409).times(3));
+    let next_step = match subject.kind {
+        Kind::http => AGAIN,
+        _ => "usually none: it is tried again; if it stays, look at the resource in Anypoint",
+    };
+    subject.fails("conflict", "HTTP 409 Conflict", next_step).await;
     subject.heals().await;
     assert_eq!(subject.written().len(), 1);
 }
 
-async fn a_rate_limit_is_waited_for_as_long_as_was_asked(mut subject: Subject) {
-    let kind = subject.kind;
-    subject.spoil(Rule::status(429).header("retry-after", "1"), Some(1));
-    subject.start("4s").await;
-    let failure = subject.bench.meets("rate_limited").await;
-    let next_step = match kind {
-        Kind::Http => "none: it is tried again".to_owned(),
-        _ => format!("none: requests to the {} are slowed down", kind.api()),
+pub(super) async fn it_waits_for_as_long_as_was_asked(mut subject: Subject) {
+    subject.spoil(Rule::status(429).header("retry-after", "1").times(1));
+    let next_step = match subject.kind {
+        Kind::http => AGAIN.to_owned(),
+        kind => format!("none: requests to the {} are slowed down", kind.api()),
     };
-    subject.says(&failure, "HTTP 429 Too Many Requests", &next_step);
+    subject.fails("rate_limited", "HTTP 429 Too Many Requests", &next_step).await;
     subject.heals().await;
     let tries = subject.tries();
     let [refused, taken] = &tries[..] else { panic!("{} writes", tries.len()) };
@@ -116,11 +76,34 @@ async fn a_rate_limit_is_waited_for_as_long_as_was_asked(mut subject: Subject) {
     assert!(waited >= SignedDuration::from_millis(950), "written again after {waited}");
 }
 
-async fn a_server_error_is_tried_again(mut subject: Subject) {
-    subject.spoil(Rule::status(500).body("<html>first-password</html>"), None);
-    subject.start("4s").await;
-    let failure = subject.bench.meets("unavailable").await;
-    subject.says(&failure, "HTTP 500 Internal Server Error", "none: it is tried again");
+pub(super) async fn it_backs_off(mut subject: Subject) {
+    subject.spoil(Rule::status(429).times(1));
+    subject.start().await;
+    subject.bench.meets("rate_limited").await;
+    subject.heals().await;
+    assert_eq!((subject.tries().len(), subject.written().len()), (2, 1));
+}
+
+pub(super) async fn it_comes_back(mut subject: Subject) {
+    subject.spoil(Rule::status(503).times(1));
+    subject.start().await;
+    // CloudHub says so when it is asked too often. Besides, a run may be told that its turn is far away.
+    let code = match subject.kind {
+        Kind::cloudhub | Kind::restart => "rate_limited",
+        _ => "unavailable",
+    };
+    let message = format!("{}HTTP 503 Service Unavailable", subject.kind.writing());
+    let refused = || {
+        let mut failures = subject.bench.status().history.into_iter().filter_map(|line| line.failure);
+        failures.any(|failure| failure.code == code && failure.message == message)
+    };
+    wait_until("a run that is refused", LIMIT, refused).await;
+    subject.heals().await;
+}
+
+pub(super) async fn it_is_tried_again(mut subject: Subject) {
+    subject.spoil(Rule::status(500).body("<html>first-password</html>"));
+    subject.fails("unavailable", "HTTP 500 Internal Server Error", AGAIN).await;
     assert_eq!(subject.written(), Vec::<String>::new());
     subject.faults().clear();
     subject.heals().await;
