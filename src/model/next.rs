@@ -14,12 +14,11 @@ pub enum Next {
         /// Whether it takes, keeps or frees a roll slot.
         roll: Roll,
     },
-    /// Look again in its old place, and nothing else of its group before: what they share is taken.
+    /// Look again in its old place, and nothing else of its group before: what they share is taken. It
+    /// could not look, so it keeps a roll slot that it was given.
     InLine {
         /// For this long.
         after: Duration,
-        /// Whether it takes, keeps or frees a roll slot.
-        roll: Roll,
     },
     /// Try again with backoff: it failed in a way that passes.
     Retry {

@@ -236,10 +236,10 @@ impl Model {
         self.counter += 1;
         let counter = self.counter;
         let end = match end {
-            Next::InLine { after, roll } if index > 4 => Next::Again { after, roll },
+            Next::InLine { after } if index > 4 => Next::Again { after, roll: Roll::Unknown },
             _ => end,
         };
-        if let (Next::InLine { after, .. }, false) = (end, self.closed) {
+        if let (Next::InLine { after }, false) = (end, self.closed) {
             let line = &mut self.line[usize::from(index == 4)];
             *line = (*line).max(Some(now + after));
         }
@@ -247,11 +247,12 @@ impl Model {
         let during: Vec<Reason> = key.adds.iter().map(|(_, reason)| *reason).collect();
         let person = during.contains(&Reason::Manual);
         key.rolling = match end {
-            Next::Again { roll, .. } | Next::InLine { roll, .. } | Next::Retry { roll, .. } => match roll {
+            Next::Again { roll, .. } | Next::Retry { roll, .. } => match roll {
                 Roll::UnderWay => index <= 4,
                 Roll::Unknown => key.rolling,
                 Roll::Over => false,
             },
+            Next::InLine { .. } => key.rolling,
             _ => false,
         };
         let unanswered = match end {
@@ -371,8 +372,7 @@ fn op() -> impl Strategy<Value = Op> {
         4 => Just(Next::Done),
         3 => (1..400_u64, roll())
             .prop_map(|(ms, roll)| Next::Again { after: Duration::from_millis(ms), roll }),
-        2 => (1..400_u64, roll())
-            .prop_map(|(ms, roll)| Next::InLine { after: Duration::from_millis(ms), roll }),
+        2 => (1..400_u64).prop_map(|ms| Next::InLine { after: Duration::from_millis(ms) }),
         4 => roll().prop_map(|roll| Next::Retry { no_sooner_than: None, roll }),
         1 => (1..400_u64, roll())
             .prop_map(|(ms, roll)| Next::Retry { no_sooner_than: Some(Duration::from_millis(ms)), roll }),

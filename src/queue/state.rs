@@ -137,14 +137,14 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         }
         // Without a group there is no line to stand in.
         let next = match (next, self.entries[slot].group) {
-            (Next::InLine { after, roll }, None) => Next::Again { after, roll },
+            (Next::InLine { after }, None) => Next::Again { after, roll: Roll::Unknown },
             _ => next,
         };
         self.running -= 1;
         self.settle_roll(slot, next, now);
         let delay = match next {
             Next::Retry { .. } => self.backoff(self.entries[slot].attempts),
-            Next::Again { after, .. } | Next::InLine { after, .. } => after,
+            Next::Again { after, .. } | Next::InLine { after } => after,
             Next::Park { .. } => self.settings.slow_retry,
             Next::Done | Next::AwaitRoll => Duration::ZERO,
         };
@@ -288,7 +288,8 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
     fn settle_roll(&mut self, slot: Slot, next: Next, now: Instant) {
         let entry = &mut self.entries[slot];
         let roll = match next {
-            Next::Again { roll, .. } | Next::InLine { roll, .. } | Next::Retry { roll, .. } => roll,
+            Next::Again { roll, .. } | Next::Retry { roll, .. } => roll,
+            Next::InLine { .. } => Roll::Unknown,
             Next::Done | Next::AwaitRoll | Next::Park { .. } => Roll::Over,
         };
         match (roll, entry.roll, entry.group) {

@@ -96,7 +96,7 @@ pub(super) fn by_retry(failure: Failure, roll: Roll) -> (Outcome, Next) {
             (Outcome::Retrying(failure), Next::Retry { no_sooner_than: Some(after), roll })
         }
         Retry::Turn(after) => (Outcome::Retrying(failure), Next::Again { after, roll }),
-        Retry::Line(after) => (Outcome::Retrying(failure), Next::InLine { after, roll }),
+        Retry::Line(after) => (Outcome::Retrying(failure), Next::InLine { after }),
         Retry::Never => (Outcome::Parked(failure), Next::Park { slowly: false }),
         Retry::Slowly => (Outcome::Parked(failure), Next::Park { slowly: true }),
     }

@@ -320,7 +320,7 @@ async fn a_turn_that_has_not_come_is_no_failed_try_and_asks_aws_nothing() {
     lock(&bench.target.state).turn = Some(wait);
     let ended = bench.run().await;
     assert!(matches!(ended.outcome, Outcome::Retrying(_)));
-    assert_eq!(ended.next, Next::InLine { after: wait, roll: Roll::Over });
+    assert_eq!(ended.next, Next::InLine { after: wait });
     assert_eq!(ended.wanted, None, "nothing was asked for");
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anypoint_relay::anypoint::call::Family;
 use anypoint_relay::clock::Clock as _;
-use anypoint_relay::model::{Next, Roll};
+use anypoint_relay::model::Next;
 use anypoint_relay::queue::{Note, Policy, Reason, Settings, Take, WorkQueue};
 
 use crate::world::{RATE, World};
@@ -50,7 +50,7 @@ async fn two_hundred_runs_leave_no_place_unused_and_are_seldom_sent_away() {
                     Ok(()) => drop(steps.insert((now + AWS, taken.key), Step::Look)),
                     Err(after) => {
                         sent_away += 1;
-                        queue.finish(&taken.key, Next::InLine { after, roll: Roll::Over }, now);
+                        queue.finish(&taken.key, Next::InLine { after }, now);
                     }
                 },
                 Take::WaitUntil(at) => wake = Some(at),

@@ -60,7 +60,7 @@ fn a_key_that_waits_in_line_keeps_its_place_and_its_group_waits_with_it() {
     for key in ["a", "b", "other"] {
         bench.notify(key);
     }
-    bench.run("a", Next::InLine { after: secs(3), roll: Roll::Over });
+    bench.run("a", Next::InLine { after: secs(3) });
     assert_eq!(bench.phase("a"), Phase::Queued);
     bench.run("other", Next::Done);
     assert_eq!(bench.waits_until(), Some(3));

@@ -58,6 +58,20 @@ fn a_freed_slot_goes_to_the_key_that_has_waited_longest() {
 }
 
 #[test]
+fn a_key_that_waits_in_line_keeps_the_slot_that_it_was_given() {
+    let mut bench = rolling_bench();
+    bench.take_key();
+    assert!(bench.queue.claim_roll(&"a"));
+    bench.run("b", Next::AwaitRoll).run("c", Next::AwaitRoll);
+    bench.finish("a", Next::Done);
+    bench.run("b", Next::InLine { after: BASE });
+    assert_eq!(bench.phase("c"), Phase::AwaitingRoll);
+    bench.at(10);
+    assert_eq!(bench.take_key(), Some("b"));
+    assert!(bench.queue.claim_roll(&"b"));
+}
+
+#[test]
 fn a_slot_freed_between_the_refused_claim_and_the_end_of_the_run_is_not_missed() {
     let mut bench = rolling_bench();
     bench.take_key();
