@@ -3,7 +3,8 @@
 //!
 //! With a receipts file it survives a restart: the file is replaced as a whole (temporary file, sync,
 //! rename), and a write is recorded before it starts, so that after a crash in the middle of one the
-//! target is not taken for proved. Without a file the kinds that carry no receipt are delivered once
+//! target is not taken for proved, and once it was answered, so that a restart during its roll repeats
+//! nothing. Without a file the kinds that carry no receipt are delivered once
 //! more after a restart.
 
 use std::collections::BTreeMap;
@@ -254,6 +255,12 @@ struct Line {
     pending: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pending_since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pending_mark: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pending_answered: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pending_doubts: Option<u32>,
 }
 
 fn encode(targets: &BTreeMap<TargetName, TargetMemory>) -> io::Result<Vec<u8>> {
@@ -262,11 +269,15 @@ fn encode(targets: &BTreeMap<TargetName, TargetMemory>) -> io::Result<Vec<u8>> {
         .map(|(name, memory)| {
             let delivered = memory.delivered.as_ref();
             let pending = memory.pending.as_ref();
+            let text = |mark: &Option<Mark>| mark.as_ref().map(|mark| mark.0.clone());
             let line = Line {
                 delivered: delivered.map(|delivered| delivered.receipt.to_text(usize::MAX)),
-                delivered_mark: delivered.and_then(|delivered| Some(delivered.mark.as_ref()?.0.clone())),
+                delivered_mark: delivered.and_then(|delivered| text(&delivered.mark)),
                 pending: pending.map(|pending| pending.receipt.to_text(usize::MAX)),
                 pending_since: pending.map(|pending| pending.since),
+                pending_mark: pending.and_then(|pending| text(&pending.mark)),
+                pending_answered: pending.is_some_and(|pending| pending.answered),
+                pending_doubts: pending.map(|pending| pending.doubts),
             };
             (name.as_str(), line)
         })
@@ -288,12 +299,11 @@ fn decode(bytes: &[u8]) -> io::Result<BTreeMap<TargetName, TargetMemory>> {
                 .map(|receipt| Delivered { receipt, mark: line.delivered_mark.clone().map(Mark) }),
             pending: pending.map(|receipt| Pending {
                 receipt,
-                mark: None,
+                mark: line.pending_mark.clone().map(Mark),
                 since: line.pending_since.unwrap_or(Timestamp::UNIX_EPOCH),
                 tries: 1,
-                answered: false,
-                // What was shown before it is not known any more.
-                doubts: LAGGING_LOOKS,
+                answered: line.pending_answered,
+                doubts: line.pending_doubts.unwrap_or(LAGGING_LOOKS),
             }),
             ..TargetMemory::default()
         };
@@ -351,9 +361,16 @@ mod tests {
         Memory::open(&file).unwrap().set(&name, memory).unwrap();
 
         let read = Memory::open(&file).unwrap().of(&name);
-        assert_eq!(read.delivered, Some(delivered));
-        let crashed = read.pending.unwrap();
-        assert_eq!(crashed.receipt, pending.receipt);
+        assert_eq!(read.delivered, Some(delivered.clone()));
+        let answered = read.pending.unwrap();
+        // A write that is not known to be answered is one in a row: how many there were is not kept.
+        assert_eq!(answered, Pending { tries: 1, ..pending.clone() });
+
+        let unanswered = Pending { mark: None, answered: false, ..pending };
+        let memory =
+            TargetMemory { delivered: Some(delivered), pending: Some(unanswered), ..TargetMemory::default() };
+        Memory::open(&file).unwrap().set(&name, memory).unwrap();
+        let crashed = Memory::open(&file).unwrap().of(&name).pending.unwrap();
         assert!(!crashed.answered, "after a crash nobody knows whether the write was answered");
     }
 
