@@ -3,15 +3,18 @@
 //! Anypoint counts requests per client address (the Application Manager: 15 a second), so the count
 //! is kept per host and family, over all connections to that host. [`Pacer`] is a virtual schedule
 //! (the generic cell rate algorithm): no window of one second holds more than `rate + burst`
-//! requests. It is pure: the time is passed in, and it only says when a request may go out.
+//! requests. A process that stands still for a while, because others have the processor, lets what it missed
+//! out at once; so what really leaves is counted as well ([`Pacer::leave`]). It is pure: the time is passed in,
+//! and it only says when a request may go out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::call::Family;
 use crate::config::Rates;
 
+const SECOND: Duration = Duration::from_secs(1);
 /// For a rate that is no number.
 const SOME_RATE: f64 = 10.0;
 /// For the hybrid servers' API, and for CloudHub: with the burst below its 25 a second and client address
@@ -34,6 +37,10 @@ pub struct Pacer {
     due: Option<Instant>,
     /// Nothing goes out before.
     closed_until: Option<Instant>,
+    /// So many may leave in a second.
+    most: usize,
+    /// When the last ones left.
+    left: VecDeque<Instant>,
 }
 
 impl Pacer {
@@ -42,7 +49,10 @@ impl Pacer {
     pub fn new(rate: f64, burst: u32) -> Self {
         let rate = if rate.is_finite() { rate.clamp(0.1, 10_000.0) } else { SOME_RATE };
         let interval = Duration::from_secs_f64(1.0 / rate);
-        Self { interval, tolerance: interval * (burst.max(1) - 1), due: None, closed_until: None }
+        let (in_a_second, burst) = (SECOND.as_nanos() / interval.as_nanos(), burst.max(1));
+        let most = usize::try_from((in_a_second + 1).max(burst.into())).unwrap_or(usize::MAX);
+        let tolerance = interval * (burst - 1);
+        Self { interval, tolerance, due: None, closed_until: None, most, left: VecDeque::new() }
     }
 
     /// Takes the next place in the schedule: the time at which the request may go out.
@@ -50,6 +60,24 @@ impl Pacer {
         let slot = self.next_slot(now);
         self.due = Some(self.due.map_or(slot, |due| due.max(slot)) + self.interval);
         slot
+    }
+
+    /// A request whose place has come leaves, unless the second that ends now has its full rate; then the error
+    /// is when to ask again. So the room between rate and limit is left for requests that arrive less evenly
+    /// than they leave.
+    pub fn leave(&mut self, now: Instant) -> Result<(), Instant> {
+        while self.left.len() >= self.most
+            && let Some(first) = self.left.front()
+        {
+            // With this half of an interval it is still more than the rate, so that what was late catches up.
+            let free = *first + SECOND + self.interval / 2;
+            if free > now {
+                return Err(free);
+            }
+            self.left.pop_front();
+        }
+        self.left.push_back(now);
+        Ok(())
     }
 
     /// How long a request that is reserved now would have to wait.
@@ -77,6 +105,7 @@ impl Pacer {
         if other.interval > self.interval {
             self.interval = other.interval;
             self.tolerance = other.tolerance;
+            self.most = other.most;
         }
     }
 }
@@ -140,9 +169,18 @@ fn burst_below_limit(rate: f64) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
+
+    fn most_in_a_second(times: &[Instant]) -> usize {
+        let windows = times
+            .iter()
+            .map(|first| times.iter().filter(|time| *time >= first && **time - *first < SECOND).count());
+        windows.max().unwrap_or_default()
+    }
 
     #[test]
     fn a_burst_goes_at_once_and_the_rest_at_the_rate() {
@@ -236,10 +274,33 @@ mod tests {
                 prop_assert!(slot >= now);
                 slots.push(slot);
             }
-            for first in &slots {
-                let window = slots.iter().filter(|s| *s >= first && **s - *first < Duration::from_secs(1));
-                prop_assert!(window.count() <= 15);
+            prop_assert!(most_in_a_second(&slots) <= 15);
+        }
+
+        #[test]
+        fn nor_does_it_where_the_process_stands_still(
+            stalls in proptest::collection::vec((0_u64..3000, 1_u64..1500), 0..6),
+        ) {
+            let start = Instant::now();
+            let at = |ms| start + Duration::from_millis(ms);
+            let mut pacer = Pacer::new(12.0, burst_below_limit(12.0));
+            let wakes = |due: Instant| {
+                let asleep = stalls.iter().map(|(from, length)| at(*from)..at(from + length));
+                asleep.filter(|stall| stall.contains(&due)).map(|stall| stall.end).max().unwrap_or(due)
+            };
+            let mut waiting: BTreeSet<(Instant, usize)> =
+                (0..60).map(|request| (pacer.reserve(start), request)).collect();
+            let last = waiting.last().map(|(due, _)| *due);
+            let mut left = Vec::new();
+            while let Some((due, request)) = waiting.pop_first() {
+                let now = wakes(due).max(left.last().copied().unwrap_or(start));
+                match pacer.leave(now) {
+                    Ok(()) => left.push(now),
+                    Err(again) => drop(waiting.insert((again, request))),
+                }
             }
+            prop_assert!(most_in_a_second(&left) <= 13);
+            prop_assert!(!stalls.is_empty() || left.last().copied() == last, "the schedule alone is even enough");
         }
     }
 }

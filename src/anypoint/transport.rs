@@ -187,11 +187,18 @@ impl Transport {
         let now = self.now();
         let slot = pacer.reserve_within(now, PATIENCE).map_err(Trouble::Paced)?;
         // The wait is the rate limit itself, bounded by PATIENCE; it is not a retry.
-        tokio::time::sleep_until(tokio::time::Instant::now() + slot.saturating_duration_since(now)).await;
-        // Another answer may have asked for a pause meanwhile.
-        match pacer.with(|pacer| pacer.cooling(self.now())) {
-            Some(left) => Err(Trouble::Paced(left)),
-            None => Ok(()),
+        let mut wait = slot.saturating_duration_since(now);
+        loop {
+            tokio::time::sleep_until(tokio::time::Instant::now() + wait).await;
+            let now = self.now();
+            // Another answer may have asked for a pause meanwhile.
+            if let Some(left) = pacer.with(|pacer| pacer.cooling(now)) {
+                return Err(Trouble::Paced(left));
+            }
+            match pacer.with(|pacer| pacer.leave(now)) {
+                Ok(()) => return Ok(()),
+                Err(again) => wait = again.saturating_duration_since(now),
+            }
         }
     }
 
