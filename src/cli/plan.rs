@@ -22,7 +22,8 @@ use crate::telemetry::logging;
 /// Asks AWS and Anypoint as a run would, and goes through the same decision. Shows version ids and names,
 /// never values. Exit codes: 0 nothing to do, 1 something refused or broken, 2 work to do.
 ///
-/// Kinds that keep no receipt themselves count as not delivered unless a receipts file says otherwise.
+/// Kinds that keep no receipt themselves count as not delivered unless a receipts file says otherwise. `sync`
+/// and a trigger by hand go further than it says: they repeat what failed, and write what is held back.
 #[derive(Clone, Debug, clap::Args)]
 pub struct PlanArgs {
     /// The configuration file
