@@ -8,6 +8,7 @@ mod failed_rolls;
 mod foreign;
 mod gates;
 mod limits;
+mod many;
 mod mending;
 mod rollback;
 mod rolling;

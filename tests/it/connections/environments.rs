@@ -4,26 +4,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anypoint_sandbox::anypoint::{Environment, NONE};
+use anypoint_sandbox::anypoint::NONE;
 use anypoint_sandbox::faults::{Action, Rule};
 use jiff::SignedDuration;
 
 use crate::support::{Bench, ORDERS_SECRET, ORDERS_TARGET};
 
 const SECURE: [(&str, &str); 2] = [("db.user", "orders_app"), ("db.password", "none yet")];
-
-/// A whole configuration with the connection `prod` and others to these environments, by name.
-fn file(bench: &Bench, targets: &str, others: &[(&str, &Environment)]) -> String {
-    let text = bench.file(targets);
-    let prod = text.split("connections:\n").nth(1).unwrap().split("targets:\n").next().unwrap();
-    let others = others.iter().map(|(name, environment)| {
-        prod.replace("  prod:", &format!("  {name}:"))
-            .replace(&bench.anypoint.organization(), environment.organization())
-            .replace(&bench.anypoint.environment(), environment.id())
-    });
-    let others: String = others.collect();
-    text.replacen("targets:\n", &format!("{others}targets:\n"), 1)
-}
 
 /// [`ORDERS_TARGET`] under another name, through another connection, with another secret.
 fn target(name: &str, connection: &str, secret: &str) -> String {
@@ -48,7 +35,7 @@ async fn one_name_in_three_environments_of_two_organizations_is_three_applicatio
         &target("in-test", "test", "test/orders/db"),
         &target("at-partner", "partner", "partner/orders/db"),
     ];
-    let configuration = file(&bench, &targets.concat(), &[("test", &test), ("partner", &partner)]);
+    let configuration = bench.file_with(&targets.concat(), &[("test", &test), ("partner", &partner)]);
     bench.start_with(&configuration).await;
     for name in ["orders-api", "in-test", "at-partner"] {
         bench.in_sync(name).await;
@@ -85,7 +72,8 @@ async fn twenty_over_two_connections(bench: &mut Bench, rate: f64) {
                 .replace("deployment: orders-api", &format!("deployment: {app}"));
         }
     }
-    let configuration = file(bench, &targets, &[("test", &test)])
+    let configuration = bench
+        .file_with(&targets, &[("test", &test)])
         .replace("    base_url", "    max_rolling: 100\n    max_requests: 2\n    base_url");
     bench
         .start_beyond(&configuration, |config| {

@@ -3,7 +3,7 @@
 use anypoint_relay::clock::{Clock, SystemClock};
 use anypoint_relay::model::{Failure, Outcome};
 use anypoint_relay::status::RunLine;
-use anypoint_sandbox::anypoint::Endpoint;
+use anypoint_sandbox::anypoint::{Endpoint, Environment};
 use anypoint_sandbox::aws::{Operation, Secret, StalePlan, events};
 use anypoint_sandbox::wait_until;
 use jiff::Timestamp;
@@ -48,6 +48,19 @@ impl Bench {
             assert!(text.contains(usual), "no setting {usual:?} in\n{text}");
             text.replace(usual, other)
         })
+    }
+
+    /// The usual file with connections to further environments, by name.
+    pub(crate) fn file_with(&self, targets: &str, others: &[(&str, &Environment)]) -> String {
+        let text = self.file(targets);
+        let prod = text.split("connections:\n").nth(1).unwrap().split("targets:\n").next().unwrap();
+        let others = others.iter().map(|(name, environment)| {
+            prod.replace("  prod:", &format!("  {name}:"))
+                .replace(&self.anypoint.organization(), environment.organization())
+                .replace(&self.anypoint.environment(), environment.id())
+        });
+        let others: String = others.collect();
+        text.replacen("targets:\n", &format!("{others}targets:\n"), 1)
     }
 
     /// [`Bench::orders`] with other settings.
