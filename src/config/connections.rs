@@ -93,7 +93,8 @@ fn connection(value: &Value<'_>, name: &ConnectionName) -> Option<Connection> {
     );
     let environment =
         fields.required("environment", "the id of the environment", uuid("the id (UUID) of an environment"));
-    let rates = fields.or("rates", Rates::default(), rates::rates);
+    let here = base_url.as_deref().is_some_and(scalar::is_on_this_machine);
+    let rates = fields.or("rates", Rates::default(), rates::rates(here));
     let max_requests = fields.or("max_requests", 16, whole(1..=1000));
     let max_rolling = fields.or("max_rolling", 10, whole(1..=1000));
     let roll_window = fields.optional("roll_window", roll_window);

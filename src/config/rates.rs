@@ -39,21 +39,33 @@ impl Default for Rates {
     }
 }
 
-pub(super) fn rates(value: &Value<'_>) -> Option<Rates> {
-    let usual = Rates::default();
-    let mut fields = value.fields("`rates`")?;
-    let rates = Rates {
-        accounts: fields.or("accounts", usual.accounts, per_second(None)),
-        application_manager: fields.or(
-            "application_manager",
-            usual.application_manager,
-            per_second(Some(Rates::APPLICATION_MANAGER_LIMIT)),
-        ),
-        secrets_manager: fields.or("secrets_manager", usual.secrets_manager, per_second(None)),
-        secrets: fields.or("secrets", usual.secrets, per_second(None)),
-    };
-    fields.finish();
-    Some(rates)
+/// `here`: the connection leads to this machine, so to an emulator or a fake with limits of its own.
+pub(super) fn rates(here: bool) -> impl Fn(&Value<'_>) -> Option<Rates> {
+    move |value| {
+        let usual = Rates::default();
+        let mut fields = value.fields("`rates`")?;
+        let rates = Rates {
+            accounts: fields.or("accounts", usual.accounts, per_second(None)),
+            application_manager: fields.or("application_manager", usual.application_manager, |value| {
+                if !here {
+                    return per_second(Some(Rates::APPLICATION_MANAGER_LIMIT))(value);
+                }
+                let rate = per_second(None)(value)?;
+                if rate > Rates::APPLICATION_MANAGER_LIMIT {
+                    value.warn(format!(
+                        "more than the {} per second that Anypoint takes from one address: right for an \
+                         emulator on this machine, not for a proxy to Anypoint",
+                        Rates::APPLICATION_MANAGER_LIMIT
+                    ));
+                }
+                Some(rate)
+            }),
+            secrets_manager: fields.or("secrets_manager", usual.secrets_manager, per_second(None)),
+            secrets: fields.or("secrets", usual.secrets, per_second(None)),
+        };
+        fields.finish();
+        Some(rates)
+    }
 }
 
 /// A rate up to what Anypoint takes, where that is published.

@@ -216,6 +216,11 @@ pub(super) fn url(value: &Value<'_>) -> Option<Url> {
     }
 }
 
+/// Whether a URL that was taken leads to this machine.
+pub(super) fn is_on_this_machine(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| url.host().is_some_and(|host| is_loopback(&host)))
+}
+
 fn is_loopback(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => *name == "localhost",

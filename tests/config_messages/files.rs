@@ -177,6 +177,29 @@ fn a_host_that_is_no_known_control_plane_is_warned_about_and_used() {
 }
 
 #[test]
+fn an_emulator_on_this_machine_may_be_asked_more_often_than_anypoint() {
+    let read = |url: &str, rate: &str| {
+        let rates = format!("    rates: {{ application_manager: {rate} }}\n");
+        let connection = connection_with("host: anypoint.mulesoft.com", &format!("base_url: {url}"));
+        parse(&[&connection, &rates, APPLICATION].concat(), "relay.yaml", &|_| None)
+    };
+    let usual = read("http://127.0.0.1:8081", "15").unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(of_connections(usual.warnings), Vec::<String>::new());
+    let config = read("http://127.0.0.1:8081", "1000").unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.connections.values().next().map(|found| found.rates.application_manager), Some(1000.0));
+    assert_eq!(
+        of_connections(config.warnings),
+        [
+            "relay.yaml:8:35: connections.prod.rates.application_manager: more than the 15 per second that Anypoint \
+             takes from one address: right for an emulator on this machine, not for a proxy to Anypoint"
+        ]
+    );
+    for (url, rate) in [("http://127.0.0.1:8081", "1001"), ("https://gateway.example.com", "16")] {
+        assert!(read(url, rate).is_err(), "{rate} at {url}");
+    }
+}
+
+#[test]
 fn a_password_that_goes_to_a_proxy_unencrypted_is_warned_about() {
     let warnings = |url: &str| {
         let proxy = format!(
