@@ -316,7 +316,17 @@ impl Anypoint {
     /// The next write (deployment PATCH, shared secret POST or PUT, value PATCH) that is let in gets lost in
     /// this way; further calls queue up for the writes after it.
     pub fn lose_next_write(&self, lost: LostWrite) {
-        self.shared.lock().lost.push_back(lost);
+        self.shared.lock().lost.push_back((None, lost));
+    }
+
+    /// The same for the next write by this call; others pass.
+    pub fn lose_next_write_of(&self, call: Endpoint, lost: LostWrite) {
+        self.shared.lock().lost.push_back((Some(call), lost));
+    }
+
+    /// No further write gets lost.
+    pub fn lose_no_more(&self) {
+        self.shared.lock().lost.clear();
     }
 
     /// How many writes wait to land.

@@ -273,6 +273,13 @@ impl Aws {
         all
     }
 
+    /// The same, and forgets them: for those who send for hours.
+    pub fn take_deliveries(&self) -> Vec<Attempt> {
+        let mut all = self.core.bus.take_attempts();
+        all.extend(self.core.sns.lock().take_attempts());
+        all
+    }
+
     /// The roles that were assumed, oldest first.
     pub fn assumed_roles(&self) -> Vec<Assumed> {
         self.core.sts.assumed()

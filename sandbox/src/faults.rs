@@ -55,6 +55,8 @@ pub enum Action {
     Hang(Gate),
     /// The handler runs at once; the answer waits for the gate.
     HangAfter(Gate),
+    /// The handler runs at once; the answer comes this much later.
+    SlowAnswer(Duration),
 }
 
 impl Action {
@@ -67,6 +69,7 @@ impl Action {
             Self::TruncateBody => "truncated body",
             Self::Hang(_) => "hang",
             Self::HangAfter(_) => "hang after",
+            Self::SlowAnswer(_) => "slow answer",
         }
     }
 }

@@ -306,6 +306,11 @@ async fn handle(
             gate.pass().await;
             Ok(response)
         }
+        Some(Action::SlowAnswer(by)) => {
+            let response = run().await;
+            time::pause(by).await;
+            Ok(response)
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::answer::Answer;
 use super::deployment::Author;
 use super::hybrid::Change;
+use super::requests::Endpoint;
 use super::stores::Upload;
 use super::world::{Shared, World};
 use super::{applications, cloudhub, hybrid, secret_value, shared_secrets, stores};
@@ -86,6 +87,18 @@ pub(crate) enum Write {
 }
 
 impl Write {
+    fn call(&self) -> Endpoint {
+        match self {
+            Self::Deployment { .. } => Endpoint::DeploymentPatch,
+            Self::SharedSecret { .. } => Endpoint::SecretPut,
+            Self::SecretValue { .. } => Endpoint::ValuePatch,
+            Self::Store { .. } => Endpoint::StorePut,
+            Self::CloudHub { .. } => Endpoint::CloudHubPut,
+            Self::CloudHubStatus { .. } => Endpoint::CloudHubStatus,
+            Self::Hybrid { .. } => Endpoint::HybridPatch,
+        }
+    }
+
     pub(crate) fn perform(&self, world: &mut World) -> Answer {
         match self {
             Self::Deployment { id, body, by } => applications::patch(world, id, body, by),
@@ -106,7 +119,10 @@ impl Write {
 pub(crate) async fn carry_out(shared: &Arc<Shared>, write: Write) -> Answer {
     let seen = {
         let mut world = shared.lock();
-        let Some(lost) = world.lost.pop_front() else { return write.perform(&mut world) };
+        let meant = world.lost.iter().position(|(call, _)| call.is_none_or(|call| call == write.call()));
+        let Some((_, lost)) = meant.and_then(|place| world.lost.remove(place)) else {
+            return write.perform(&mut world);
+        };
         match lost.lands {
             Lands::Now => drop(write.perform(&mut world)),
             Lands::WhenReleased => world.held.push(write),

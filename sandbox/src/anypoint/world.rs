@@ -14,6 +14,7 @@ use super::groups::Group;
 use super::history::ValueWrite;
 use super::limits::{FixedMinute, SlidingSecond};
 use super::lost::{LostWrite, Write};
+use super::requests::Endpoint;
 use super::rules::Rules;
 use super::token::Accounts;
 use crate::time;
@@ -50,7 +51,8 @@ pub(crate) struct World {
     pub(crate) groups: Vec<Group>,
     pub(crate) deployments: Vec<Deployment>,
     pub(crate) values: BTreeMap<String, Vec<ValueWrite>>,
-    pub(crate) lost: VecDeque<LostWrite>,
+    /// What happens to the next writes, each to one of a call or of any.
+    pub(crate) lost: VecDeque<(Option<Endpoint>, LostWrite)>,
     pub(crate) held: Vec<Write>,
     /// Where the clock was stopped, if it was.
     pub(crate) stopped: Option<Timestamp>,

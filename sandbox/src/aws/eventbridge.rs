@@ -137,6 +137,13 @@ impl Bus {
         self.lock().destinations.iter().flat_map(|destination| destination.attempts.clone()).collect()
     }
 
+    /// The same, and forgets them.
+    pub(crate) fn take_attempts(&self) -> Vec<Attempt> {
+        let mut state = self.lock();
+        let all = state.destinations.iter_mut();
+        all.flat_map(|destination| std::mem::take(&mut destination.attempts)).collect()
+    }
+
     pub(crate) fn clear_rules(&self) {
         self.lock().rules.clear();
     }

@@ -139,6 +139,12 @@ impl State {
         self.subscriptions.values().flat_map(|subscription| subscription.attempts.clone()).collect()
     }
 
+    /// The same, and forgets them.
+    pub(crate) fn take_attempts(&mut self) -> Vec<Attempt> {
+        let all = self.subscriptions.values_mut();
+        all.flat_map(|subscription| std::mem::take(&mut subscription.attempts)).collect()
+    }
+
     fn topic(&mut self, arn: &str) -> &mut TopicState {
         self.topics.get_mut(arn).expect("topics are not deleted")
     }

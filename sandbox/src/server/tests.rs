@@ -101,6 +101,19 @@ async fn a_held_write_happens_when_it_is_let_go_though_its_client_has_gone() {
 }
 
 #[tokio::test]
+async fn a_slow_answer_follows_an_effect_that_happened_at_once() {
+    let Counting { server, effects } = counting().await;
+    server.faults().add(Rule::new(Action::SlowAnswer(LIMIT)).path("/write").times(1));
+    let sent = tokio::spawn(client().post(format!("{}/write", server.url())).send());
+    wait_until("the effect", LIMIT, || effects.load(Ordering::SeqCst) == 1).await;
+    assert!(!sent.is_finished(), "the answer is still to come");
+    sent.abort();
+    server.faults().add(Rule::new(Action::SlowAnswer(Duration::from_millis(5))));
+    let answer = client().post(format!("{}/write", server.url())).send().await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "1");
+}
+
+#[tokio::test]
 async fn a_status_comes_with_its_headers_and_body() {
     let Counting { server, effects } = counting().await;
     server.faults().add(Rule::status(503).header("retry-after", "7").body("busy").method(Method::POST));

@@ -57,6 +57,27 @@ async fn a_write_may_get_lost_altogether() {
 }
 
 #[tokio::test]
+async fn a_write_of_one_call_gets_lost_and_others_pass() {
+    let anypoint = Anypoint::start().await;
+    let app = anypoint.deploy("orders", [], [("db.password", "old")]);
+    let group = anypoint.add_group("crm");
+    let secret = group.add_shared_secret(&json!({ "name": "key", "type": "Blob", "content": "old" }));
+    let client = Client::of(&anypoint).await;
+    let lost = LostWrite { lands: Lands::Never, seen: Seen::Status(502) };
+    anypoint.lose_next_write_of(Endpoint::DeploymentPatch, lost);
+    let put = http()
+        .put(client.secret_url(&group, secret.id()))
+        .bearer_auth(&client.token)
+        .json(&json!({ "name": "key", "type": "Blob", "content": "new" }));
+    assert_eq!(put.send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(client.write(&app, password("new")).await.status, StatusCode::BAD_GATEWAY);
+    assert_eq!(app.desired_secure(), map("old"));
+    anypoint.lose_next_write_of(Endpoint::DeploymentPatch, lost);
+    anypoint.lose_no_more();
+    assert_eq!(client.write(&app, password("new")).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_held_write_is_judged_when_it_lands() {
     let anypoint = Anypoint::start().await;
     let app = anypoint.deploy("orders", [], [("db.password", "old")]);

@@ -21,6 +21,24 @@ async fn statuses(destination: &ApiDestination, count: usize) -> Vec<Option<u16>
 }
 
 #[tokio::test]
+async fn deliveries_that_were_taken_are_forgotten_and_later_ones_are_kept() {
+    let (aws, destination, endpoint) = start().await;
+    let topic = aws.topic("rotations");
+    topic.subscribe_confirmed(endpoint.url());
+    let sent = || {
+        destination.send(json!({"id": "1"}));
+        topic.publish("text");
+    };
+    for _ in 0..2 {
+        sent();
+        wait_until("both deliveries", LIMIT, || aws.deliveries().len() == 2).await;
+        let taken = aws.take_deliveries();
+        assert!(taken.len() == 2 && taken.iter().all(|attempt| attempt.outcome.is_success()));
+        assert_eq!((aws.deliveries().len(), destination.attempts().len()), (0, 0));
+    }
+}
+
+#[tokio::test]
 async fn a_request_looks_like_one_of_eventbridge() {
     let (_aws, destination, endpoint) = start().await;
     destination.send(json!({"id": "1"}));
