@@ -82,25 +82,27 @@ impl Lifecycle {
         }
     }
 
-    /// Starts the drain at the first SIGTERM or SIGINT and aborts at the second.
-    pub async fn watch_signals(self) -> std::io::Result<()> {
+    /// Takes SIGTERM and SIGINT from now on; before, either ends the process at once. What is returned starts
+    /// the drain at the first and aborts at the second.
+    pub fn watch_signals(self) -> std::io::Result<impl Future<Output = ()>> {
         use tokio::signal::unix::{SignalKind, signal};
 
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut next = async || {
+        let mut next = async move || {
             tokio::select! {
                 _ = terminate.recv() => "SIGTERM",
                 _ = interrupt.recv() => "SIGINT",
             }
         };
-        let first = next().await;
-        tracing::info!(signal = first, "draining: no new work, running syncs may finish");
-        self.drain();
-        let second = next().await;
-        tracing::warn!(signal = second, "second signal: ending at once");
-        self.abort();
-        Ok(())
+        Ok(async move {
+            let first = next().await;
+            tracing::info!(signal = first, "draining: no new work, running syncs may finish");
+            self.drain();
+            let second = next().await;
+            tracing::warn!(signal = second, "second signal: ending at once");
+            self.abort();
+        })
     }
 }
 

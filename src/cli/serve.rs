@@ -24,19 +24,17 @@ pub async fn serve(file: &Path) -> anyhow::Result<()> {
     let app = App::build(config, access).await.context("the relay cannot start")?;
     let bound = app.bind().await?;
     let lifecycle = Lifecycle::default();
+    // Before it says that it listens: whoever has read that may end it in good order.
+    let signals = lifecycle.clone().watch_signals().context("signals cannot be watched")?;
     tracing::info!(hooks = %bound.hooks_addr()?, "listening");
     if let Some(admin) = bound.admin_addr() {
         tracing::info!(admin = %admin?, "listening");
     }
 
-    let signals = lifecycle.clone().watch_signals();
     let ended = tokio::select! {
         ended = bound.run(lifecycle, DRAIN) => ended,
-        // It returns only when it cannot watch, or after it has aborted everything.
-        watched = signals => {
-            watched.context("signals cannot be watched")?;
-            bail!("ended by a second signal");
-        }
+        // It returns only after it has aborted everything.
+        () = signals => bail!("ended by a second signal"),
     };
     match ended {
         Ok(()) => {
