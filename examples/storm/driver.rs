@@ -96,7 +96,10 @@ impl<'w> Driver<'w> {
                     }
                     None => return,
                 },
-                _ = collect.tick() => self.senders.collect(self.world),
+                _ = collect.tick() => {
+                    self.weather.settle();
+                    self.senders.collect(self.world);
+                }
                 _ = progress.tick() => self.show(),
             }
         }

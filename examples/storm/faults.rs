@@ -13,7 +13,7 @@ use crate::schedule::Gust;
 use crate::world::World;
 
 /// How long a gust lasts at most, if its requests don't come.
-const GUST: Duration = Duration::from_secs(2);
+const GUST: Duration = Duration::from_millis(800);
 
 /// What happens to one request, and the share of the faults that it makes up.
 type Share = (f64, fn() -> Rule);
@@ -120,7 +120,6 @@ impl Weather {
 
     /// A gust, its details drawn from `number`.
     pub(crate) fn gust(&mut self, world: &World, gust: Gust, number: u64) {
-        self.settle();
         let mut rng = Rng::with_seed(number);
         let few = rng.u64(2..=12);
         let (anypoint, aws) = (world.anypoint.faults(), world.aws.faults());
@@ -143,7 +142,8 @@ impl Weather {
                 world.anypoint.expire_tokens();
                 let refused = Rule::status(401).body(r#"{"error":"invalid_client"}"#);
                 let refused = if rng.bool() { refused } else { Rule::status(503) };
-                self.gust_at(anypoint, refused.tag(Endpoint::Token.tag()).times(few));
+                // After each of these the relay asks for no token for a while.
+                self.gust_at(anypoint, refused.tag(Endpoint::Token.tag()).times(few.div_ceil(4)));
             }
             Gust::Throttled => world.aws.throttle(few * 3),
             Gust::CredentialsExpired => {
@@ -181,7 +181,7 @@ impl Weather {
     }
 
     /// Takes away the gusts that are over.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let now = Instant::now();
         self.rules.retain(|(faults, id, until)| {
             let over = until.is_some_and(|until| until <= now);

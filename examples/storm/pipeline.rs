@@ -3,7 +3,7 @@
 use anypoint_sandbox::anypoint::{App, Endpoint, Redeploy};
 
 use crate::collect::tenures;
-use crate::history::RECEIPT;
+use crate::history::{Field, RECEIPT};
 use crate::mix::Platform;
 use crate::schedule;
 use crate::world::{Target, World};
@@ -46,7 +46,7 @@ pub(crate) fn visitors_leave(world: &World) {
 /// What is stored, receipt included, but with the values of a version from before.
 fn with_old_values(world: &World, target: &Target) -> Redeploy {
     let mut redeploy = Redeploy::of_stored();
-    for part in &target.draft.parts {
+    for part in target.draft.parts.iter().filter(|part| part.field != Field::Version) {
         let tenures = world.secrets.get(part.secret).map(tenures).unwrap_or_default();
         let before = tenures.iter().rev().nth(1);
         let Some(old) = before.map(|tenure| tenure.field(part.field)) else { continue };

@@ -151,7 +151,7 @@ impl Report<'_> {
                 history.allowance
             ),
         );
-        pair("landed late", &format!("{} writes", verdict::late(history).len()));
+        pair("landed late", &format!("{} writes, over one of a newer version", verdict::late(history)));
         pair("raced", &format!("{} writes met a deployment between look and write", verdict::raced(history)));
         pair(
             "in sync",

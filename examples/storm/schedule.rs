@@ -69,7 +69,7 @@ pub(crate) enum Gust {
     LostWrite,
 }
 
-const GUSTS: [Gust; 11] = [
+const GUSTS: [Gust; 10] = [
     Gust::TooMany { says_when: true },
     Gust::TooMany { says_when: false },
     Gust::Outage,
@@ -80,7 +80,6 @@ const GUSTS: [Gust; 11] = [
     Gust::CredentialsExpired,
     Gust::NoCertificates,
     Gust::NoEndpoint,
-    Gust::LostWrite,
 ];
 
 /// How the relay is killed.
@@ -139,13 +138,14 @@ pub(crate) fn draw(options: &Options, secrets: usize, targets: usize, rng: &mut 
     #[expect(clippy::cast_precision_loss, reason = "a count of thousands")]
     let rotations = options.rotations() as f64;
     spread(rotations, rng, &mut |rng| rotate(secrets, rng));
-    // A pipeline redeploys now and then: one for ten rotations.
-    spread(rotations / 10.0, rng, &mut |rng| redeploy(targets, rng));
+    // A pipeline redeploys now and then: one for five rotations.
+    spread(rotations / 5.0, rng, &mut |rng| redeploy(targets, rng));
     spread(options.faults * rotations / 30.0, rng, &mut |rng| Act::FailRoll { target: rng.usize(..targets) });
-    spread(options.faults * seconds * 3.0, rng, &mut |rng| {
+    spread(options.faults * seconds * 1.5, rng, &mut |rng| {
         Act::Gust(GUSTS[rng.usize(..GUSTS.len())], rng.u64(..))
     });
-    spread(seconds / 2.0, rng, &mut |_| Act::Land);
+    spread(options.faults * seconds, rng, &mut |rng| Act::Gust(Gust::LostWrite, rng.u64(..)));
+    spread(seconds / 5.0, rng, &mut |_| Act::Land);
     spread(seconds * 2.0, rng, &mut |rng| Act::Shuffle(rng.u64(..)));
     plan.extend(kills(options, rng));
     plan.sort_by_key(|planned| planned.at);

@@ -44,25 +44,37 @@ fn missing(history: &History, target: &Target) -> Option<String> {
 /// Writes of the relay that started although their version had ceased to be current for longer than reads may
 /// lag.
 pub(crate) fn older_over_newer(history: &History) -> Vec<Finding> {
-    outdated(history, |target| &target.started)
-}
-
-/// Writes of the relay that took effect when their version had ceased to be current for that long: they were
-/// on their way for longer than they may be, or came from a relay that is dead by now. Whether they were
-/// healed is what [`lost`] tells at the end.
-pub(crate) fn late(history: &History) -> Vec<Finding> {
-    outdated(history, |target| &target.landed)
-}
-
-fn outdated(history: &History, writes: impl Fn(&Target) -> &Vec<Write>) -> Vec<Finding> {
-    let of_relay = |target: &'_ Target| ours(writes(target)).cloned().collect::<Vec<_>>();
     let each = history.targets.iter().flat_map(|target| {
-        of_relay(target).into_iter().filter_map(|write| {
-            let age = age(history, target, &write).filter(|age| *age > history.allowance)?;
+        let outdated = ours(&target.started).filter_map(|write| {
+            let age = age(history, target, write).filter(|age| *age > history.allowance)?;
             Some(finding(target, format!("{} carried a version superseded {age:.1?} before", write.at)))
-        })
+        });
+        outdated.collect::<Vec<_>>()
     });
     each.collect()
+}
+
+/// How many writes of the relay landed over one of a newer version: they were held up on their way, or came
+/// from a relay that was dead by then. Whether they were healed is what [`lost`] tells at the end.
+pub(crate) fn late(history: &History) -> usize {
+    let late = |target: &Target| {
+        let writes: Vec<&Write> = ours(&target.landed).collect();
+        let pairs = writes.iter().zip(writes.iter().skip(1));
+        pairs.filter(|(before, write)| is_over_newer(history, target, before, write)).count()
+    };
+    history.targets.iter().map(late).sum()
+}
+
+/// Whether the versions of a secret in `write` had ceased to be current before those in `before` began to be.
+fn is_over_newer(history: &History, target: &Target, before: &Write, write: &Write) -> bool {
+    secrets(target).into_iter().any(|secret| {
+        let last = |write: &Write| {
+            let until = |tenure: &Tenure| tenure.until.unwrap_or(Timestamp::MAX);
+            let tenures = matching(history, target, write, secret).filter(|tenure| tenure.from <= write.at);
+            tenures.map(|tenure| (tenure.from, until(tenure))).max()
+        };
+        last(write).zip(last(before)).is_some_and(|((_, until), (from, _))| until <= from)
+    })
 }
 
 /// How long before a write started its version had ceased to be current, at most over all writes.

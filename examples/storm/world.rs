@@ -212,7 +212,7 @@ targets:
             organization = self.anypoint.organization(),
             environment = self.anypoint.environment(),
             rate = options.rate(),
-            rolling = (targets / 4).max(10),
+            rolling = (targets / 4).max(20),
         );
         for target in &self.targets {
             write!(text, "{}", target.draft.yaml(&self.endpoint.url(&target.draft.name)))?;
