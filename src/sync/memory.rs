@@ -4,13 +4,14 @@
 //! With a receipts file it survives a restart: the file is replaced as a whole (temporary file, sync,
 //! rename), and a write is recorded before it starts, so that after a crash in the middle of one the
 //! target is not taken for proved, and once it was answered, so that a restart during its roll repeats
-//! nothing. Without a file the kinds that carry no receipt are delivered once
+//! nothing. What changed for several targets meanwhile shares one replacement, and whoever reads waits for
+//! none. Without a file the kinds that carry no receipt are delivered once
 //! more after a restart.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -182,13 +183,30 @@ impl TargetMemory {
 /// The memory over all targets.
 pub struct Memory {
     file: Option<PathBuf>,
-    targets: Mutex<BTreeMap<TargetName, TargetMemory>>,
+    known: Mutex<Known>,
+    /// How many of the changes are on disk. Held over a write to it, while `known` is free.
+    kept: Mutex<u64>,
+}
+
+#[derive(Default)]
+struct Known {
+    targets: BTreeMap<TargetName, TargetMemory>,
+    /// How often it changed.
+    changes: u64,
 }
 
 impl Memory {
     /// In memory only.
     pub fn volatile() -> Self {
-        Self { file: None, targets: Mutex::default() }
+        Self::over(None, BTreeMap::new())
+    }
+
+    fn over(file: Option<PathBuf>, targets: BTreeMap<TargetName, TargetMemory>) -> Self {
+        Self { file, known: Mutex::new(Known { targets, changes: 0 }), kept: Mutex::default() }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Kept in `file`; a file that does not exist yet is an empty one.
@@ -198,19 +216,17 @@ impl Memory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(error),
         };
-        Ok(Self { file: Some(file.to_owned()), targets: Mutex::new(targets) })
+        Ok(Self::over(Some(file.to_owned()), targets))
     }
 
     /// A copy that is kept nowhere, for those who only want to know.
     pub fn detached(&self) -> Self {
-        let targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Self { file: None, targets: Mutex::new(targets) }
+        Self::over(None, self.known().targets.clone())
     }
 
     /// What is remembered about `target`.
     pub fn of(&self, target: &TargetName) -> TargetMemory {
-        let targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
-        targets.get(target).cloned().unwrap_or_default()
+        self.known().targets.get(target).cloned().unwrap_or_default()
     }
 
     /// [`Memory::set`] away from the threads that serve requests, where there is a disk to wait for.
@@ -222,25 +238,43 @@ impl Memory {
         tokio::task::spawn_blocking(move || this.set(&target, memory)).await.map_err(io::Error::other)?
     }
 
-    /// Replaces what is remembered about `target`; returns once it is on disk, where there is a file.
-    /// After an error nothing has changed.
+    /// Replaces what is remembered about `target`, by the one run that it has; returns once it is on disk,
+    /// where there is a file. After an error nothing has changed.
     pub fn set(&self, target: &TargetName, memory: TargetMemory) -> io::Result<()> {
-        // The lock is held over the write so that two targets can't replace each other's lines.
-        let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
-        if targets.get(target) == Some(&memory) {
-            return Ok(());
-        }
-        let before = targets.insert(target.clone(), memory);
+        let (before, change) = {
+            let mut known = self.known();
+            if known.targets.get(target) == Some(&memory) {
+                return Ok(());
+            }
+            known.changes += 1;
+            (known.targets.insert(target.clone(), memory), known.changes)
+        };
         let Some(file) = &self.file else { return Ok(()) };
-        let kept = encode(&targets).and_then(|text| replace(file, &text));
-        if kept.is_err() {
+        let written = self.write(file, change);
+        if written.is_err() {
             // What is not on disk did not happen: the next try writes it again.
+            let targets = &mut self.known().targets;
             match before {
                 Some(before) => targets.insert(target.clone(), before),
                 None => targets.remove(target),
             };
         }
-        kept
+        written
+    }
+
+    /// Brings everything up to this change to disk, unless a write for others had it with it.
+    fn write(&self, file: &Path, change: u64) -> io::Result<()> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if *kept >= change {
+            return Ok(());
+        }
+        let (targets, changes) = {
+            let known = self.known();
+            (known.targets.clone(), known.changes)
+        };
+        replace(file, &encode(&targets)?)?;
+        *kept = changes;
+        Ok(())
     }
 }
 
@@ -330,96 +364,4 @@ fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Wanted;
-
-    fn receipt() -> Receipt {
-        let wanted = Wanted { versions: BTreeMap::new(), mapping: "m".to_owned() };
-        Receipt::of(&wanted, Stamp::fresh(), Some(Mark("v1".to_owned())))
-    }
-
-    #[test]
-    fn a_receipts_file_survives_a_restart() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("receipts.json");
-        let name = TargetName::parse("orders-api").unwrap();
-        let delivered = Delivered { receipt: receipt(), mark: Some(Mark("v2".to_owned())) };
-        let pending = Pending {
-            receipt: receipt(),
-            mark: Some(Mark("v3".to_owned())),
-            since: Timestamp::from_second(1_790_000_000).unwrap(),
-            tries: 2,
-            answered: true,
-            doubts: 0,
-        };
-        let memory = TargetMemory {
-            delivered: Some(delivered.clone()),
-            pending: Some(pending.clone()),
-            ..TargetMemory::default()
-        };
-        Memory::open(&file).unwrap().set(&name, memory).unwrap();
-
-        let read = Memory::open(&file).unwrap().of(&name);
-        assert_eq!(read.delivered, Some(delivered.clone()));
-        let answered = read.pending.unwrap();
-        // A write that is not known to be answered is one in a row: how many there were is not kept.
-        assert_eq!(answered, Pending { tries: 1, ..pending.clone() });
-
-        let unanswered = Pending { mark: None, answered: false, ..pending };
-        let memory =
-            TargetMemory { delivered: Some(delivered), pending: Some(unanswered), ..TargetMemory::default() };
-        Memory::open(&file).unwrap().set(&name, memory).unwrap();
-        let crashed = Memory::open(&file).unwrap().of(&name).pending.unwrap();
-        assert!(!crashed.answered, "after a crash nobody knows whether the write was answered");
-    }
-
-    #[test]
-    fn a_delivery_that_is_seen_again_is_not_mistaken_for_the_write_that_got_lost() {
-        let (delivered, lost) = (receipt(), receipt());
-        let mut memory = TargetMemory {
-            delivered: Some(Delivered { receipt: delivered.clone(), mark: Some(Mark("v2".to_owned())) }),
-            ..TargetMemory::default()
-        };
-        memory.begin(&lost, Timestamp::UNIX_EPOCH);
-        let seen = Observation {
-            receipt: Some(delivered.clone()),
-            mark: Some(Mark("v2".to_owned())),
-            stage: Stage::Settled,
-            refusal: None,
-            provable: true,
-        };
-        assert!(!memory.prove(Some(&seen)));
-        assert_eq!(memory.delivered.map(|delivered| delivered.receipt), Some(delivered));
-        assert_eq!(memory.pending, None);
-    }
-
-    #[test]
-    fn what_could_not_be_kept_is_not_remembered_either() {
-        let folder = tempfile::tempdir().unwrap();
-        let gone = folder.path().join("gone");
-        std::fs::create_dir(&gone).unwrap();
-        let memory = Memory::open(&gone.join("receipts.json")).unwrap();
-        let name = TargetName::parse("orders-api").unwrap();
-        let mut begun = TargetMemory::default();
-        begun.begin(&receipt(), Timestamp::UNIX_EPOCH);
-        std::fs::remove_dir(&gone).unwrap();
-
-        memory.set(&name, begun.clone()).unwrap_err();
-        assert_eq!(memory.of(&name), TargetMemory::default());
-        memory.set(&name, begun.clone()).expect_err("the second try says so as well");
-        std::fs::create_dir(&gone).unwrap();
-        memory.set(&name, begun.clone()).unwrap();
-        assert_eq!(memory.of(&name), begun);
-    }
-
-    #[test]
-    fn a_broken_receipts_file_is_refused_and_left_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("receipts.json");
-        std::fs::write(&file, b"{\"orders\": {\"delivered\": \"nonsense\"}}").unwrap();
-        let error = Memory::open(&file).err().unwrap();
-        assert_eq!(error.to_string(), "orders: not a receipt of this relay");
-        assert!(std::fs::read(&file).unwrap().starts_with(b"{\"orders\""));
-    }
-}
+mod tests;

@@ -90,8 +90,10 @@ impl Write {
     fn call(&self) -> Endpoint {
         match self {
             Self::Deployment { .. } => Endpoint::DeploymentPatch,
-            Self::SharedSecret { .. } => Endpoint::SecretPut,
+            Self::SharedSecret { id: Some(_), .. } => Endpoint::SecretPut,
+            Self::SharedSecret { id: None, .. } => Endpoint::SecretPost,
             Self::SecretValue { .. } => Endpoint::ValuePatch,
+            Self::Store { upload, .. } if upload.id.is_none() => Endpoint::StorePost,
             Self::Store { .. } => Endpoint::StorePut,
             Self::CloudHub { .. } => Endpoint::CloudHubPut,
             Self::CloudHubStatus { .. } => Endpoint::CloudHubStatus,
