@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use anypoint_sandbox::anypoint::App;
 use anypoint_sandbox::aws::{Secret, Value};
 use fastrand::Rng;
 use serde_json::Value as Json;
@@ -183,7 +184,7 @@ impl<'w> Driver<'w> {
             self.world.anypoint.release_held_writes();
             self.ask_for_parked(&mut asked);
             let rolling = self.world.targets.iter().filter_map(|target| target.app());
-            let rests = !rolling.into_iter().any(|app| app.is_rolling());
+            let rests = !rolling.into_iter().any(App::is_rolling);
             if !(rests && verdict::lost(&collect::now_held(self.world)).is_empty()) {
                 in_sync_since = None;
                 continue;

@@ -58,11 +58,10 @@ pub(crate) fn draw(targets: usize, secrets: usize, rng: &mut Rng) -> Vec<Draft> 
     (0..targets)
         .map(|number| {
             let kind = match rng.u32(..100) {
-                0..40 => Kind::Application(Platform::CloudHub2),
-                40..64 => Kind::Application(Platform::Rtf),
-                64..70 if next(&mut cloudhub) < SLOW_PLATFORM => Kind::Application(Platform::CloudHub),
-                70..76 if next(&mut hybrid) < SLOW_PLATFORM => Kind::Application(Platform::Hybrid),
-                64..76 => Kind::Application(Platform::CloudHub2),
+                0..24 => Kind::Application(Platform::Rtf),
+                24..30 if next(&mut cloudhub) < SLOW_PLATFORM => Kind::Application(Platform::CloudHub),
+                30..36 if next(&mut hybrid) < SLOW_PLATFORM => Kind::Application(Platform::Hybrid),
+                24..76 => Kind::Application(Platform::CloudHub2),
                 76..82 => Kind::Watching,
                 82..90 => Kind::SharedSecret(next(&mut shared) / GROUP),
                 90..95 => Kind::Values,
@@ -125,7 +124,7 @@ impl Draft {
     pub(crate) fn yaml(&self, address: &str) -> String {
         let name = &self.name;
         let mut text = format!("  {name}:\n    coalesce: 50ms\n");
-        let mut line = |words: &str| text.push_str(&format!("    {words}\n"));
+        let mut line = |words: &str| text.extend(["    ", words, "\n"]);
         match self.kind {
             Kind::Application(_) | Kind::Watching => {
                 line("kind: application");
@@ -143,6 +142,7 @@ impl Draft {
             Kind::Values | Kind::Notice => {
                 line("kind: http");
                 line(&format!("url: \"{address}\""));
+                line("allow: [127.0.0.1]");
                 line("key: { env: ENDPOINT_KEY }");
                 line("timeout: 2s");
             }
@@ -158,8 +158,7 @@ impl Draft {
             let parts = self.parts.iter().filter(move |part| self.hides(part) == hidden);
             parts.map(|part| format!("{}: {}", part.name, source(part)))
         };
-        let indented =
-            |lines: Vec<String>| lines.iter().map(|line| format!("\n      {line}")).collect::<String>();
+        let indented = |lines: Vec<String>| format!("\n      {}", lines.join("\n      "));
         match self.kind {
             Kind::Application(_) => {
                 for (key, hidden) in [("secure_properties", true), ("properties", false)] {

@@ -50,9 +50,10 @@ fn with_old_values(world: &World, target: &Target) -> Redeploy {
         let tenures = world.secrets.get(part.secret).map(tenures).unwrap_or_default();
         let before = tenures.iter().rev().nth(1);
         let Some(old) = before.map(|tenure| tenure.field(part.field)) else { continue };
-        redeploy = match target.draft.hides(part) {
-            true => redeploy.secure(&part.name, old),
-            false => redeploy.property(&part.name, old),
+        redeploy = if target.draft.hides(part) {
+            redeploy.secure(&part.name, old)
+        } else {
+            redeploy.property(&part.name, old)
         };
     }
     redeploy

@@ -132,14 +132,11 @@ impl Report<'_> {
         pair("rolls", &rolls(world).to_string());
         pair(
             "  for a person",
-            &match done.asked.is_empty() {
-                true => "none".to_owned(),
-                false => done
-                    .asked
-                    .iter()
-                    .map(|(code, count)| format!("{code} {count}"))
-                    .collect::<Vec<_>>()
-                    .join(", "),
+            &if done.asked.is_empty() {
+                "none".to_owned()
+            } else {
+                let each = done.asked.iter().map(|(code, count)| format!("{code} {count}"));
+                each.collect::<Vec<_>>().join(", ")
             },
         );
         pair("peak memory", &format!("{:.1} MiB", gauges_mib(gauges)));

@@ -153,7 +153,7 @@ impl Senders {
     pub(crate) fn shuffle(world: &World, number: u64) {
         world.destination.release(Order::Shuffled(number));
         world.topic.release(Order::Shuffled(number));
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             world.destination.hold();
             world.topic.hold();
         }

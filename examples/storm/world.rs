@@ -242,7 +242,7 @@ fn secret(aws: &Aws, number: usize, rng: &mut Rng) -> Secret {
         "username": format!("app_{number:04}"), "password": password(rng),
     });
     let secret = aws.create_secret(&secret_name(number), value);
-    secret.set_alternating(number % 3 == 0);
+    secret.set_alternating(number.is_multiple_of(3));
     secret
 }
 

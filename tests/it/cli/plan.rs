@@ -2,7 +2,7 @@
 
 mod truth;
 
-use anypoint_sandbox::anypoint::NONE;
+use anypoint_sandbox::anypoint::{Endpoint, NONE};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
