@@ -89,7 +89,10 @@ mod tests {
         let debug = format!("{:?}", value.as_bytes());
         let mut texts = vec![value.clone(), format!("{:x?}", value), debug, value[..14].to_owned()];
         texts.extend((0..3).map(|before| STANDARD.encode(format!("{}{value}", "x".repeat(before)))));
-        texts.push(value.bytes().map(|byte| format!("{byte:02X}")).collect());
+        texts.push(value.bytes().fold(String::new(), |mut hex, byte| {
+            hex.extend([byte >> 4, byte & 15].map(|half| char::from(b"0123456789ABCDEF"[usize::from(half)])));
+            hex
+        }));
         for text in texts {
             let leaks = Leaks::new();
             leaks.search("the log", format!("before {text} after").as_bytes());

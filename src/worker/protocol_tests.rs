@@ -14,7 +14,7 @@ mod ports;
 mod relay;
 mod world;
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::hash::{Hash, Hasher};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -161,7 +161,7 @@ fn two_relays_without_a_lease_write_an_old_version_over_a_newer_one() {
     let mut state = State::initial(bounds);
     let mut text = String::new();
     for action in found {
-        text.push_str(&format!("{action:?}\n"));
+        writeln!(text, "{action:?}").unwrap();
         state = state.after(action);
         if state.facts.wrote_superseded {
             break;

@@ -178,7 +178,7 @@ fn relay(looked: i64, arrived: i64, landed: i64, clear: &[(&str, &str)]) -> Writ
     let mut clear = map(clear);
     clear.insert(RECEIPT.to_owned(), format!("receipt of {landed}"));
     let made = Some((at(looked), at(arrived)));
-    Write { clear, made, ..write(landed, values(1, 1)) }
+    Write { made, clear, ..write(landed, values(1, 1)) }
 }
 
 fn pipeline(seconds: i64, clear: &[(&str, &str)], visitor: Option<&str>) -> Write {

@@ -164,12 +164,11 @@ struct Prepared {
 #[async_trait]
 impl Write for Prepared {
     async fn send(self: Box<Self>) -> Result<Applied, ApplyError> {
-        match self.port.ask(Ask::Send { version: self.version, receipt: self.receipt }).await {
-            Answer::Taken { mark } => Ok(Applied { mark: Some(Mark(mark.to_string())), notes: Vec::new() }),
-            _ => {
-                let failure = Failure::new(FailureCode::Timeout, Retry::Backoff, "no answer in time", "none");
-                Err(ApplyError { failure, ambiguous: true })
-            }
+        let answer = self.port.ask(Ask::Send { version: self.version, receipt: self.receipt }).await;
+        if let Answer::Taken { mark } = answer {
+            return Ok(Applied { mark: Some(Mark(mark.to_string())), notes: Vec::new() });
         }
+        let failure = Failure::new(FailureCode::Timeout, Retry::Backoff, "no answer in time", "none");
+        Err(ApplyError { failure, ambiguous: true })
     }
 }

@@ -1,6 +1,7 @@
 //! The world of the model: AWS that moves a label, an Anypoint without conditional writes, notifications that
 //! get lost or doubled, and one or two relays.
 
+use std::fmt::Write;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
@@ -219,9 +220,8 @@ impl World {
                     all.extend(replies.map(|reply| Action::Answer { relay: index, reply }));
                 }
                 None if relay.due().is_some_and(|due| due <= self.clock.now()) => {
-                    if self.holder.is_none() {
-                        all.push(Action::Take { relay: index });
-                    }
+                    let free = self.holder.is_none();
+                    all.extend(free.then_some(Action::Take { relay: index }));
                 }
                 // Before reads are fresh it would prove nothing.
                 None if relay.is_idle() && !self.reconciled[index] && !self.is_stale_time() => {
@@ -437,7 +437,7 @@ fn distances(text: &str, now: Instant) -> String {
     for part in parts {
         let at = seconds(&format!("Instant {{ {part}")).expect("the form in which an instant is shown");
         let (_, rest) = part.split_once('}').expect("its end");
-        out.push_str(&format!("{}ms{rest}", (at - base) / 1_000_000));
+        write!(out, "{}ms{rest}", (at - base) / 1_000_000).unwrap();
     }
     out
 }
@@ -461,7 +461,7 @@ fn stamps_in_order(text: &str) -> String {
             known.push(stamp);
             known.len() - 1
         });
-        out.push_str(&format!("Stamp({place}){rest}"));
+        write!(out, "Stamp({place}){rest}").unwrap();
     }
     out
 }

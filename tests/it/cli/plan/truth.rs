@@ -398,7 +398,7 @@ async fn what_shows_nothing() {
     bench.environment_with("REFRESH_KEY", "refresh-key-0123456789abcdefghij");
     let receiver = Receiver::start().await;
     let target = format!(
-        "  orders-api: {{ kind: http, url: \"{}\", key: {{ env: REFRESH_KEY }}, watch: [prod/orders/db] }}\n",
+        "  orders-api: {{ kind: http, url: \"{}\", allow: [127.0.0.1], key: {{ env: REFRESH_KEY }}, watch: [prod/orders/db] }}\n",
         receiver.url()
     );
     let scene = Scene::new(bench, &target);

@@ -27,20 +27,17 @@ pub(super) async fn it_is_parked_until_a_person_mends_it(mut subject: Subject) {
 }
 
 pub(super) async fn it_is_parked_until_the_slow_timer_finds_it_mended(mut subject: Subject) {
-    let next_step = match subject.kind.scope() {
-        Some((scope, give)) => {
-            let anypoint = &subject.bench.anypoint;
-            anypoint.grant(scope, false);
-            let (environment, organization) = (anypoint.environment(), anypoint.organization());
-            format!(
-                "give the connected app of connection prod the scope {give} in environment {environment} of \
+    let next_step = if let Some((scope, give)) = subject.kind.scope() {
+        let anypoint = &subject.bench.anypoint;
+        anypoint.grant(scope, false);
+        let (environment, organization) = (anypoint.environment(), anypoint.organization());
+        format!(
+            "give the connected app of connection prod the scope {give} in environment {environment} of \
                  organization {organization}"
-            )
-        }
-        None => {
-            subject.spoil(Rule::status(403));
-            "check that the receiver verifies with the same key and that the clocks agree".to_owned()
-        }
+        )
+    } else {
+        subject.spoil(Rule::status(403));
+        "check that the receiver verifies with the same key and that the clocks agree".to_owned()
     };
     subject.fails("denied", "HTTP 403 Forbidden", &next_step).await;
     assert_eq!(subject.bench.status().outcome, Some("parked"));
