@@ -2,4 +2,5 @@
 
 mod another_writer;
 mod draw;
+mod platform;
 mod survive;

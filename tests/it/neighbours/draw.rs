@@ -1,20 +1,22 @@
 //! Random deployments, random targets for them, and what a right write leaves behind.
 //!
-//! [`Wish::right`] is the promise in the words of a deployment's maps. It shares nothing with the relay.
+//! [`Subject::right`] is the promise in the words of a deployment's maps. It shares nothing with the relay.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use anypoint_sandbox::anypoint::{EmptySecure, Map, Rules};
+use anypoint_sandbox::anypoint::{EmptySecure, HiddenView, Map, Rules};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
+use super::platform::Platform;
+
 pub(super) const RECEIPT: &str = "anypoint-relay.receipt";
 pub(super) const SECRET: &str = "prod/shared";
-/// The secure property that every target owns, and the field that it takes.
-const ALWAYS: &str = "always";
+/// The property that every target owns, a secure one where there are any, and the field that it takes.
+pub(super) const ALWAYS: &str = "always";
 /// Few names, so that owners meet.
 const NAMES: [&str; 8] =
     ["a", "b", "db.password", "secure::key", "ключ", "with space", "say \"so\": #1", RECEIPT];
@@ -37,6 +39,7 @@ pub(super) struct Switches {
     lowercase: bool,
     together: bool,
     mask_is_kept: bool,
+    hidden_view: HiddenView,
 }
 
 impl Switches {
@@ -45,6 +48,7 @@ impl Switches {
         rules.lowercase_secureproperties = self.lowercase;
         rules.maps_replaced_together = self.together;
         rules.mask_is_kept = self.mask_is_kept;
+        rules.hidden_view = self.hidden_view;
     }
 }
 
@@ -78,6 +82,7 @@ fn field(number: usize) -> String {
 /// One application: what is stored, what its target wants, and what a pipeline does between two runs.
 #[derive(Clone, Debug)]
 pub(super) struct Subject {
+    pub(super) platform: Platform,
     pub(super) stored: Maps,
     pub(super) wish: Wish,
     pub(super) pipeline: Option<Maps>,
@@ -91,7 +96,7 @@ pub(super) struct Maps {
 }
 
 #[derive(Clone, Debug)]
-enum Source {
+pub(super) enum Source {
     Field(usize),
     Literal(String),
 }
@@ -115,49 +120,72 @@ impl Source {
 /// What a target is configured to do.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wish {
-    clear: BTreeMap<String, Source>,
-    secure: BTreeMap<String, Source>,
+    pub(super) clear: BTreeMap<String, Source>,
+    pub(super) secure: BTreeMap<String, Source>,
     forget: BTreeSet<String>,
 }
 
-impl Wish {
-    /// Its lines in the configuration.
+impl Subject {
+    /// The lines of its target.
     pub(super) fn lines(&self) -> String {
+        let Wish { clear, secure, forget } = &self.wish;
         let map = |map: &BTreeMap<String, Source>| -> serde_json::Map<String, Value> {
             map.iter().map(|(name, source)| (name.clone(), source.yaml())).collect()
         };
-        let mut secure = map(&self.secure);
-        secure.insert(ALWAYS.to_owned(), json!({ "secret": SECRET, "field": ALWAYS }));
-        let (clear, secure) = (Value::Object(map(&self.clear)), Value::Object(secure));
-        let mut lines = format!("    properties: {clear}\n    secure_properties: {secure}\n");
-        if !self.forget.is_empty() {
-            writeln!(lines, "    forget: {}", json!(self.forget)).unwrap();
+        let (mut clear, mut secure) = (map(clear), map(secure));
+        self.owning(&mut clear, &mut secure)
+            .insert(ALWAYS.to_owned(), json!({ "secret": SECRET, "field": ALWAYS }));
+        let mut lines = format!("    {}\n", self.platform.lines());
+        for (setting, map) in [("properties", clear), ("secure_properties", secure)] {
+            if !map.is_empty() {
+                writeln!(lines, "    {setting}: {}", Value::Object(map)).unwrap();
+            }
+        }
+        if !forget.is_empty() {
+            writeln!(lines, "    forget: {}", json!(forget)).unwrap();
         }
         lines
+    }
+
+    /// The map that has [`ALWAYS`].
+    fn owning<'a, T>(&self, clear: &'a mut T, secure: &'a mut T) -> &'a mut T {
+        if self.platform == Platform::Hybrid { clear } else { secure }
     }
 
     /// The maps after a right write over `before`, without the receipt; none where every write would be
     /// wrong.
     pub(super) fn right(&self, before: &Maps, fields: &Fields) -> Option<Maps> {
+        let fits = |text: &String| !self.platform.limits() || text.chars().count() <= LENGTH;
         let resolve = |map: &BTreeMap<String, Source>| -> Option<Map> {
             let texts = map.iter().map(|(name, source)| {
-                let text =
-                    source.text(fields).filter(|text| !is_mask(text) && text.chars().count() <= LENGTH)?;
+                let text = source.text(fields).filter(|text| !is_mask(text) && fits(text))?;
                 Some((name.clone(), text))
             });
             texts.collect()
         };
-        let (ours, mut secure) = (resolve(&self.clear)?, resolve(&self.secure)?);
-        secure.insert(ALWAYS.to_owned(), "our own".to_owned());
+        let Wish { clear, secure, forget } = &self.wish;
+        let (mut ours, mut secure) = (resolve(clear)?, resolve(secure)?);
+        self.owning(&mut ours, &mut secure).insert(ALWAYS.to_owned(), "our own".to_owned());
+        if self.platform == Platform::CloudHub {
+            // It would show what it does not hide, and hide the receipt.
+            let hidden = |name: &str| before.secure.contains_key(name);
+            if hidden(RECEIPT) || !secure.keys().all(|name| hidden(name)) {
+                return None;
+            }
+            // What it hides stays hidden.
+            let (ours_hidden, open) = ours.into_iter().partition(|(name, _)| hidden(name));
+            ours = open;
+            secure.extend::<Map>(ours_hidden);
+        }
         // A value that can't be read back is lost with the write.
-        let lost = |name: &String| !secure.contains_key(name) && !self.forget.contains(name);
+        let lost = |name: &String| !secure.contains_key(name) && !forget.contains(name);
         if before.secure.keys().any(lost) {
             return None;
         }
         let mut clear = Map::new();
         for (name, value) in &before.clear {
             let replaced = ours.contains_key(name) || secure.contains_key(name) || name == RECEIPT;
-            match (replaced, is_mask(value), self.forget.contains(name)) {
+            match (replaced, is_mask(value), forget.contains(name)) {
                 (true, ..) | (false, true, true) => {}
                 // It may be a value that Anypoint hides.
                 (false, true, false) => return None,
@@ -171,7 +199,7 @@ impl Wish {
     }
 }
 
-fn is_mask(text: &str) -> bool {
+pub(super) fn is_mask(text: &str) -> bool {
     text.len() > 2 && text.bytes().all(|byte| byte == b'*')
 }
 
@@ -255,40 +283,49 @@ fn subject() -> impl Strategy<Value = Subject> {
     ];
     let added = (select(NAMES.to_vec()), value(), prop::bool::weighted(0.2));
     let pipeline = prop::option::weighted(0.4, vec(added, 0..3));
-    (vec(cell(), NAMES.len()), has, pipeline).prop_map(|(cells, has, pipeline)| {
-        let mut subject = Subject { stored: Maps::default(), wish: Wish::default(), pipeline: None };
-        for (name, Cell { clear, secure, wish }) in NAMES.map(str::to_owned).into_iter().zip(cells) {
-            let clear = clear.filter(|_| matches!(has, Has::Both | Has::Clear));
-            let secure = secure.filter(|_| matches!(has, Has::Both | Has::Secure));
-            subject.stored.clear.extend(clear.map(|value| (name.clone(), value)));
-            subject.stored.secure.extend(secure.map(|value| (name.clone(), value)));
-            match wish {
-                Want::Forget => drop(subject.wish.forget.insert(name)),
-                // The configuration is refused where a target sets the receipt's property.
-                Want::Clear(source) if name != RECEIPT => drop(subject.wish.clear.insert(name, source)),
-                Want::Secure(source) if name != RECEIPT => drop(subject.wish.secure.insert(name, source)),
-                _ => {}
+    (Platform::draw(), vec(cell(), NAMES.len()), has, pipeline).prop_map(
+        |(platform, cells, has, pipeline)| {
+            let mut subject =
+                Subject { platform, stored: Maps::default(), wish: Wish::default(), pipeline: None };
+            for (name, Cell { clear, secure, wish }) in NAMES.map(str::to_owned).into_iter().zip(cells) {
+                let clear = clear.filter(|_| matches!(has, Has::Both | Has::Clear));
+                let secure = secure.filter(|_| matches!(has, Has::Both | Has::Secure));
+                subject.stored.clear.extend(clear.map(|value| (name.clone(), value)));
+                subject.stored.secure.extend(secure.map(|value| (name.clone(), value)));
+                match wish {
+                    Want::Forget => drop(subject.wish.forget.insert(name)),
+                    // The configuration is refused where a target sets the receipt's property.
+                    Want::Clear(source) if name != RECEIPT => drop(subject.wish.clear.insert(name, source)),
+                    Want::Secure(source) if name != RECEIPT => drop(subject.wish.secure.insert(name, source)),
+                    _ => {}
+                }
             }
-        }
-        subject.pipeline = pipeline.map(|added| {
-            let mut maps = Maps::default();
-            for (name, value, secure) in added {
-                let map = if secure { &mut maps.secure } else { &mut maps.clear };
-                map.insert(name.to_owned(), value);
-            }
-            maps
-        });
-        subject
-    })
+            subject.pipeline = pipeline.map(|added| {
+                let mut maps = Maps::default();
+                for (name, value, secure) in added {
+                    let map = if secure { &mut maps.secure } else { &mut maps.clear };
+                    map.insert(name.to_owned(), value);
+                }
+                maps
+            });
+            platform.fit(subject)
+        },
+    )
 }
 
 /// A sandbox with so many applications.
 pub(super) fn case(applications: usize) -> impl Strategy<Value = Case> {
     let empty = select(vec![EmptySecure::Object, EmptySecure::Null, EmptySecure::Absent]);
-    let switches =
-        (empty, any::<[bool; 3]>()).prop_map(|(secure_when_empty, [lowercase, together, mask_is_kept])| {
-            Switches { secure_when_empty, lowercase, together, mask_is_kept }
-        });
+    let view = select(vec![HiddenView::Mask, HiddenView::Empty, HiddenView::Absent]);
+    let switches = (empty, view, any::<[bool; 3]>()).prop_map(
+        |(secure_when_empty, hidden_view, [lowercase, together, mask_is_kept])| Switches {
+            secure_when_empty,
+            lowercase,
+            together,
+            mask_is_kept,
+            hidden_view,
+        },
+    );
     let fields = || vec(content(), FIELDS).prop_map(Fields);
     (switches, [fields(), fields()], vec(subject(), 1..=applications))
         .prop_map(|(switches, secret, subjects)| Case { switches, secret, subjects })
