@@ -29,6 +29,8 @@ mod rolls;
 mod secrets;
 #[path = "anypoint_contract/stores.rs"]
 mod stores;
+#[path = "anypoint_contract/table.rs"]
+mod table;
 
 /// Longest wait for anything that must happen.
 const LIMIT: Duration = Duration::from_secs(10);

@@ -154,6 +154,19 @@ async fn over_its_limit_cloudhub_answers_503() {
 }
 
 #[tokio::test]
+async fn the_documented_limit_of_cloudhub_is_twenty_five() {
+    let anypoint = Anypoint::start().await;
+    anypoint.deploy_cloudhub("orders", PORT, HIDDEN);
+    anypoint.stop_clock();
+    let client = Client::of(&anypoint).await;
+    let ask = || client.sent_there(client.http.get(url(&client, "orders")));
+    for _ in 0..25 {
+        assert_eq!(ask().await.status, StatusCode::OK);
+    }
+    assert_eq!(ask().await.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
 async fn the_place_stands_in_headers_and_scopes_count() {
     let anypoint = Anypoint::start().await;
     anypoint.deploy_cloudhub("orders", PORT, HIDDEN);

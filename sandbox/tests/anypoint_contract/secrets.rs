@@ -173,6 +173,7 @@ async fn lengths_are_counted_in_characters_and_limited_by_type() {
         ("S3Credential", "secretAccessKey", 136),
         ("SymmetricKey", "key", 2_048),
         ("Blob", "content", 1_024_000),
+        ("VDPContext", "content", 5_120),
     ];
     for (kind, field, limit) in limits {
         let fits = json!({ "name": kind, "type": kind, "accessKeyId": "AKIA", field: "A".repeat(limit) });
