@@ -33,9 +33,13 @@ const SHOWN_BY: &str = "
 - `modifiedAt` is = modified_at_has_seconds_and_moves_with_a_write
 - `currentState` of a = a_busy_group_refuses_changes_and_says_why_in_its_state
 - a group that = a_busy_group_refuses_changes_and_says_why_in_its_state a_busy_group_takes_no_upload
+  a_busy_group_takes_nothing_new
 - errors are = put_needs_every_field_of_the_type error_bodies_may_be_of_the_older_shape
 - an error may = an_error_may_repeat_the_value_that_it_refuses a_refused_value_may_be_repeated_in_the_error
-- 25 groups = quotas_answer_402
+- 25 groups = quotas_answer_402 a_full_group_takes_nothing_more_of_any_kind
+- a POST creates = a_post_answers_with_the_id_of_what_it_made a_name_is_taken_once_in_a_group
+  a_post_that_lands_late_finds_its_name_taken a_store_is_made_by_the_form_that_replaces_it
+- a secret is created = the_scope_that_writes_a_secret_makes_one_and_no_group
 - any number of = requests_may_be_limited_too
 - DELETE of a = a_secret_cannot_be_deleted_but_an_environment_can
 - a create answers = a_value_goes_in_and_never_comes_out put_replaces_the_value_and_the_history_keeps_both
@@ -79,10 +83,11 @@ const SHOWN_BY: &str = "
 
 const TABLE: &str = include_str!("../../src/anypoint.rs");
 const SWITCHES: &str = include_str!("../../src/anypoint/rules.rs");
-const TESTS: [&str; 7] = [
+const TESTS: [&str; 8] = [
     include_str!("accounts.rs"),
     include_str!("applications.rs"),
     include_str!("cloudhub.rs"),
+    include_str!("created.rs"),
     include_str!("hybrid.rs"),
     include_str!("rolls.rs"),
     include_str!("secrets.rs"),
