@@ -115,7 +115,11 @@ impl Receipt {
             .versions
             .iter()
             .map(|seen| match seen.created {
-                Some(created) => format!("{}@{}", seen.version, created.as_second()),
+                // As exact as AWS says it: of two versions of one second, too, one is the earlier.
+                Some(created) => {
+                    let millis = created.subsec_millisecond();
+                    format!("{}@{}.{millis:03}", seen.version, created.as_second())
+                }
                 None => seen.version.to_string(),
             })
             .collect();
@@ -150,7 +154,11 @@ impl Receipt {
 
 fn version_seen(text: &str) -> Option<VersionSeen> {
     let (version, created) = match text.split_once('@') {
-        Some((version, epoch)) => (version, Some(Timestamp::from_second(epoch.parse().ok()?).ok()?)),
+        Some((version, epoch)) => {
+            let (second, millis) = epoch.split_once('.').unwrap_or((epoch, "0"));
+            let nanos = millis.parse::<i32>().ok()?.checked_mul(1_000_000)?;
+            (version, Some(Timestamp::new(second.parse().ok()?, nanos).ok()?))
+        }
         None => (text, None),
     };
     Some(VersionSeen { version: VersionId::parse(version).ok()?, created })
@@ -174,7 +182,7 @@ mod tests {
         let secret = SecretRef::new("prod/db", None, None).unwrap();
         let seen = VersionSeen {
             version: VersionId::parse(version).unwrap(),
-            created: Some(Timestamp::from_second(1_790_000_000).unwrap()),
+            created: Some(Timestamp::from_millisecond(1_790_000_000_042).unwrap()),
         };
         Wanted { versions: [(secret, seen)].into(), mapping: "m".to_owned() }
     }
@@ -185,6 +193,16 @@ mod tests {
         let receipt = Receipt::of(&wanted, Stamp::fresh(), Some(Mark("v7".to_owned())));
         assert_eq!(Receipt::parse(&receipt.to_text(1024)), Ok(receipt.clone()));
         assert!(receipt.is_of(&wanted));
+    }
+
+    #[test]
+    fn a_receipt_with_whole_seconds_is_read_as_well() {
+        let text = "1;00000000000000000000000000000000;aaaaaaaa;-;00000000-0000-4000-8000-000000000001@1790000000";
+        let created = Receipt::parse(text).map(|receipt| receipt.versions[0].created);
+        assert_eq!(created, Ok(Some(Timestamp::from_second(1_790_000_000).unwrap())));
+        for odd in ["@", "@x", "@1.x", "@1.1000000"] {
+            assert_eq!(Receipt::parse(&text.replace("@1790000000", odd)), Err(ReceiptError), "{odd}");
+        }
     }
 
     #[test]
