@@ -28,6 +28,7 @@ use crate::ingress::{self, IngressState, Parts};
 use crate::intake::{Desk, ReplayMemory};
 use crate::lifecycle::Lifecycle;
 use crate::model::{Outcome, TargetName};
+use crate::outbound::{Lookup, SystemLookup};
 use crate::queue::{Note, Queue, Reason};
 use crate::reconcile::{Intervals, Reconcile};
 use crate::status::StatusBoard;
@@ -74,6 +75,21 @@ pub enum BuildError {
     Listen(SocketAddr, io::Error),
 }
 
+/// What the relay takes from the machine that it runs on.
+#[derive(Clone)]
+pub struct Edges {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How names become addresses, but those of AWS's own API ([`Access::with_http_client`]).
+    pub lookup: Arc<dyn Lookup>,
+}
+
+impl Default for Edges {
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock), lookup: Arc::new(SystemLookup) }
+    }
+}
+
 /// The relay, wired.
 pub struct App {
     config: Config,
@@ -87,16 +103,16 @@ pub struct App {
 impl App {
     /// Brings the parts together. Reads credentials of the senders; calls neither AWS's services nor
     /// Anypoint.
-    pub async fn build(config: Config, access: Access) -> Result<Self, BuildError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    pub async fn build(config: Config, access: Access, edges: Edges) -> Result<Self, BuildError> {
         let access = Arc::new(access);
         let aws = Arc::new(SecretsManager::new(Arc::clone(&access)));
         let credentials: Arc<dyn Credentials> =
             Arc::new(CredentialReader::new(Some(Arc::clone(&aws) as Arc<dyn Credentials>)));
         let secrets: Arc<dyn Secrets> = aws;
 
-        let connections = open_connections(&config, &credentials, &clock)?;
-        let stations = build_stations(&config, &connections, &credentials, &clock)?;
+        let connections = open_connections(&config, &credentials, &edges)?;
+        let stations = build_stations(&config, &connections, &credentials, &edges)?;
+        let Edges { clock, lookup } = edges;
         let specs: Vec<TargetSpec> = stations.values().map(|station| station.target.spec().clone()).collect();
 
         let metrics = Arc::new(Metrics::new(stations.keys().cloned()));
@@ -143,7 +159,7 @@ impl App {
 
         let emulator = config.ingress.sns.as_ref().map(|sns| sns.emulator.clone()).unwrap_or_default();
         let confirm = config.ingress.sns.as_ref().map_or(config::Confirm::Off, |sns| sns.confirm);
-        let sns_http = SnsHttp::new(&emulator)?;
+        let sns_http = SnsHttp::new(&emulator, lookup)?;
         let readiness = Arc::new(Readiness::default());
         let parts = Parts {
             clock: Arc::clone(&clock),

@@ -14,6 +14,7 @@ mod reach;
 
 use std::error::Error as _;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -23,6 +24,7 @@ use reqwest::header::HeaderValue;
 
 use crate::secret::SecretValue;
 
+use reach::Names;
 pub use reach::{Guard, Lookup, SystemLookup, environment_proxy, out_of_reach};
 
 /// What a client is built from.
@@ -48,6 +50,8 @@ pub struct Options {
     pub https_only: bool,
     /// Which addresses may be connected to; none means any.
     pub guard: Option<Guard>,
+    /// How names become addresses.
+    pub lookup: Arc<dyn Lookup>,
 }
 
 impl Options {
@@ -63,6 +67,7 @@ impl Options {
             connect: None,
             https_only: false,
             guard: None,
+            lookup: Arc::new(SystemLookup),
         }
     }
 }
@@ -151,9 +156,8 @@ pub fn client(options: &Options) -> Result<reqwest::Client, BuildError> {
             builder.proxy(proxy)
         }
     };
-    if let Some(guard) = &options.guard {
-        builder = builder.dns_resolver(guard.clone());
-    }
+    builder =
+        builder.dns_resolver(Names { lookup: Arc::clone(&options.lookup), guard: options.guard.clone() });
     if let Some((host, address)) = &options.connect {
         builder = builder.resolve(host, *address).no_proxy();
     }

@@ -16,6 +16,8 @@ mod turn;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]
+mod shell_model_tests;
+#[cfg(test)]
 mod shell_tests;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use anypoint_relay::app::App;
+use anypoint_relay::app::{App, Edges};
 use anypoint_relay::aws::Access;
 use anypoint_relay::config;
 use anypoint_relay::inspect::{Inspection, inspect};
@@ -502,7 +502,7 @@ impl Relay {
             config::parse(&text, "relay.yaml", &|_| None).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
         let own = Credentials::new("AKIASANDBOX", "sandbox/secret/access/key", None, None, "sandbox");
         let access = Access::with_credentials(config.aws.clone(), own);
-        let bound = App::build(config, access).await.unwrap().bind().await.unwrap();
+        let bound = App::build(config, access, Edges::default()).await.unwrap().bind().await.unwrap();
         let hooks = format!("http://{}", bound.hooks_addr().unwrap());
         let lifecycle = Lifecycle::default();
         let ended = tokio::spawn(bound.run(lifecycle.clone(), Duration::from_secs(10)));

@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::credential::Credentials;
 use crate::model::{ConnectionName, Failure, FailureCode, Retry, show_duration};
-use crate::outbound;
+use crate::outbound::{self, Lookup};
 
 /// A run that would wait longer for its first request comes back later instead.
 pub const LONGEST_QUEUE: Duration = Duration::from_millis(500);
@@ -59,13 +59,15 @@ impl Connection {
         pacers: &Pacers,
         writers: &Writers,
         clock: Arc<dyn Clock>,
+        lookup: Arc<dyn Lookup>,
     ) -> Result<Self, OpenError> {
         let base = Url::parse(&config.base_url)
             .ok()
             .filter(|url| url.has_host() && matches!(url.scheme(), "https" | "http"))
             .ok_or_else(|| OpenError::BaseUrl(config.name.clone(), config.base_url.clone()))?;
         let limits = outbound::Options::within(config.timeout.min(CONNECT_TIMEOUT), config.timeout);
-        let options = outbound::Options { idle: Some(IDLE), https_only: base.scheme() == "https", ..limits };
+        let https_only = base.scheme() == "https";
+        let options = outbound::Options { idle: Some(IDLE), https_only, lookup, ..limits };
         let http = Client::open(&config.channel, options, &credentials)
             .map_err(|error| OpenError::Client(config.name.clone(), error))?;
         let transport = Transport::new(config, base, http, pacers, clock);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::BuildError;
+use super::{BuildError, Edges};
 use crate::anypoint::{self, Connections};
 use crate::aws::{CertificateStore, SnsConfirmer};
 use crate::clock::Clock;
@@ -22,7 +22,7 @@ use crate::worker::Station;
 pub(super) fn open_connections(
     config: &Config,
     credentials: &Arc<dyn Credentials>,
-    clock: &Arc<dyn Clock>,
+    edges: &Edges,
 ) -> Result<Connections, BuildError> {
     let (pacers, writers) = (anypoint::Pacers::default(), anypoint::Writers::default());
     let mut connections = Connections::new();
@@ -32,7 +32,8 @@ pub(super) fn open_connections(
             Arc::clone(credentials),
             &pacers,
             &writers,
-            Arc::clone(clock),
+            Arc::clone(&edges.clock),
+            Arc::clone(&edges.lookup),
         )?;
         connections.insert(name.clone(), Arc::new(connection));
     }
@@ -43,13 +44,13 @@ pub(super) fn build_stations(
     config: &Config,
     connections: &Connections,
     credentials: &Arc<dyn Credentials>,
-    clock: &Arc<dyn Clock>,
+    edges: &Edges,
 ) -> Result<BTreeMap<TargetName, Station>, BuildError> {
-    let clients = anypoint::HttpClients::default();
+    let clients = anypoint::HttpClients::with_lookup(Arc::clone(&edges.lookup));
     let mut stations = BTreeMap::new();
     for (name, target) in &config.targets {
         let station = Station {
-            target: anypoint::build(target, connections, credentials, clock, &clients)?,
+            target: anypoint::build(target, connections, credentials, &edges.clock, &clients)?,
             kind: (&target.kind).into(),
             group: group(target),
             cools: cooled_with(config, target),

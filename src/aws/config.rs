@@ -16,6 +16,7 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_secretsmanager::config::{HttpClient, SharedHttpClient};
 
 use crate::config;
 use crate::model::SecretRef;
@@ -34,6 +35,8 @@ pub struct Access {
     settings: config::Aws,
     /// None means wherever the SDK looks.
     credentials: Option<SharedCredentialsProvider>,
+    /// None means the SDK's own.
+    http: Option<SharedHttpClient>,
     generation: tokio::sync::Mutex<Option<Arc<Generation>>>,
 }
 
@@ -61,12 +64,17 @@ impl Place {
 impl Access {
     /// Credentials are found as the SDK finds them. Nothing is read before the first call.
     pub fn new(settings: config::Aws) -> Self {
-        Self { settings, credentials: None, generation: tokio::sync::Mutex::new(None) }
+        Self { settings, credentials: None, http: None, generation: tokio::sync::Mutex::new(None) }
     }
 
     /// With credentials of the caller's, for tests and for embedding.
     pub fn with_credentials(settings: config::Aws, from: impl ProvideCredentials + 'static) -> Self {
         Self { credentials: Some(SharedCredentialsProvider::new(from)), ..Self::new(settings) }
+    }
+
+    /// Through this client, for tests and for embedding.
+    pub fn with_http_client(self, http: impl HttpClient + 'static) -> Self {
+        Self { http: Some(SharedHttpClient::new(http)), ..self }
     }
 
     /// The settings in force, loaded if need be.
@@ -75,7 +83,7 @@ impl Access {
         if let Some(generation) = &*slot {
             return Arc::clone(generation);
         }
-        let base = load(&self.settings, self.credentials.clone()).await;
+        let base = load(&self.settings, self.credentials.clone(), self.http.clone()).await;
         let generation = Arc::new(Generation { base, secrets: Mutex::default() });
         *slot = Some(Arc::clone(&generation));
         generation
@@ -133,7 +141,11 @@ impl Generation {
     }
 }
 
-async fn load(settings: &config::Aws, credentials: Option<SharedCredentialsProvider>) -> SdkConfig {
+async fn load(
+    settings: &config::Aws,
+    credentials: Option<SharedCredentialsProvider>,
+    http: Option<SharedHttpClient>,
+) -> SdkConfig {
     let limits = Limits::of(settings.timeout);
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .timeout_config(limits.timeout_config())
@@ -144,6 +156,9 @@ async fn load(settings: &config::Aws, credentials: Option<SharedCredentialsProvi
     }
     if let Some(credentials) = credentials {
         loader = loader.credentials_provider(credentials);
+    }
+    if let Some(http) = http {
+        loader = loader.http_client(http);
     }
     if let Some(region) = &settings.region {
         loader = loader.region(Region::new(region.clone()));
@@ -190,7 +205,7 @@ mod tests {
     #[tokio::test]
     async fn every_limit_of_a_call_is_stated() {
         let settings = config::Aws { timeout: Duration::from_secs(8), ..settings("http://127.0.0.1:1") };
-        let loaded = load(&settings, Some(SharedCredentialsProvider::new(credentials()))).await;
+        let loaded = load(&settings, Some(SharedCredentialsProvider::new(credentials())), None).await;
         let timeouts = loaded.timeout_config().unwrap();
         assert_eq!(timeouts.operation_timeout(), Some(Duration::from_secs(8)));
         assert_eq!(timeouts.operation_attempt_timeout(), Some(Duration::from_secs(4)));

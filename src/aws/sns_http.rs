@@ -17,7 +17,7 @@ use http::StatusCode;
 
 use crate::config::SnsEmulator;
 use crate::model::show_duration;
-use crate::outbound;
+use crate::outbound::{self, Lookup};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Well below the 15 s that SNS waits for an answer.
@@ -63,7 +63,7 @@ pub struct SnsHttp {
 
 impl SnsHttp {
     /// Reads the extra root, if one is set.
-    pub fn new(emulator: &SnsEmulator) -> Result<Self, SetupError> {
+    pub fn new(emulator: &SnsEmulator, lookup: Arc<dyn Lookup>) -> Result<Self, SetupError> {
         let extra_root = match &emulator.extra_root {
             Some(path) => {
                 Some(std::fs::read(path).map_err(|error| SetupError::Read { path: path.clone(), error })?)
@@ -71,7 +71,7 @@ impl SnsHttp {
             None => None,
         };
         let limits = outbound::Options::within(CONNECT_TIMEOUT, TIMEOUT);
-        let options = outbound::Options { extra_root, https_only: true, ..limits };
+        let options = outbound::Options { extra_root, https_only: true, lookup, ..limits };
         let client = outbound::client(&options)?;
         Ok(Self { options, connect: emulator.connect, client, overridden: Arc::default() })
     }

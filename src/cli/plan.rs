@@ -9,7 +9,7 @@ use anyhow::Context;
 use serde_json::json;
 
 use super::sync::known;
-use crate::app::App;
+use crate::app::{App, Edges};
 use crate::aws::Access;
 use crate::config::{self, Target};
 use crate::model::Failure;
@@ -63,7 +63,7 @@ pub async fn plan(args: &PlanArgs, out: &mut dyn Write) -> anyhow::Result<Due> {
     let names = known(&config, &args.targets)?;
     let targets = config.targets.clone();
     let access = Access::new(config.aws.clone());
-    let app = App::build(config, access).await.context("the relay cannot start")?;
+    let app = App::build(config, access, Edges::default()).await.context("the relay cannot start")?;
     let lines: Vec<Line<'_>> = app
         .forecast(&names)
         .await

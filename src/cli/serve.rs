@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use crate::app::App;
+use crate::app::{App, Edges};
 use crate::aws::Access;
 use crate::config::{self, Config};
 use crate::lifecycle::Lifecycle;
@@ -21,7 +21,7 @@ pub async fn serve(file: &Path) -> anyhow::Result<()> {
     announce(&config);
 
     let access = Access::new(config.aws.clone());
-    let app = App::build(config, access).await.context("the relay cannot start")?;
+    let app = App::build(config, access, Edges::default()).await.context("the relay cannot start")?;
     let bound = app.bind().await?;
     let lifecycle = Lifecycle::default();
     // Before it says that it listens: whoever has read that may end it in good order.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use crate::app::App;
+use crate::app::{App, Edges};
 use crate::aws::Access;
 use crate::config::{self, Config};
 use crate::model::{Outcome, TargetName};
@@ -63,7 +63,7 @@ pub async fn sync(args: &SyncArgs, out: &mut dyn Write) -> anyhow::Result<Ended>
     logging::init(&config.log)?;
     let targets = known(&config, &args.targets)?;
     let access = Access::new(config.aws.clone());
-    let app = App::build(config, access).await.context("the relay cannot start")?;
+    let app = App::build(config, access, Edges::default()).await.context("the relay cannot start")?;
     let outcomes = app.sync_once(&targets, args.timeout, tell).await;
     let print = if args.json { print_json } else { print_table };
     print(&outcomes, out)?;

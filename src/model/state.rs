@@ -197,7 +197,8 @@ mod tests {
 
     #[test]
     fn a_receipt_with_whole_seconds_is_read_as_well() {
-        let text = "1;00000000000000000000000000000000;aaaaaaaa;-;00000000-0000-4000-8000-000000000001@1790000000";
+        let text =
+            "1;00000000000000000000000000000000;aaaaaaaa;-;00000000-0000-4000-8000-000000000001@1790000000";
         let created = Receipt::parse(text).map(|receipt| receipt.versions[0].created);
         assert_eq!(created, Ok(Some(Timestamp::from_second(1_790_000_000).unwrap())));
         for odd in ["@", "@x", "@1.x", "@1.1000000"] {

@@ -21,12 +21,13 @@ use crate::model::{OutOfReach, Reach};
 
 /// How names become addresses.
 #[async_trait]
-pub trait Lookup: Send + Sync {
+pub trait Lookup: fmt::Debug + Send + Sync {
     /// The addresses of `host`, in the order in which they are to be tried.
     async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>>;
 }
 
 /// As the system does it.
+#[derive(Debug)]
 pub struct SystemLookup;
 
 #[async_trait]
@@ -37,28 +38,16 @@ impl Lookup for SystemLookup {
 }
 
 /// Lets a client connect to what is within reach.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Guard {
     /// What that is.
     pub reach: Reach,
     /// The name of the proxy that is used, if one is: where it lies is not the target's matter.
     pub proxy: Option<String>,
-    /// How names become addresses.
-    pub lookup: Arc<dyn Lookup>,
-}
-
-impl fmt::Debug for Guard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard")
-            .field("reach", &self.reach)
-            .field("proxy", &self.proxy)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Guard {
-    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Box<dyn Error + Send + Sync>> {
-        let found = self.lookup.lookup(host).await?;
+    fn let_through(&self, host: &str, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, OutOfReach> {
         if self.proxy.as_deref() == Some(host) {
             return Ok(found);
         }
@@ -71,17 +60,29 @@ impl Guard {
             }
         }
         match refused {
-            Some(why) if within.is_empty() => Err(why.into()),
+            Some(why) if within.is_empty() => Err(why),
             _ => Ok(within),
         }
     }
 }
 
-impl Resolve for Guard {
+/// The resolver of a client.
+#[derive(Clone)]
+pub(super) struct Names {
+    pub(super) lookup: Arc<dyn Lookup>,
+    /// None lets everything through.
+    pub(super) guard: Option<Guard>,
+}
+
+impl Resolve for Names {
     fn resolve(&self, name: Name) -> Resolving {
-        let guard = self.clone();
+        let names = self.clone();
         Box::pin(async move {
-            let addresses = guard.addresses(name.as_str()).await?;
+            let found = names.lookup.lookup(name.as_str()).await?;
+            let addresses = match &names.guard {
+                Some(guard) => guard.let_through(name.as_str(), found)?,
+                None => found,
+            };
             // Port 0 stands for that of the URL.
             let addresses: Addrs = Box::new(addresses.into_iter().map(|ip| SocketAddr::new(ip, 0)));
             Ok(addresses)
@@ -114,6 +115,7 @@ mod tests {
     use super::*;
 
     /// Gives one answer after the other.
+    #[derive(Debug)]
     struct Answers(Mutex<Vec<Vec<&'static str>>>);
 
     #[async_trait]
@@ -124,41 +126,42 @@ mod tests {
         }
     }
 
-    fn guard(answers: &[&[&'static str]]) -> Guard {
+    fn guarded(answers: &[&[&'static str]]) -> Names {
         let answers = answers.iter().map(|answer| answer.to_vec()).collect();
         let lookup = Arc::new(Answers(Mutex::new(answers)));
-        Guard { reach: Reach::default(), proxy: Some("proxy.internal".to_owned()), lookup }
+        let guard = Guard { reach: Reach::default(), proxy: Some("proxy.internal".to_owned()) };
+        Names { lookup, guard: Some(guard) }
     }
 
-    async fn resolve(guard: &Guard, host: &str) -> Result<Vec<String>, String> {
-        let found = guard.resolve(host.parse().unwrap()).await;
+    async fn resolve(names: &Names, host: &str) -> Result<Vec<String>, String> {
+        let found = names.resolve(host.parse().unwrap()).await;
         found.map(|found| found.map(|at| at.to_string()).collect()).map_err(|error| error.to_string())
     }
 
     #[tokio::test]
     async fn each_lookup_is_checked_for_itself() {
-        let guard = guard(&[&["93.184.216.34"], &["127.0.0.1"], &["93.184.216.34"]]);
+        let names = guarded(&[&["93.184.216.34"], &["127.0.0.1"], &["93.184.216.34"]]);
         let host = "refresh.example.com";
-        assert_eq!(resolve(&guard, host).await, Ok(vec!["93.184.216.34:0".to_owned()]));
+        assert_eq!(resolve(&names, host).await, Ok(vec!["93.184.216.34:0".to_owned()]));
         let refusal = "127.0.0.1 is a loopback address, and `allow` does not name it";
-        assert_eq!(resolve(&guard, host).await, Err(refusal.to_owned()));
-        assert_eq!(resolve(&guard, host).await, Ok(vec!["93.184.216.34:0".to_owned()]));
+        assert_eq!(resolve(&names, host).await, Err(refusal.to_owned()));
+        assert_eq!(resolve(&names, host).await, Ok(vec!["93.184.216.34:0".to_owned()]));
     }
 
     #[tokio::test]
     async fn of_several_addresses_those_within_reach_are_tried() {
-        let guard = guard(&[&["10.0.0.1", "93.184.216.34", "fe80::1"], &["10.0.0.1", "fe80::1"], &[]]);
+        let names = guarded(&[&["10.0.0.1", "93.184.216.34", "fe80::1"], &["10.0.0.1", "fe80::1"], &[]]);
         let host = "refresh.example.com";
-        assert_eq!(resolve(&guard, host).await, Ok(vec!["93.184.216.34:0".to_owned()]));
+        assert_eq!(resolve(&names, host).await, Ok(vec!["93.184.216.34:0".to_owned()]));
         let refusal = "10.0.0.1 is a private address, and `allow` does not name it";
-        assert_eq!(resolve(&guard, host).await, Err(refusal.to_owned()));
-        assert_eq!(resolve(&guard, host).await, Ok(vec![]));
+        assert_eq!(resolve(&names, host).await, Err(refusal.to_owned()));
+        assert_eq!(resolve(&names, host).await, Ok(vec![]));
     }
 
     #[tokio::test]
     async fn the_proxy_may_lie_anywhere_and_no_other_name_may() {
-        let guard = guard(&[&["10.0.0.1"], &["10.0.0.1"]]);
-        assert_eq!(resolve(&guard, "proxy.internal").await, Ok(vec!["10.0.0.1:0".to_owned()]));
-        assert!(resolve(&guard, "other.internal").await.is_err());
+        let names = guarded(&[&["10.0.0.1"], &["10.0.0.1"]]);
+        assert_eq!(resolve(&names, "proxy.internal").await, Ok(vec!["10.0.0.1:0".to_owned()]));
+        assert!(resolve(&names, "other.internal").await.is_err());
     }
 }

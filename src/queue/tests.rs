@@ -3,6 +3,7 @@
 mod backoff;
 mod coalescing;
 mod fairness;
+mod jumps;
 mod parking;
 mod rolls;
 mod runs;

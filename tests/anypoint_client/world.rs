@@ -16,7 +16,7 @@ use anypoint_relay::model::{
     ConnectionName, Failure, Mark, Reach, Receipt, SecretRef, Selector, Stamp, TargetName, ValueSource,
     VersionId, VersionSeen, Wanted,
 };
-use anypoint_relay::outbound::Lookup;
+use anypoint_relay::outbound::{Lookup, SystemLookup};
 use anypoint_relay::secret::SecretValue;
 use anypoint_relay::sync::ports::{Applied, ApplyError, FetchedSecret, Observed, SecretContent, Target};
 use anypoint_relay::sync::values::Values;
@@ -85,7 +85,8 @@ impl World {
         };
         let credentials = Arc::<Fixed>::clone(&self.credentials);
         let (writers, clock) = (Writers::default(), Arc::new(self.clock.clone()));
-        Arc::new(Connection::open(&config, credentials, &self.pacers, &writers, clock).unwrap())
+        let lookup = Arc::new(SystemLookup);
+        Arc::new(Connection::open(&config, credentials, &self.pacers, &writers, clock, lookup).unwrap())
     }
 
     pub(crate) fn target(&self, kind: TargetKind) -> Arc<dyn Target> {

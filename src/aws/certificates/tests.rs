@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::clock::TestClock;
 use crate::config::SnsEmulator;
+use crate::outbound::SystemLookup;
 use crate::outbound::testing::{Authority, Seen, Server, nobody, reply};
 
 const HOST: &str = "sns.eu-west-1.amazonaws.com";
@@ -36,7 +37,10 @@ impl Fixture {
             certificate_path: None,
         };
         let clock = TestClock::at(Timestamp::UNIX_EPOCH);
-        let store = CertificateStore::new(SnsHttp::new(&emulator).unwrap(), Arc::new(clock.clone()));
+        let store = CertificateStore::new(
+            SnsHttp::new(&emulator, Arc::new(SystemLookup)).unwrap(),
+            Arc::new(clock.clone()),
+        );
         Self { server, store, clock }
     }
 
@@ -256,7 +260,8 @@ async fn a_server_that_does_not_answer_or_does_not_end_is_a_timeout() {
 async fn a_host_that_cannot_be_reached_is_unavailable() {
     let emulator = SnsEmulator { connect: Some(nobody().await), ..SnsEmulator::default() };
     let clock = TestClock::at(Timestamp::UNIX_EPOCH);
-    let store = CertificateStore::new(SnsHttp::new(&emulator).unwrap(), Arc::new(clock));
+    let store =
+        CertificateStore::new(SnsHttp::new(&emulator, Arc::new(SystemLookup)).unwrap(), Arc::new(clock));
     let answer = store.fetch(&url(1)).await;
     assert!(unavailable(&answer).contains("refused"), "{answer:?}");
 }

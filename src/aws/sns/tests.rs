@@ -4,6 +4,7 @@ use aws_credential_types::provider::{ProvideCredentials, future};
 use super::*;
 use crate::aws::testing::{credentials, settings};
 use crate::config::SnsEmulator;
+use crate::outbound::SystemLookup;
 use crate::outbound::testing::{Authority, Server, nobody, reply};
 
 const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:rotations";
@@ -40,12 +41,16 @@ async fn sns(status: u16) -> (Server, SnsHttp, tempfile::NamedTempFile) {
         extra_root: Some(root.path().to_owned()),
         certificate_path: None,
     };
-    (server, SnsHttp::new(&emulator).unwrap(), root)
+    (server, SnsHttp::new(&emulator, Arc::new(SystemLookup)).unwrap(), root)
 }
 
 fn by_api(mode: Confirm, endpoint: &str) -> SnsConfirmer {
     let access = Access::with_credentials(settings(endpoint), credentials());
-    SnsConfirmer::new(mode, Arc::new(access), SnsHttp::new(&SnsEmulator::default()).unwrap())
+    SnsConfirmer::new(
+        mode,
+        Arc::new(access),
+        SnsHttp::new(&SnsEmulator::default(), Arc::new(SystemLookup)).unwrap(),
+    )
 }
 
 fn by_url(mode: Confirm, http: SnsHttp) -> SnsConfirmer {
@@ -120,7 +125,7 @@ async fn a_refused_confirmation_is_final_and_a_failed_one_is_not() {
 #[tokio::test]
 async fn a_failure_by_url_does_not_show_the_token() {
     let emulator = SnsEmulator { connect: Some(nobody().await), ..SnsEmulator::default() };
-    let http = SnsHttp::new(&emulator).unwrap();
+    let http = SnsHttp::new(&emulator, Arc::new(SystemLookup)).unwrap();
     let failure = by_url(Confirm::Url, http).confirm(&topic(), TOKEN).await.unwrap_err();
     assert_eq!(failure.code, FailureCode::Unavailable, "{failure:?}");
     assert!(!format!("{failure:?}").contains(TOKEN), "{failure:?}");

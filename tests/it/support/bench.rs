@@ -5,7 +5,7 @@ use std::fmt::from_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anypoint_relay::app::App;
+use anypoint_relay::app::{App, Edges};
 use anypoint_relay::aws::Access;
 use anypoint_relay::config::{self, Config};
 use anypoint_relay::lifecycle::Lifecycle;
@@ -19,6 +19,7 @@ use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_secretsmanager::config::Credentials;
 use tokio::task::JoinHandle;
 
+use super::edges::{Names, SetClock};
 use super::trigger::client;
 use crate::openapi::Spec;
 
@@ -119,6 +120,24 @@ impl Bench {
         self.start_config(text, config, identity).await;
     }
 
+    /// Starts the relay on another clock than the machine's.
+    pub(crate) async fn start_at(&mut self, text: &str, clock: Arc<SetClock>) {
+        let config = self.parse(text);
+        let access = Access::with_credentials(config.aws.clone(), identity());
+        self.start_on(text, config, access, Edges { clock, ..Edges::default() }).await;
+    }
+
+    /// Starts the relay among other names than the machine knows. A file may name hosts over HTTPS only, so
+    /// `change` names them.
+    pub(crate) async fn start_among(&mut self, text: &str, names: &Names, change: impl FnOnce(&mut Config)) {
+        let mut config = self.parse(text);
+        change(&mut config);
+        let access = Access::with_credentials(config.aws.clone(), identity());
+        let access = access.with_http_client(names.sdk_client());
+        let edges = Edges { lookup: Arc::new(names.clone()), ..Edges::default() };
+        self.start_on(text, config, access, edges).await;
+    }
+
     /// Starts the relay with settings that no file may have.
     pub(crate) async fn start_beyond(&mut self, text: &str, change: impl FnOnce(&mut Config)) {
         let mut config = self.parse(text);
@@ -132,9 +151,13 @@ impl Bench {
         config: Config,
         identity: impl ProvideCredentials + 'static,
     ) {
-        text.clone_into(&mut self.config);
         let access = Access::with_credentials(config.aws.clone(), identity);
-        let bound = App::build(config, access).await.unwrap().bind().await.unwrap();
+        self.start_on(text, config, access, Edges::default()).await;
+    }
+
+    async fn start_on(&mut self, text: &str, config: Config, access: Access, edges: Edges) {
+        text.clone_into(&mut self.config);
+        let bound = App::build(config, access, edges).await.unwrap().bind().await.unwrap();
         let lifecycle = Lifecycle::default();
         self.relay = Some(Running {
             board: bound.board(),

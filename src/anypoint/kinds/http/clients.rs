@@ -65,7 +65,7 @@ impl Clients {
             ..outbound::Options::within(CONNECT_TIMEOUT, LONGEST_TIMEOUT)
         };
         let (reach, proxy, lookup) = (way.reach.clone(), way.proxy.clone(), Arc::clone(&self.lookup));
-        let options = outbound::Options { guard: Some(Guard { reach, proxy, lookup }), ..options };
+        let options = outbound::Options { guard: Some(Guard { reach, proxy }), lookup, ..options };
         let client = Arc::new(Client::open(&way.channel, options, credentials)?);
         made.push((way, Arc::clone(&client)));
         Ok(client)
