@@ -14,6 +14,7 @@ use crate::world::{World, content};
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) runs: u64,
+    pub(crate) retries: u64,
     pub(crate) writes: u64,
     pub(crate) unsure: u64,
     pub(crate) foreign: u64,
@@ -120,6 +121,7 @@ impl Counters {
     fn plus(self, other: Self) -> Self {
         Self {
             runs: self.runs + other.runs,
+            retries: self.retries + other.retries,
             writes: self.writes + other.writes,
             unsure: self.unsure + other.unsure,
             foreign: self.foreign + other.foreign,
@@ -128,7 +130,7 @@ impl Counters {
 
     fn read(metrics: &str) -> Self {
         let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
-        let mut unsure = 0;
+        let (mut retries, mut unsure) = (0, 0);
         for line in metrics.lines().filter(|line| !line.starts_with('#')) {
             let Some((sample, value)) = line.rsplit_once(' ') else { continue };
             let value: u64 = value.parse().unwrap_or_default();
@@ -136,10 +138,14 @@ impl Counters {
             if sample.starts_with("relay_writes_total") && sample.contains("\"ambiguous\"") {
                 unsure += value;
             }
+            if sample.starts_with("relay_runs_total") && sample.contains("\"retrying\"") {
+                retries += value;
+            }
         }
         let sum = |name: &str| sums.get(name).copied().unwrap_or_default();
         Self {
             runs: sum("relay_runs_total"),
+            retries,
             writes: sum("relay_writes_total"),
             unsure,
             foreign: sum("relay_foreign_writes_total"),

@@ -74,7 +74,7 @@ impl Report<'_> {
 
     fn numbers(&self) {
         let Self { options, world, done, lives, gauges, history, .. } = self;
-        let pair = |name: &str, text: &str| say(&format!("  {name:<22}{text}"));
+        let pair = |name: &str, text: &str| say(&format!("  {name:<26}{text}"));
         let counts = self.tally.counts();
         let counters = gauges.counters();
         say("");
@@ -122,8 +122,8 @@ impl Report<'_> {
         pair(
             "  by its own word",
             &format!(
-                "{} runs, {} writes, {} of them unsure",
-                counters.runs, counters.writes, counters.unsure
+                "{} runs, {} of them to be tried again; {} writes, {} of them unsure",
+                counters.runs, counters.retries, counters.writes, counters.unsure
             ),
         );
         let started: usize = history.targets.iter().map(|target| target.started.len()).sum();
@@ -143,9 +143,11 @@ impl Report<'_> {
         pair(
             "oldest start",
             &format!(
-                "{:.1?} after its version had ceased to be current ({:.1?} allowed)",
+                "{:.1?} after its version had ceased to be current ({:.1?} allowed: {:.1?} for reads that lag, \
+                 the rest for requests on their way)",
                 verdict::oldest(history),
-                history.allowance
+                history.allowance,
+                options.stale
             ),
         );
         pair("landed late", &format!("{} writes, over one of a newer version", verdict::late(history)));
