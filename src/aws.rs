@@ -8,6 +8,7 @@
 mod certificates;
 mod config;
 mod error;
+mod http_client;
 mod secrets;
 mod sns;
 mod sns_http;

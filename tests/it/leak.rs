@@ -5,6 +5,7 @@
 
 mod channels;
 mod faults;
+mod memory;
 mod scan;
 mod stores;
 mod values;
