@@ -2,17 +2,19 @@
 //!
 //! The relay is started so that this can be done; that it can't be done otherwise has a test of its own.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::time::Duration;
+use std::fs::{File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::time::{Duration, Instant};
 
-use anypoint_sandbox::anypoint::Endpoint;
+use anypoint_sandbox::anypoint::{Anypoint, Endpoint, NONE};
 use anypoint_sandbox::faults::{Action, Rule};
 use serde_json::json;
+use tokio::process::Command;
 
 use super::CANARY;
 use super::scan::Scan;
-use crate::support::{Bench, ORDERS_TARGET, Relay, TRIGGER_KEY, pass};
+use crate::support::{Bench, ORDERS_SECRET, ORDERS_TARGET, Proxy, Relay, TRIGGER_KEY};
 
 /// Blocks of this size are read; a form that lies over a border is found by the overlap.
 const BLOCK: usize = 1 << 20;
@@ -64,32 +66,58 @@ impl Memory {
     }
 }
 
-/// A relay whose memory can be read, and whose target is not in sync yet.
-async fn debuggable() -> (Bench, Relay) {
-    let bench = Bench::with_orders().await;
-    let file = bench.write("relay.yaml", bench.file(ORDERS_TARGET));
-    let relay = Relay::start(bench.binary().arg("serve").arg("--debuggable").arg(file)).await;
+const SECOND: Duration = Duration::from_secs(1);
+const SECRETS: &str = "secretsmanager.eu-west-1.amazonaws.com:443";
+
+/// A relay whose memory can be read, and whose target is in sync. AWS and Anypoint speak TLS, as the real ones do:
+/// what is decrypted lies in buffers of the connection.
+async fn debuggable() -> (Bench, Relay, Proxy) {
+    let mut bench = Bench::new().await;
+    bench.anypoint = Anypoint::start_tls(bench.aws.authority().server_config(&["127.0.0.1"])).await;
+    bench.environment_with("ANYPOINT_CLIENT_ID", &bench.anypoint.client_id());
+    bench.environment_with("ANYPOINT_CLIENT_SECRET", &bench.anypoint.client_secret());
+    bench.aws.create_secret("prod/orders/db", ORDERS_SECRET);
+    bench.anypoint.deploy("orders-api", NONE, [("db.user", "orders_app"), ("db.password", "none yet")]);
+    let endpoint = format!("endpoint: \"{}\", ", bench.aws.endpoint_url());
+    let file = bench.write("relay.yaml", bench.tuned(ORDERS_TARGET, &[(&endpoint, "")]));
+    let proxy = Proxy::start([(SECRETS, bench.aws.sns_tls_addr())].into()).await;
+    let mut command = bench.binary();
+    command
+        .env_remove("AWS_ENDPOINT_URL")
+        .env("SSL_CERT_FILE", bench.path("ca.pem"))
+        .env("HTTPS_PROXY", &proxy.url)
+        .env("NO_PROXY", "127.0.0.1")
+        .args(["serve", "--debuggable"])
+        .arg(file);
+    let relay = Relay::start(&mut command).await;
     relay.shows("orders-api", "in_sync").await;
-    (bench, relay)
+    (bench, relay, proxy)
 }
 
 fn canary_secret() -> String {
     json!({ "host": "db.internal", "username": "orders_app", "password": CANARY }).to_string()
 }
 
-/// Nothing of the canary is there, a second from now.
+/// Nothing of the canary is there, at most a second from now.
 async fn forgets(relay: &Relay) {
-    let scan = Scan::of([("the value", CANARY)]);
-    pass(Duration::from_secs(1)).await;
-    let (found, read) = Memory::of(relay.process()).find(&scan);
-    println!("{:.1} MiB of writable memory, {} places", read as f64 / f64::from(1 << 20), found.len());
-    assert!(read > 4 << 20, "{read} bytes are not the memory of a process");
-    assert!(found.is_empty(), "{found:#?}");
+    let (scan, since) = (Scan::of([("the value", CANARY)]), Instant::now());
+    loop {
+        let (found, read) = Memory::of(relay.process()).find(&scan);
+        assert!(read > 4 << 20, "{read} bytes are not the memory of a process");
+        let late = since.elapsed();
+        if found.is_empty() {
+            let mut out = std::io::stdout();
+            writeln!(out, "{read} bytes of writable memory, nothing of the value after {late:?}").unwrap();
+            return;
+        }
+        assert!(late < SECOND, "{found:#?}");
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
 async fn what_is_searched_is_the_memory_of_the_process() {
-    let (_bench, relay) = debuggable().await;
+    let (_bench, relay, _proxy) = debuggable().await;
     // The relay keeps the key that it signs with in memory.
     let (found, _) = Memory::of(relay.process()).find(&Scan::of([("the key", TRIGGER_KEY)]));
     assert!(!found.is_empty());
@@ -97,7 +125,7 @@ async fn what_is_searched_is_the_memory_of_the_process() {
 
 #[tokio::test]
 async fn a_second_after_a_sync_no_value_is_in_memory() {
-    let (bench, relay) = debuggable().await;
+    let (bench, relay, _proxy) = debuggable().await;
     bench.orders_db().rotate(canary_secret());
     relay.trigger(r#"{"target":"orders-api"}"#, "?wait=10s").await;
     relay.shows("orders-api", "in_sync").await;
@@ -107,7 +135,7 @@ async fn a_second_after_a_sync_no_value_is_in_memory() {
 
 #[tokio::test]
 async fn a_second_after_a_refused_write_no_value_is_in_memory() {
-    let (bench, relay) = debuggable().await;
+    let (bench, relay, _proxy) = debuggable().await;
     bench.anypoint.rules(|rules| rules.errors_echo_values = true);
     bench.anypoint.faults().add(Rule::status(500).tag(Endpoint::DeploymentPatch.tag()).times(1));
     bench.anypoint.faults().add(Rule::status(400).tag(Endpoint::DeploymentPatch.tag()));
@@ -119,11 +147,47 @@ async fn a_second_after_a_refused_write_no_value_is_in_memory() {
 
 #[tokio::test]
 async fn a_second_after_connections_that_broke_in_a_body_no_value_is_in_memory() {
-    let (bench, relay) = debuggable().await;
-    bench.aws.faults().add(Rule::new(Action::TruncateBody).tag("GetSecretValue").times(1));
+    let (bench, relay, _proxy) = debuggable().await;
+    bench.aws.sns_faults().add(Rule::new(Action::TruncateBody).tag("GetSecretValue").times(1));
     bench.anypoint.faults().add(Rule::new(Action::ResetAfter).tag(Endpoint::DeploymentPatch.tag()).times(1));
     bench.orders_db().rotate(canary_secret());
     relay.trigger(r#"{"target":"orders-api"}"#, "?wait=10s").await;
     relay.shows("orders-api", "in_sync").await;
     forgets(&relay).await;
+}
+
+/// The user that the relay and the one who looks run as: not root, which may read everything.
+const NOBODY: u32 = 65534;
+
+/// What another process of the same user reads of the relay's environment: it needs the right to read its memory.
+async fn read_by_the_same_user(flags: &[&str]) -> Option<Vec<u8>> {
+    let bench = Bench::with_orders().await;
+    let folder = bench.path("");
+    let program = bench.path("relay");
+    std::fs::copy(env!("CARGO_BIN_EXE_anypoint-relay"), &program).unwrap();
+    let file = bench.write("relay.yaml", bench.file(ORDERS_TARGET));
+    for path in [&folder, &program, &file, &bench.path("ca.pem")] {
+        std::fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+    }
+    let as_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    let as_user = |mut command: Command| {
+        if as_root {
+            command.uid(NOBODY);
+        }
+        command
+    };
+    let mut relay = Command::new(program);
+    relay.envs(bench.aws.environment()).envs(&bench.environment).arg("serve").args(flags).arg(file);
+    let relay = Relay::start(&mut as_user(relay)).await;
+    let mut cat = Command::new("cat");
+    cat.arg(format!("/proc/{}/environ", relay.process())).kill_on_drop(true);
+    let read = as_user(cat).output().await.unwrap();
+    read.status.success().then_some(read.stdout)
+}
+
+#[tokio::test]
+async fn another_process_of_the_same_user_reads_nothing_unless_that_is_asked_for() {
+    assert_eq!(read_by_the_same_user(&[]).await, None);
+    let read = read_by_the_same_user(&["--debuggable"]).await.unwrap();
+    assert!(!Scan::of([("the key", TRIGGER_KEY)]).find(&read).is_empty());
 }
