@@ -4,6 +4,7 @@
 mod alternating;
 mod ambiguous;
 mod coalescing;
+mod corrections;
 mod failed_rolls;
 mod foreign;
 mod gates;
