@@ -19,6 +19,7 @@ use std::time::Duration;
 use crate::credential::CredentialRef;
 use crate::model::{ConnectionName, RollWindow, TargetName, TopicArn};
 
+mod alerts;
 mod channel;
 mod connections;
 mod decode;
@@ -68,6 +69,8 @@ pub struct Config {
     pub queue: Queue,
     /// Log form and level.
     pub log: Log,
+    /// When people are told that a target stays stale.
+    pub alerts: Alerts,
     /// Anypoint control planes.
     pub connections: BTreeMap<ConnectionName, Connection>,
     /// What takes the values.
@@ -249,6 +252,17 @@ pub enum LogFormat {
     Json,
     /// For people.
     Pretty,
+}
+
+/// When people are told that a target stays stale, and where besides the log.
+#[derive(Clone, Debug)]
+pub struct Alerts {
+    /// How long AWS may be ahead of a target before that.
+    pub stale_after: Duration,
+    /// Between two alerts while it stays so.
+    pub repeat: Duration,
+    /// The topic; none means the log alone.
+    pub topic: Option<TopicArn>,
 }
 
 /// One Anypoint control plane, connected app, organization and environment.
