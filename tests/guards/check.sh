@@ -7,7 +7,8 @@ set -uo pipefail
 cd "$(dirname "$0")/../.."
 patches="$PWD/tests/guards"
 copy="$PWD/target/guards"
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target/guards-build}"
+# What is built of others is the same: only the copy of the project is compiled anew.
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 
 mkdir -p target
 rm -rf "$copy"
