@@ -50,7 +50,7 @@ pub struct Metrics {
     writes: Family<OfWrite, Counter>,
     foreign_writes: Family<OfTarget, Counter>,
     corrections: Family<OfTarget, Counter>,
-    propagation: Histogram,
+    rotation_to_confirmed: Histogram,
     event_to_confirmed: Histogram,
     alerts: Family<OfStaleAlert, Counter>,
     notifications: Family<OfNotification, Counter>,
@@ -67,8 +67,8 @@ impl Metrics {
         build.get_or_create(&OfBuild { version: env!("CARGO_PKG_VERSION") }).set(1);
         let run_duration = Histogram::new(RUN_BUCKETS);
         register(&mut registry, Name::RunDuration, run_duration.clone());
-        let propagation = Histogram::new(CONFIRMED_BUCKETS);
-        register(&mut registry, Name::Propagation, propagation.clone());
+        let rotation_to_confirmed = Histogram::new(CONFIRMED_BUCKETS);
+        register(&mut registry, Name::RotationToConfirmed, rotation_to_confirmed.clone());
         let event_to_confirmed = Histogram::new(CONFIRMED_BUCKETS);
         register(&mut registry, Name::EventToConfirmed, event_to_confirmed.clone());
         let metrics = Self {
@@ -80,7 +80,7 @@ impl Metrics {
             writes: family(&mut registry, Name::Writes),
             foreign_writes: family(&mut registry, Name::ForeignWrites),
             corrections: family(&mut registry, Name::Corrections),
-            propagation,
+            rotation_to_confirmed,
             event_to_confirmed,
             alerts: family(&mut registry, Name::Alerts),
             notifications: family(&mut registry, Name::Notifications),
@@ -151,8 +151,8 @@ impl Metrics {
     }
 
     /// A target is in sync again, so long after AWS had moved.
-    pub fn propagation(&self, took: Duration) {
-        self.propagation.observe(took.as_secs_f64());
+    pub fn rotation_to_confirmed(&self, took: Duration) {
+        self.rotation_to_confirmed.observe(took.as_secs_f64());
     }
 
     /// A target is in sync again, so long after a notification had told of the change in AWS.
@@ -249,7 +249,7 @@ mod tests {
         metrics.write(Kind::Application, WriteResult::Taken);
         metrics.notification(Route::Sns, Verdict::Accepted);
         metrics.request("/hooks/sns", 200);
-        metrics.propagation(Duration::from_secs(3));
+        metrics.rotation_to_confirmed(Duration::from_secs(3));
         let text = metrics.encode();
         for name in Name::ALL {
             let stem = name.as_str().strip_suffix("_total").unwrap_or(name.as_str());
@@ -341,15 +341,15 @@ mod tests {
     fn the_two_ways_to_a_proof_are_counted_apart_from_half_a_second_to_a_day() {
         let metrics = metrics();
         for seconds in [0.4, 90.0, 7200.0] {
-            metrics.propagation(Duration::from_secs_f64(seconds));
+            metrics.rotation_to_confirmed(Duration::from_secs_f64(seconds));
         }
         metrics.event_to_confirmed(Duration::from_mins(2));
         for line in [
-            r#"relay_propagation_seconds_bucket{le="0.5"} 1"#,
-            r#"relay_propagation_seconds_bucket{le="120.0"} 2"#,
-            r#"relay_propagation_seconds_bucket{le="14400.0"} 3"#,
-            r#"relay_propagation_seconds_bucket{le="86400.0"} 3"#,
-            "relay_propagation_seconds_count 3",
+            r#"relay_rotation_to_confirmed_seconds_bucket{le="0.5"} 1"#,
+            r#"relay_rotation_to_confirmed_seconds_bucket{le="120.0"} 2"#,
+            r#"relay_rotation_to_confirmed_seconds_bucket{le="14400.0"} 3"#,
+            r#"relay_rotation_to_confirmed_seconds_bucket{le="86400.0"} 3"#,
+            "relay_rotation_to_confirmed_seconds_count 3",
             r#"relay_event_to_confirmed_seconds_bucket{le="60.0"} 0"#,
             r#"relay_event_to_confirmed_seconds_bucket{le="120.0"} 1"#,
             "relay_event_to_confirmed_seconds_sum 120.0",

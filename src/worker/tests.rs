@@ -165,7 +165,7 @@ fn counted(said: &[(Reason, i64)]) -> [f64; 3] {
     let text = workshop.metrics.encode();
     [
         r#"relay_reconcile_corrections_total{target="orders"} "#,
-        "relay_propagation_seconds_sum ",
+        "relay_rotation_to_confirmed_seconds_sum ",
         "relay_event_to_confirmed_seconds_sum ",
     ]
     .map(|sample| {

@@ -40,7 +40,7 @@ names! {
         "Times that the target was found changed by somebody else";
     Corrections = "relay_reconcile_corrections_total",
         "Changes in AWS that reached the target although only the reconcile found them";
-    Propagation = "relay_propagation_seconds",
+    RotationToConfirmed = "relay_rotation_to_confirmed_seconds",
         "From the change in AWS to the proof at the target; a first delivery does not count";
     EventToConfirmed = "relay_event_to_confirmed_seconds",
         "From the first notification of a change in AWS to the proof at the target";
