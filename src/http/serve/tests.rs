@@ -140,6 +140,24 @@ async fn connections_that_do_nothing_make_room_for_one_that_asks() {
 }
 
 #[tokio::test]
+async fn the_one_that_has_done_nothing_for_the_longest_makes_room() {
+    let fixture = Fixture::new(Bounds { connections: 3, ..bounds() }).await;
+    let (mut first, mut second, mut third) =
+        (fixture.connect().await, fixture.connect().await, fixture.connect().await);
+    for stream in [&mut first, &mut second, &mut third] {
+        assert!(ask(stream).await.ends_with("fine"));
+    }
+    assert!(ask(&mut first).await.ends_with("fine"));
+    // Of the three, the second was answered the longest ago. None of them has been idle for a second.
+    let mut newcomer = fixture.connect().await;
+    assert!(ask(&mut newcomer).await.ends_with("fine"));
+    assert!(is_closed(&mut second).await);
+    for stream in [&mut first, &mut third, &mut newcomer] {
+        assert!(ask(stream).await.ends_with("fine"));
+    }
+}
+
+#[tokio::test]
 async fn a_request_under_way_keeps_its_place_when_others_wait_for_one() {
     let fixture = Fixture::new(Bounds { connections: 2, ..bounds() }).await;
     let mut slow = fixture.connect().await;
