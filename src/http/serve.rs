@@ -3,7 +3,8 @@
 //! Guarantees: a new connection brings a whole request header within [`Bounds::first_request`] or is
 //! closed, an idle one is closed after [`Bounds::idle`]; there are never more than
 //! [`Bounds::connections`], and when all places are taken the one that has done nothing for the longest
-//! is closed for each newcomer, so that nobody waits behind those who say nothing; at the end, connections without a request under way are closed, and the others as soon
+//! is closed for each newcomer, so that nobody waits behind those who say nothing, and answers end their
+//! connection, so that no sender writes to one that is just being closed; at the end, connections without a request under way are closed, and the others as soon
 //! as they are answered, or after [`Bounds::grace`].
 //!
 //! It is ours because hyper has one time limit for a first header and a next one alike, and because
@@ -19,7 +20,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use http::Request;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -36,7 +38,7 @@ use tower::ServiceExt;
 const BUFFER: usize = 64 * 1024;
 /// Given to a connection that was told to end after its answer.
 const LAST_WORD: Duration = Duration::from_secs(1);
-/// After this long without a place, another connection is closed: the one before got a request.
+/// After this long without a place, another connection is closed.
 const ROUND: Duration = Duration::from_millis(100);
 /// After an accept that failed for lack of file handles or memory; as long as axum waits.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -155,8 +157,14 @@ impl House {
         let service = service_fn(|request: Request<Incoming>| {
             let busy = activity.begin();
             let answer = self.router.clone().oneshot(request.map(Body::new));
+            let places = &self.places;
             async move {
-                let answer = answer.await;
+                let mut answer = answer.await;
+                if let Ok(answer) = &mut answer
+                    && places.available_permits() == 0
+                {
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
                 drop(busy);
                 answer as Result<_, Infallible>
             }
@@ -174,6 +182,8 @@ impl House {
             let until = activity.idle_since().unwrap_or_else(Instant::now) + limit;
             let event = timeout_at(until, async {
                 tokio::select! {
+                    // What has come is read first: who has just asked is not closed.
+                    biased;
                     // Its error is the client's: a broken header, a lost connection.
                     _ = connection.as_mut() => Event::Ended,
                     () = activity.answered.notified() => Event::Answered,
@@ -184,10 +194,12 @@ impl House {
             let over = |limit: Duration| activity.idle_since().is_some_and(|since| since.elapsed() >= limit);
             match event.await {
                 Ok(Event::Ended) => return,
-                Ok(Event::Unwanted) if over(Duration::ZERO) => return,
+                Ok(Event::Unwanted) if activity.is_dismissed() => return,
                 Err(_) if over(limit) => return,
+                // A request came in the last moment: the next in the line goes instead.
+                Ok(Event::Unwanted) => drop(self.idle.close_oldest()),
                 // Busy: counted anew.
-                Ok(Event::Unwanted | Event::Answered) | Err(_) => {}
+                Ok(Event::Answered) | Err(_) => {}
                 // Closes at once between two requests; else after the answer.
                 Ok(Event::Closing) => {
                     closing = true;
@@ -227,6 +239,10 @@ impl Idle {
 
     fn leave(&self, number: u64) {
         self.queue().waiting.remove(&number);
+    }
+
+    fn holds(&self, number: u64) -> bool {
+        self.queue().waiting.contains_key(&number)
     }
 
     /// Tells the first in the line to close; false if there is none.
@@ -277,6 +293,12 @@ impl<'a> Activity<'a> {
 
     fn idle_since(&self) -> Option<Instant> {
         self.state().idle_since
+    }
+
+    /// Whether it was told to close, and has done nothing since.
+    fn is_dismissed(&self) -> bool {
+        let state = self.state();
+        state.idle_since.is_some() && !self.idle.holds(state.number)
     }
 
     fn requests(&self) -> u64 {
