@@ -162,6 +162,7 @@ impl App {
     }
 
     /// Takes the addresses.
+    #[expect(clippy::unused_async, reason = "sockets need a runtime around them, which `async` says")]
     pub async fn bind(self) -> Result<Bound, BuildError> {
         let hooks = listen(self.config.listen)?;
         let admin = match &self.config.admin {
