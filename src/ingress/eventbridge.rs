@@ -16,6 +16,7 @@ use bytes::Bytes;
 
 use super::answer::{Acknowledgement, Verdict};
 use super::keyring::{Key, KeyRing};
+use super::places::Place;
 use super::{IngressState, Parts, body, offer};
 use crate::config::{EventBridgeAuth, EventBridgeIngress};
 use crate::credential::{CredentialError, CredentialRef};
@@ -104,7 +105,10 @@ impl FromRequest<IngressState> for Delivery {
     async fn from_request(request: Request, state: &IngressState) -> Result<Self, Problem> {
         let hook = state.eventbridge().ok_or_else(body::disabled)?;
         hook.authenticate(request.headers()).await?;
-        body::read(request).await.map(Self)
+        let place = Place::of(&request)?;
+        let body = body::read(request, state.limits().body_bytes, &place).await?;
+        place.keep()?;
+        Ok(Self(body))
     }
 }
 

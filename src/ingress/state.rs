@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::eventbridge::EventBridgeHook;
 use super::gate::Quiet;
+use super::places::Places;
 use super::ports::{Certificates, Confirmer, Intake};
 use super::sns::SnsHook;
 use super::trigger::TriggerHook;
@@ -37,6 +38,7 @@ struct Inner {
     limits: Limits,
     parts: Parts,
     quiet: Quiet,
+    places: Places,
     waiters: Semaphore,
     sns: Option<SnsHook>,
     eventbridge: Option<EventBridgeHook>,
@@ -61,8 +63,8 @@ impl IngressState {
         };
         // A waiting trigger holds one of the concurrent requests; AWS's senders keep half of them.
         let waiters = Semaphore::new((limits.concurrency / 2).clamp(1, 32));
-        let quiet = Quiet::default();
-        Ok(Self(Arc::new(Inner { limits, parts, quiet, waiters, sns, eventbridge, trigger })))
+        let (quiet, places) = (Quiet::default(), Places::new(&limits));
+        Ok(Self(Arc::new(Inner { limits, parts, quiet, places, waiters, sns, eventbridge, trigger })))
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -95,6 +97,11 @@ impl IngressState {
 
     pub(super) fn quiet(&self) -> &Quiet {
         &self.0.quiet
+    }
+
+    /// Places for requests that are worked on.
+    pub(super) fn places(&self) -> &Places {
+        &self.0.places
     }
 
     /// Places for triggers that wait for their outcome.

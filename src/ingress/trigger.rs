@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::answer::{TriggerAnswer, TriggerRequest};
 use super::keyring::{Key, KeyRing};
+use super::places::Place;
 use super::ports::{Answer, DedupId, Hint, Subject, TargetReport, Ticket};
 use super::{IngressState, Parts, body, offer, wait};
 use crate::config::TriggerIngress;
@@ -68,7 +69,8 @@ impl Order {
         let signed = signed_headers(&headers).ok_or_else(|| {
             unauthorized("webhook-id, webhook-timestamp and webhook-signature prove who sends")
         })?;
-        let body = body::read(request).await?;
+        let place = Place::of(&request)?;
+        let body = body::read(request, state.limits().body_bytes, &place).await?;
         let now = state.clock().timestamp();
         let check = |keys: &[Key]| {
             let values: Vec<&[u8]> = keys.iter().map(|key| key.value().expose_bytes()).collect();
@@ -77,6 +79,7 @@ impl Order {
         };
         let mismatch = |refusal: &WebhookRefusal| *refusal == WebhookRefusal::Mismatch;
         let key_id = hook.keys.admit(check, mismatch).await.map_err(refused)?;
+        place.keep()?;
         Ok(Self { id: signed.id.to_owned(), key_id, body, uri })
     }
 
