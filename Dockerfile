@@ -16,6 +16,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY src src
 COPY sandbox sandbox
+COPY fuzz fuzz
 RUN cargo fetch --locked
 # Nothing but the compiler runs from here on, and it needs no network.
 RUN --network=none cargo build --release --locked --offline --bin anypoint-relay
