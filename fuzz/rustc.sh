@@ -2,7 +2,7 @@
 # rustc for the crates of the workspace when they are built for libFuzzer (RUSTC_WORKSPACE_WRAPPER): with
 # counters at every edge and the operands of comparisons, as cargo-fuzz builds them, and optimised. The
 # crates that they depend on are those of `cargo test`: their generic code gets counters where it is used.
-exec "$@" --cfg fuzzing -C opt-level=2 -C codegen-units=1 \
+exec "$@" --cfg fuzzing -C opt-level=1 \
   -C passes=sancov-module \
   -C llvm-args=-sanitizer-coverage-level=4 \
   -C llvm-args=-sanitizer-coverage-inline-8bit-counters \

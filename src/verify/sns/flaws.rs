@@ -286,6 +286,10 @@ fn a_body_that_is_not_one_object_with_distinct_keys_is_malformed() {
         assert_eq!(check(body), SnsRefusal::NotJson, "{body}");
     }
     assert_eq!(Setting::default().check(b"{\"Type\":\"\xff\"}").unwrap_err(), SnsRefusal::NotJson);
+    // In a field that the check skips: found by libFuzzer.
+    let mut skipped = format!("{open},\"Extra\":\"").into_bytes();
+    skipped.extend_from_slice(b"\xff\"}");
+    assert_eq!(Setting::default().check(&skipped).unwrap_err(), SnsRefusal::NotJson);
     for body in [
         format!("{open},\"Message\":\"hello\"}}"),
         format!("{open},\"Message\":null}}"),

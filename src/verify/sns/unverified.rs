@@ -1,7 +1,7 @@
 //! The fields of an envelope as they stand in the body, before anything is believed.
 //!
-//! Guarantees: the body is one JSON object and nothing after it, no key occurs twice, and every field
-//! that the check uses is a JSON string. Values are borrowed from the body unless they hold escapes.
+//! Guarantees: the body is one JSON object in UTF-8 and nothing after it, no key occurs twice, and every
+//! field that the check uses is a JSON string. Values are borrowed from the body unless they hold escapes.
 //!
 //! Own reading instead of a derived one, because a derived one skips duplicates of keys that it does
 //! not know and would be silent about which rule was broken.
@@ -77,7 +77,9 @@ impl Field {
 impl<'b> Unverified<'b> {
     /// Reads a body.
     pub(crate) fn read(body: &'b [u8]) -> Result<Self, SnsRefusal> {
-        let unverified: Self = serde_json::from_slice(body).map_err(|_| SnsRefusal::NotJson)?;
+        // The whole body, because the reader of JSON does not look into the values that are skipped.
+        let text = std::str::from_utf8(body).map_err(|_| SnsRefusal::NotJson)?;
+        let unverified: Self = serde_json::from_str(text).map_err(|_| SnsRefusal::NotJson)?;
         if unverified.duplicate { Err(SnsRefusal::DuplicateKey) } else { Ok(unverified) }
     }
 
