@@ -34,13 +34,13 @@ fn address(text: &str) {
         Ok(accepted) => {
             assert_eq!(accepted.as_str(), text);
             let url = Url::parse(text).unwrap_or_else(|error| panic!("{error}: {text}"));
-            let domain = match url.host() {
-                Some(Host::Domain(domain)) => domain,
-                _ => panic!("no name of a host: {text}"),
-            };
+            let Some(Host::Domain(domain)) = url.host() else { panic!("no name of a host: {text}") };
             assert_eq!(url.scheme(), "https");
             assert!(domain.starts_with(&format!("sns.{}.", topic.region())), "another host: {text}");
-            assert!(topic.dns_suffix().is_some_and(|suffix| domain.ends_with(suffix)), "another host: {text}");
+            assert!(
+                topic.dns_suffix().is_some_and(|suffix| domain.ends_with(suffix)),
+                "another host: {text}"
+            );
             assert_eq!((url.username(), url.password(), url.port()), ("", None, None), "{text}");
             assert_eq!((url.query(), url.fragment()), (None, None), "{text}");
             assert_eq!(url.path_segments().map(Iterator::count), Some(1), "{text}");

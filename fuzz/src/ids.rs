@@ -60,5 +60,8 @@ fn secret(text: &str) {
 
 fn same(text: &str, held: &str, printed: &str) {
     assert_eq!((text, text), (held, printed));
-    assert!(text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"'\\<>{}?#%&$`".contains(&byte)), "{text:?}");
+    assert!(
+        text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"'\\<>{}?#%&$`".contains(&byte)),
+        "{text:?}"
+    );
 }

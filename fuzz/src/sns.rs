@@ -60,8 +60,8 @@ fn content(body: &[u8]) -> Option<String> {
         "Notification" => &["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"],
         _ => &["Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"],
     };
-    let values = names.iter().map(|name| all.get(name).cloned().unwrap_or_default());
-    Some(Value::from_iter(values).to_string())
+    let values: Value = names.iter().map(|name| all.get(name).cloned().unwrap_or_default()).collect();
+    Some(values.to_string())
 }
 
 fn verified(body: &[u8]) -> Result<Verified, SnsRefusal> {
@@ -77,7 +77,10 @@ pub(crate) fn check(body: &[u8]) {
     match &verdict {
         Ok(message) => {
             let signed = content(body);
-            assert!(signed.is_some_and(|signed| CONTENTS.contains(&signed)), "verified, yet nobody signed it");
+            assert!(
+                signed.is_some_and(|signed| CONTENTS.contains(&signed)),
+                "verified, yet nobody signed it"
+            );
             assert_eq!(message.topic().as_str(), TOPIC);
             tells_no_token(message, body);
         }
@@ -87,8 +90,12 @@ pub(crate) fn check(body: &[u8]) {
         }
     }
 
-    let inspection =
-        Inspection { at: SETTING.now, certificate: Some(CERTIFICATE), rules: Some(SETTING.rules()), index: None };
+    let inspection = Inspection {
+        at: SETTING.now,
+        certificate: Some(CERTIFICATE),
+        rules: Some(SETTING.rules()),
+        index: None,
+    };
     let report = inspect(body, &inspection);
     let envelope = report.kind == NotificationKind::Sns;
     assert_eq!(envelope && report.verified, verdict.is_ok(), "inspect and the hook differ: {verdict:?}");

@@ -35,16 +35,17 @@ pub(crate) fn check(input: &[u8]) {
     let headers = WebhookHeaders { id, timestamp, signature: &signature };
     let (Ok(tolerance), Ok(now)) = (u64::try_from(TOLERANCE), Timestamp::from_second(NOW)) else { return };
     let verdict = verify(headers, body, &KEYS[..2], Duration::from_secs(tolerance), now);
-    let fits = |key: &&[u8]| signature.split_ascii_whitespace().any(|one| one == made(id, timestamp, body, key));
+    let fits =
+        |key: &&[u8]| signature.split_ascii_whitespace().any(|one| one == made(id, timestamp, body, key));
     match verdict {
         Ok(KeyIndex(index)) => {
             assert!(is_right(id, timestamp, &signature), "accepted in a wrong form, or too old");
-            assert_eq!(KEYS[..2].iter().position(|key| fits(&key)), Some(index), "accepted, yet not signed");
+            assert_eq!(KEYS[..2].iter().position(|key| fits(key)), Some(index), "accepted, yet not signed");
         }
         Err(refusal) => {
             tells_nothing(&refusal);
             assert!(WebhookRefusal::CODES.contains(&refusal.code()));
-            let signed = KEYS[..2].iter().any(|key| fits(&key));
+            let signed = KEYS[..2].iter().any(|key| fits(key));
             assert!(!(signed && is_right(id, timestamp, &signature)), "signed, yet refused: {refusal}");
         }
     }
@@ -60,8 +61,10 @@ fn made(id: &str, timestamp: &str, body: &[u8], key: &[u8]) -> String {
 
 /// Whether everything but the signature is as documented.
 fn is_right(id: &str, timestamp: &str, signature: &str) -> bool {
-    let id_is_right = !id.is_empty() && id.len() <= 128 && id.chars().all(|c| matches!(c, '!'..='~') && c != '.');
-    let digits = !timestamp.is_empty() && timestamp.len() <= 12 && timestamp.chars().all(|c| c.is_ascii_digit());
+    let id_is_right =
+        !id.is_empty() && id.len() <= 128 && id.chars().all(|c| matches!(c, '!'..='~') && c != '.');
+    let digits =
+        !timestamp.is_empty() && timestamp.len() <= 12 && timestamp.chars().all(|c| c.is_ascii_digit());
     let sent: Option<i64> = timestamp.parse().ok().filter(|_| digits);
     let in_time = sent.is_some_and(|sent| (NOW - TOLERANCE..=NOW + TOLERANCE).contains(&sent));
     id_is_right && in_time && signature.split_ascii_whitespace().count() <= 8

@@ -161,6 +161,9 @@ fn fetched(secret: &SecretRef, mut output: GetSecretValueOutput) -> Result<Fetch
         (Some(_), Some(_)) => return Err(odd(secret, "both a text and a binary value")),
     };
     let (SecretContent::Text(value) | SecretContent::Binary(value)) = &content;
+    if value.is_empty() {
+        return Err(odd(secret, "an empty value"));
+    }
     if value.len() > MAX_VALUE {
         return Err(odd(secret, "a value above 65,536 bytes"));
     }

@@ -6,7 +6,9 @@
 mod certificates;
 mod confirmation;
 mod eventbridge;
+mod hostile;
 mod limits;
+mod made_up;
 mod page;
 mod sns;
 mod trigger;
