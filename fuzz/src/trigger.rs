@@ -40,12 +40,12 @@ pub(crate) fn check(input: &[u8]) {
     match verdict {
         Ok(KeyIndex(index)) => {
             assert!(is_right(id, timestamp, &signature), "accepted in a wrong form, or too old");
-            assert_eq!(KEYS[..2].iter().position(|key| fits(key)), Some(index), "accepted, yet not signed");
+            assert_eq!(KEYS[..2].iter().position(fits), Some(index), "accepted, yet not signed");
         }
         Err(refusal) => {
             tells_nothing(&refusal);
             assert!(WebhookRefusal::CODES.contains(&refusal.code()));
-            let signed = KEYS[..2].iter().any(|key| fits(key));
+            let signed = KEYS[..2].iter().any(fits);
             assert!(!(signed && is_right(id, timestamp, &signature)), "signed, yet refused: {refusal}");
         }
     }
