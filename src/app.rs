@@ -39,8 +39,8 @@ use crate::sync::versions::VersionLog;
 use crate::telemetry::metrics::Metrics;
 use crate::worker::Workshop;
 use parts::{
-    Certificates, Confirmer, build_queue, build_stations, gates, leaders, open_connections, open_memory,
-    secrets_of,
+    Certificates, Confirmer, TokenKeys, build_queue, build_stations, gates, leaders, open_connections,
+    open_memory, secrets_of,
 };
 
 /// Connections of the hooks at once, or twice the concurrent requests if those are more. Half of the
@@ -67,6 +67,9 @@ pub enum BuildError {
     /// The way to the SNS hosts.
     #[error(transparent)]
     Sns(#[from] crate::aws::SetupError),
+    /// The way to the issuer of EventBridge's tokens.
+    #[error(transparent)]
+    Issuer(#[from] crate::jwks::SetupError),
     /// The receipts file.
     #[error("the receipts file {0} cannot be used: {1}")]
     Receipts(String, io::Error),
@@ -159,6 +162,7 @@ impl App {
 
         let emulator = config.ingress.sns.as_ref().map(|sns| sns.emulator.clone()).unwrap_or_default();
         let confirm = config.ingress.sns.as_ref().map_or(config::Confirm::Off, |sns| sns.confirm);
+        let token_keys = TokenKeys::of(&config.ingress, &lookup)?;
         let sns_http = SnsHttp::new(&emulator, lookup)?;
         let readiness = Arc::new(Readiness::default());
         let parts = Parts {
@@ -167,6 +171,7 @@ impl App {
             intake: Arc::new(desk),
             certificates: Arc::new(Certificates(CertificateStore::new(sns_http.clone(), Arc::clone(&clock)))),
             confirmer: Arc::new(Confirmer(SnsConfirmer::new(confirm, access, sns_http))),
+            token_keys,
             credentials,
             metrics,
         };

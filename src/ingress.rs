@@ -16,6 +16,7 @@ pub mod ports;
 mod router;
 mod sns;
 mod state;
+mod token_keys;
 mod trigger;
 mod wait;
 

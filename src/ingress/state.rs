@@ -6,13 +6,14 @@ use tokio::sync::Semaphore;
 
 use super::eventbridge::EventBridgeHook;
 use super::gate::Quiet;
-use super::ports::{Certificates, Confirmer, Intake};
+use super::ports::{Certificates, Confirmer, Intake, TokenKeys};
 use super::sns::SnsHook;
 use super::trigger::TriggerHook;
 use crate::clock::Clock;
 use crate::config::{Ingress, Limits};
 use crate::credential::{CredentialError, Credentials};
 use crate::http::Readiness;
+use crate::http::failures::Failures;
 use crate::telemetry::metrics::Metrics;
 
 /// The outside of the hooks, as `crate::app` hands it over.
@@ -27,6 +28,8 @@ pub struct Parts {
     pub certificates: Arc<dyn Certificates>,
     /// Confirms SNS subscriptions.
     pub confirmer: Arc<dyn Confirmer>,
+    /// The keys of the issuer of bearer tokens; none where the configuration names no issuer.
+    pub token_keys: Option<Arc<dyn TokenKeys>>,
     /// Reads the senders' credentials.
     pub credentials: Arc<dyn Credentials>,
     /// Counts answers.
@@ -37,6 +40,7 @@ struct Inner {
     limits: Limits,
     parts: Parts,
     quiet: Quiet,
+    failures: Failures,
     waiters: Semaphore,
     sns: Option<SnsHook>,
     eventbridge: Option<EventBridgeHook>,
@@ -61,8 +65,8 @@ impl IngressState {
         };
         // A waiting trigger holds one of the concurrent requests; AWS's senders keep half of them.
         let waiters = Semaphore::new((limits.concurrency / 2).clamp(1, 32));
-        let quiet = Quiet::default();
-        Ok(Self(Arc::new(Inner { limits, parts, quiet, waiters, sns, eventbridge, trigger })))
+        let (quiet, failures) = (Quiet::default(), Failures::new(limits.failed_attempts));
+        Ok(Self(Arc::new(Inner { limits, parts, quiet, failures, waiters, sns, eventbridge, trigger })))
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -95,6 +99,11 @@ impl IngressState {
 
     pub(super) fn quiet(&self) -> &Quiet {
         &self.0.quiet
+    }
+
+    /// Who failed to sign a trigger.
+    pub(super) fn failures(&self) -> &Failures {
+        &self.0.failures
     }
 
     /// Places for triggers that wait for their outcome.

@@ -18,11 +18,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
-use crate::model::{Outcome, TargetName};
+use crate::model::{Outcome, RefusalReason, TargetName};
 
 pub use labels::{Kind, QueuePhase, RotationAlert, Route, StatusClass, Verdict, WriteResult};
 use labels::{
-    OfAlert, OfBuild, OfNotification, OfOutcome, OfPhase, OfRequest, OfRun, OfTarget, OfWrite, OutcomeLabel,
+    OfAlert, OfBuild, OfNotification, OfOutcome, OfPhase, OfRefusal, OfRequest, OfRun, OfTarget, OfWrite,
+    OutcomeLabel, ReasonLabel,
 };
 pub use names::Name;
 
@@ -47,6 +48,7 @@ pub struct Metrics {
     foreign_writes: Family<OfTarget, Counter>,
     propagation: Histogram,
     notifications: Family<OfNotification, Counter>,
+    refused: Family<OfRefusal, Counter>,
     rotation_alerts: Family<OfAlert, Counter>,
     queue_keys: Family<OfPhase, Gauge>,
     requests: Family<OfRequest, Counter>,
@@ -72,6 +74,7 @@ impl Metrics {
             foreign_writes: family(&mut registry, Name::ForeignWrites),
             propagation,
             notifications: family(&mut registry, Name::Notifications),
+            refused: family(&mut registry, Name::Refused),
             rotation_alerts: family(&mut registry, Name::RotationAlerts),
             queue_keys: family(&mut registry, Name::QueueKeys),
             requests: family(&mut registry, Name::Requests),
@@ -133,6 +136,11 @@ impl Metrics {
     /// A notification was answered.
     pub fn notification(&self, route: Route, verdict: Verdict) {
         self.notifications.get_or_create(&OfNotification { route, verdict }).inc();
+    }
+
+    /// A request did not prove who sent it.
+    pub fn refused(&self, route: Route, reason: RefusalReason) {
+        self.refused.get_or_create(&OfRefusal { route, reason: ReasonLabel(reason) }).inc();
     }
 
     /// AWS reported a rotation that did not come about.
@@ -213,6 +221,7 @@ mod tests {
         metrics.run(Kind::Application, &Outcome::InSync, Duration::from_millis(20));
         metrics.write(Kind::Application, WriteResult::Taken);
         metrics.notification(Route::Sns, Verdict::Accepted);
+        metrics.refused(Route::Trigger, RefusalReason::Signature);
         metrics.request("/hooks/sns", 200);
         metrics.propagation(Duration::from_secs(3));
         let text = metrics.encode();

@@ -42,6 +42,8 @@ names! {
         "From the change in AWS to the proof at the target; a first delivery does not count";
     Notifications = "relay_notifications_total",
         "Notifications by route and what became of them";
+    Refused = "relay_refused_total",
+        "Requests that did not prove who sent them, by route and reason";
     RotationAlerts = "relay_rotation_alerts_total",
         "Rotations that AWS reported as failed or abandoned";
     QueueKeys = "relay_queue_keys",
