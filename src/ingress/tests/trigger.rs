@@ -229,14 +229,14 @@ async fn a_sender_with_a_key_pair_signs_what_the_relay_cannot_forge() {
     app.config.trigger.as_mut().unwrap().keys.push(TriggerKey { id: "pipeline".to_owned(), key });
     let body = by_secret().to_string();
     let at = now().as_second().to_string();
-    let send = |id: &str, signature: &str| {
+    let request = |id: &str, signature: &str| {
         let headers = [("webhook-id", id), ("webhook-timestamp", &at), ("webhook-signature", signature)];
         post(PATH, &headers, body.clone())
     };
     let signature = signer.sign("msg_1", now().as_second(), body.as_bytes());
-    assert_eq!(app.ask(send("msg_1", &signature)).await.cell(), (202, "accepted"));
+    assert_eq!(app.ask(request("msg_1", &signature)).await.cell(), (202, "accepted"));
     assert_eq!(app.hints()[0].key_id.as_deref(), Some("pipeline"));
-    assert_eq!(app.ask(send("msg_2", &signature)).await.cell(), (401, "unauthorized"));
+    assert_eq!(app.ask(request("msg_2", &signature)).await.cell(), (401, "unauthorized"));
     assert_eq!(app.ask(trigger_post(PATH, "msg_3", &by_secret())).await.cell(), (202, "accepted"));
     assert_eq!(app.hints()[1].key_id.as_deref(), Some("ops"));
 }
