@@ -16,6 +16,7 @@ use futures_util::StreamExt;
 use tokio::net::TcpListener;
 
 use crate::admin::{self, AdminState};
+use crate::alerts::Alerts;
 use crate::anypoint;
 use crate::aws::{Access, CertificateStore, SecretsManager, SnsConfirmer, SnsHttp};
 use crate::clock::{Clock, SystemClock};
@@ -39,8 +40,8 @@ use crate::sync::versions::VersionLog;
 use crate::telemetry::metrics::Metrics;
 use crate::worker::Workshop;
 use parts::{
-    Certificates, Confirmer, TokenKeys, build_queue, build_stations, gates, leaders, open_connections,
-    open_memory, secrets_of,
+    Certificates, Confirmer, TokenKeys, alerts_topic, build_queue, build_stations, gates, leaders,
+    open_connections, open_memory, secrets_of,
 };
 
 /// Connections of the hooks at once, or twice the concurrent requests if those are more. Half of the
@@ -100,6 +101,7 @@ pub struct App {
     readiness: Arc<Readiness>,
     workshop: Arc<Workshop>,
     reconcile: Arc<Reconcile>,
+    alerts: Arc<Alerts>,
     ingress: IngressState,
 }
 
@@ -160,6 +162,13 @@ impl App {
             clock: Arc::clone(&clock),
         });
 
+        let alerts = Alerts::new(
+            Arc::clone(&workshop.board),
+            Arc::clone(&metrics),
+            Arc::clone(&clock),
+            (&config).into(),
+            alerts_topic(&config, &access),
+        );
         let emulator = config.ingress.sns.as_ref().map(|sns| sns.emulator.clone()).unwrap_or_default();
         let confirm = config.ingress.sns.as_ref().map_or(config::Confirm::Off, |sns| sns.confirm);
         let token_keys = TokenKeys::of(&config.ingress, &lookup)?;
@@ -176,7 +185,7 @@ impl App {
             metrics,
         };
         let ingress = IngressState::open(&config.ingress, config.limits.clone(), parts).await?;
-        Ok(Self { config, clock, readiness, workshop, reconcile, ingress })
+        Ok(Self { config, clock, readiness, workshop, reconcile, alerts: Arc::new(alerts), ingress })
     }
 
     /// Takes the addresses.
@@ -301,6 +310,7 @@ impl Bound {
         let Self { app, hooks, admin } = self;
         app.start_workers(&lifecycle);
         app.start_reconcile(&lifecycle);
+        app.start_alerts(&lifecycle);
         app.start_listeners(&lifecycle, hooks, admin);
         app.readiness.started();
 
@@ -331,6 +341,16 @@ impl App {
             };
             tokio::select! {
                 () = reconcile.run(every, scanned) => {}
+                () = draining.draining() => {}
+            }
+        });
+    }
+
+    fn start_alerts(&self, lifecycle: &Lifecycle) {
+        let (alerts, draining) = (Arc::clone(&self.alerts), lifecycle.clone());
+        lifecycle.spawn("alerts", async move {
+            tokio::select! {
+                () = alerts.run() => {}
                 () = draining.draining() => {}
             }
         });

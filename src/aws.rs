@@ -1,5 +1,6 @@
 //! AWS: reads of Secrets Manager behind the traits of [`crate::sync::ports`] and
-//! [`crate::credential`], SNS subscription confirmation, and the certificates that SNS signs with.
+//! [`crate::credential`], SNS subscription confirmation and publication, and the certificates that SNS signs
+//! with.
 //!
 //! Everything goes through the AWS SDK, except the two plain HTTPS GETs to an SNS host (certificate,
 //! confirmation by URL), which go through [`crate::outbound`]. Failures leave as
@@ -8,9 +9,11 @@
 mod certificates;
 mod config;
 mod error;
+mod http_client;
 mod secrets;
 mod sns;
 mod sns_http;
+mod sns_publish;
 #[cfg(test)]
 mod testing;
 
@@ -19,3 +22,4 @@ pub use config::Access;
 pub use secrets::SecretsManager;
 pub use sns::{Route, SnsConfirmer};
 pub use sns_http::{SetupError, SnsHttp};
+pub use sns_publish::SnsPublisher;

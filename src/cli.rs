@@ -5,6 +5,7 @@
 //! time.
 
 pub mod check;
+mod hardening;
 pub mod health;
 pub mod inspect;
 pub mod plan;
@@ -37,6 +38,9 @@ enum Command {
         after_help = "The first SIGTERM or SIGINT drains: no new work, running syncs finish. The second ends at once."
     )]
     Serve {
+        /// Let debuggers read this process's memory, and the kernel write core dumps of it: they may show values
+        #[arg(long)]
+        debuggable: bool,
         /// The configuration file
         file: PathBuf,
     },
@@ -91,11 +95,12 @@ fn unparsed(error: &clap::Error, command: Option<OsString>) -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout();
+    let hardening = hardening::harden(matches!(command, Command::Serve { debuggable: true, .. }));
     match command {
         Command::Check { file, json } => Ok(code(check::check(&file, json, &mut out)?)),
         Command::Inspect(args) => Ok(code(inspect::inspect(&args, &mut out)?)),
-        Command::Serve { file } => {
-            block_on(serve::serve(&file))?;
+        Command::Serve { file, .. } => {
+            block_on(serve::serve(&file, &hardening))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Plan(args) => Ok(block_on(plan::plan(&args, &mut out))?.into()),

@@ -22,6 +22,7 @@ use crate::credential::CredentialRef;
 use crate::model::{ConnectionName, RollWindow, TargetName, TopicArn};
 use crate::webhook_signature::PublicKey;
 
+mod alerts;
 mod channel;
 mod connections;
 mod decode;
@@ -73,6 +74,8 @@ pub struct Config {
     pub queue: Queue,
     /// Log form and level.
     pub log: Log,
+    /// When people are told that a target stays stale.
+    pub alerts: Alerts,
     /// Anypoint control planes.
     pub connections: BTreeMap<ConnectionName, Connection>,
     /// What takes the values.
@@ -270,6 +273,17 @@ pub enum LogFormat {
     Json,
     /// For people.
     Pretty,
+}
+
+/// When people are told that a target stays stale, and where besides the log.
+#[derive(Clone, Debug)]
+pub struct Alerts {
+    /// How long AWS may be ahead of a target before that.
+    pub stale_after: Duration,
+    /// Between two alerts while it stays so.
+    pub repeat: Duration,
+    /// The topic; none means the log alone.
+    pub topic: Option<TopicArn>,
 }
 
 /// One Anypoint control plane, connected app, organization and environment.

@@ -6,6 +6,7 @@
 //! `docs/ARCHITECTURE.md` tells the life of a rotation.
 
 pub mod admin;
+pub mod alerts;
 pub mod anypoint;
 pub mod app;
 pub mod aws;

@@ -27,6 +27,10 @@ use crate::secret::SecretValue;
 use reach::Names;
 pub use reach::{Guard, Lookup, SystemLookup, environment_proxy, out_of_reach};
 
+/// How long a connection that may have carried a value stays open unused: its buffers hold what it carried. A
+/// pool looks only this often for what is to be closed, so it may be twice as long.
+pub const VALUE_IDLE: Duration = Duration::from_millis(300);
+
 /// What a client is built from.
 #[derive(Clone, Debug)]
 pub struct Options {

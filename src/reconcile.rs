@@ -66,7 +66,7 @@ impl Reconcile {
         let mut targets = interval(every.targets);
         loop {
             let scan = tokio::select! {
-                _ = targets.tick() => self.enqueue_all(),
+                _ = targets.tick() => self.enqueue_at_rest(Reason::Reconcile),
                 _ = secrets.tick() => self.enqueue_different().await,
             };
             match scan {
@@ -79,11 +79,15 @@ impl Reconcile {
         }
     }
 
-    /// Enqueues every target that is at rest.
+    /// Enqueues every target that is at rest, because the relay starts.
     pub fn enqueue_all(&self) -> Result<Scan, Refused> {
+        self.enqueue_at_rest(Reason::Start)
+    }
+
+    fn enqueue_at_rest(&self, why: Reason) -> Result<Scan, Refused> {
         let at_rest = self.at_rest();
         for target in &at_rest {
-            self.enqueue(target)?;
+            self.enqueue(target, why)?;
         }
         Ok(Scan { compared: self.specs.len(), enqueued: at_rest.len(), unknown: 0 })
     }
@@ -97,7 +101,7 @@ impl Reconcile {
         scan.unknown = self.secrets_of_all().filter(|secret| !current.contains_key(*secret)).count();
         for spec in self.specs.iter().filter(|spec| at_rest.contains(&spec.name)) {
             if !known(spec) || self.differs(spec, &current) {
-                self.enqueue(&spec.name)?;
+                self.enqueue(&spec.name, Reason::Reconcile)?;
                 scan.enqueued += 1;
             }
         }
@@ -147,8 +151,8 @@ impl Reconcile {
         lines.filter(|line| resting(line.phase)).map(|line| line.key).collect()
     }
 
-    fn enqueue(&self, target: &TargetName) -> Result<(), Refused> {
-        self.queue.add(target, Note::new(Reason::Reconcile, self.clock.timestamp())).map(drop)
+    fn enqueue(&self, target: &TargetName, why: Reason) -> Result<(), Refused> {
+        self.queue.add(target, Note::new(why, self.clock.timestamp())).map(drop)
     }
 }
 

@@ -5,7 +5,7 @@
 //! expose` over the source is the complete list of places that look inside.
 //!
 //! Does not guarantee: that the copies which libraries keep (TLS buffers, JSON parser scratch) are
-//! wiped.
+//! wiped. The binary's allocator does that when they are freed.
 
 use zeroize::Zeroizing;
 

@@ -88,6 +88,8 @@ struct Pass<'a> {
     held_before: Held,
     /// The receipt that the target shows, once it was looked at.
     shown: Option<Receipt>,
+    /// Whether its last roll failed, so that it runs with something else than it shows.
+    failing: bool,
     roll: Roll,
     wanted: Option<Wanted>,
     wrote: Option<Wrote>,
@@ -114,6 +116,7 @@ impl<'a> Pass<'a> {
             held_before: memory.held(),
             memory,
             shown: None,
+            failing: false,
             wanted: None,
             wrote: None,
             proved_now: false,
@@ -174,6 +177,7 @@ impl<'a> Pass<'a> {
         let rolls = self.spec.rolls && seen.stage == Stage::Rolling;
         self.roll = if rolls { Roll::UnderWay } else { Roll::Over };
         self.shown.clone_from(&seen.receipt);
+        self.failing = matches!(seen.stage, Stage::Failed(_));
         let now = self.sync.clock.timestamp();
         self.memory.note_rest(seen, now);
         self.remember().await?;
@@ -279,11 +283,14 @@ impl<'a> Pass<'a> {
         let before = observed.observation().mark.clone();
         let receipt = Receipt::of(&wanted, Stamp::fresh(), before);
         self.wanted = Some(wanted);
-        let write = match observed.prepare(&values, &receipt) {
+        let mut write = match observed.prepare(&values, &receipt) {
             Ok(write) => write,
             Err(failure) => return self.failed(receipt.digest, failure).await,
         };
         drop(values);
+        if let Err(failure) = write.gather().await {
+            return self.failed(receipt.digest, failure).await;
+        }
 
         let previous = self.memory.begin(&receipt, self.sync.clock.timestamp());
         self.remember().await?;
@@ -402,15 +409,23 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Since when the first of the secrets has had a version that the target is not known to hold. What
-    /// AWS could not be asked about is taken from the log: an event may have named a version.
+    /// Since when the first of the secrets has had a version that the target does not run with. What AWS
+    /// could not be asked about is taken from the log: an event may have named a version. A secret of which
+    /// the target is not known to have been given any version has no such time: AWS has not moved away from
+    /// what was there, so what the target owes counts from when that was first seen.
     fn stale_since(&self) -> Option<Timestamp> {
         let behind = self.spec.secrets.iter().filter_map(|secret| {
             let latest = self.sync.versions.latest(secret)?;
-            let held = self.delivered_version(secret).is_some_and(|held| held.version == latest.version);
-            if held { None } else { latest.since }
+            let held = self.delivered_version(secret)?;
+            let runs = held.version == latest.version && !self.failed_before_start();
+            if runs { None } else { latest.since }
         });
         behind.min()
+    }
+
+    /// Whether it shows a receipt of before the start whose roll failed: then that is not what it runs with.
+    fn failed_before_start(&self) -> bool {
+        self.failing && self.memory.is_blank()
     }
 }
 

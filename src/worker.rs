@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::model::{Failure, FailureCode, Next, Outcome, Retry, TargetName};
@@ -149,9 +150,21 @@ impl Workshop {
             self.metrics.write(station.kind, result);
         }
         if let Some(since) = ended.proved_since {
-            // By AWS's clock, which may be ahead of ours.
-            let waited = self.clock.timestamp().duration_since(since);
-            self.metrics.propagation(Duration::try_from(waited).unwrap_or_default());
+            self.count_proof(taken, since);
+        }
+    }
+
+    /// A change in AWS, current there since `since`, is proved at the target.
+    fn count_proof(&self, taken: &Taken<TargetName>, since: Timestamp) {
+        let now = self.clock.timestamp();
+        // By AWS's clock, which may be ahead of ours.
+        let waited = |since| Duration::try_from(now.duration_since(since)).unwrap_or_default();
+        self.metrics.rotation_to_confirmed(waited(since));
+        if let Some(told) = taken.note.told {
+            // A target that was parked keeps its note: what was told before this change is of another one.
+            self.metrics.event_to_confirmed(waited(told.max(since)));
+        } else if taken.note.only_reconcile() {
+            self.metrics.correction(&taken.key);
         }
     }
 }

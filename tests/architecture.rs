@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["main"],
     &["cli"],
     &["app"],
-    &["admin", "ingress", "intake", "reconcile", "worker", "aws", "anypoint", "jwks"],
+    &["admin", "alerts", "ingress", "intake", "reconcile", "worker", "aws", "anypoint", "jwks"],
     &["inspect"],
     &["events", "index", "queue", "sync", "verify"],
     &["http", "lifecycle", "outbound", "status", "telemetry"],

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use anypoint_relay::app::App as Relay;
+use anypoint_relay::app::{App as Relay, Edges};
 use anypoint_relay::aws::Access;
 use anypoint_relay::clock::{Clock, SystemClock};
 use anypoint_relay::config::{self, Config};
@@ -70,7 +70,8 @@ impl Stage {
         let keys = Keys::new(&aws, &anypoint)?;
         let config = configuration(&aws, &anypoint, &keys)?;
         let own = Credentials::new("AKIADEMO", "demo/secret/access/key", None, None, "demo");
-        let relay = Relay::build(config.clone(), Access::with_credentials(config.aws, own)).await?;
+        let relay =
+            Relay::build(config.clone(), Access::with_credentials(config.aws, own), Edges::default()).await?;
         let bound = relay.bind().await?;
         let hooks = format!("http://{}", bound.hooks_addr()?);
         let admin = bound.admin_addr().context("the demo's relay has an admin listener")??;

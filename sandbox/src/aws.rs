@@ -318,6 +318,13 @@ pub fn secrets_error(status: u16, code: &str, message: &str) -> Rule {
         .body(json!({"__type": code, "message": message}).to_string())
 }
 
+/// A rule that answers as SNS does when it fails, e.g. 403 `AuthorizationError`, 500 `InternalError`.
+pub fn sns_error(status: u16, code: &str, message: &str) -> Rule {
+    let status_code = StatusCode::from_u16(status).expect("a status code");
+    let failure = Failure::sender(code, message).with_status(status_code);
+    Rule::status(status).header("content-type", "text/xml").body(failure.xml_text(sns::NAMESPACE))
+}
+
 /// What a request asks for: the operation of a call, `certificate`, or nothing.
 fn operation(parts: &Parts, body: &Bytes) -> String {
     if let Some(target) = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()) {

@@ -25,8 +25,6 @@ use crate::outbound::{self, Lookup};
 /// A run that would wait longer for its first request comes back later instead.
 pub const LONGEST_QUEUE: Duration = Duration::from_millis(500);
 
-/// Connections carry values, and buffers of an open one may hold them.
-const IDLE: Duration = Duration::from_secs(15);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The connections by name.
@@ -67,7 +65,7 @@ impl Connection {
             .ok_or_else(|| OpenError::BaseUrl(config.name.clone(), config.base_url.clone()))?;
         let limits = outbound::Options::within(config.timeout.min(CONNECT_TIMEOUT), config.timeout);
         let https_only = base.scheme() == "https";
-        let options = outbound::Options { idle: Some(IDLE), https_only, lookup, ..limits };
+        let options = outbound::Options { idle: Some(outbound::VALUE_IDLE), https_only, lookup, ..limits };
         let http = Client::open(&config.channel, options, &credentials)
             .map_err(|error| OpenError::Client(config.name.clone(), error))?;
         let transport = Transport::new(config, base, http, pacers, clock);

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{BuildError, Edges};
+use crate::alerts;
 use crate::anypoint::{self, Connections};
-use crate::aws::{CertificateStore, SnsConfirmer};
+use crate::aws::{Access, CertificateStore, SnsConfirmer, SnsPublisher};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::credential::Credentials;
@@ -202,5 +203,21 @@ impl ingress::ports::Confirmer for Confirmer {
         let route = self.0.confirm(topic, token).await?;
         tracing::info!(%topic, route = ?route, "subscription confirmed");
         Ok(())
+    }
+}
+
+/// Where alerts go besides the log.
+pub(super) fn alerts_topic(config: &Config, access: &Arc<Access>) -> Option<Arc<dyn alerts::Channel>> {
+    let topic = config.alerts.topic.clone()?;
+    Some(Arc::new(AlertsTopic(SnsPublisher::new(Arc::clone(access), topic))))
+}
+
+/// A topic as the alerts see it.
+struct AlertsTopic(SnsPublisher);
+
+#[async_trait::async_trait]
+impl alerts::Channel for AlertsTopic {
+    async fn publish(&self, subject: &str, message: &str) -> Result<(), crate::model::Failure> {
+        self.0.publish(subject, message).await
     }
 }

@@ -18,6 +18,7 @@ use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_secretsmanager::config::{HttpClient, SharedHttpClient};
 
+use super::http_client::sdk_client;
 use crate::config;
 use crate::model::SecretRef;
 
@@ -35,7 +36,7 @@ pub struct Access {
     settings: config::Aws,
     /// None means wherever the SDK looks.
     credentials: Option<SharedCredentialsProvider>,
-    /// None means the SDK's own.
+    /// None means [`sdk_client`].
     http: Option<SharedHttpClient>,
     generation: tokio::sync::Mutex<Option<Arc<Generation>>>,
 }
@@ -157,9 +158,7 @@ async fn load(
     if let Some(credentials) = credentials {
         loader = loader.credentials_provider(credentials);
     }
-    if let Some(http) = http {
-        loader = loader.http_client(http);
-    }
+    loader = loader.http_client(http.unwrap_or_else(sdk_client));
     if let Some(region) = &settings.region {
         loader = loader.region(Region::new(region.clone()));
     }

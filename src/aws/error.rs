@@ -132,6 +132,20 @@ fn refused(code: Option<&str>, message: Option<&str>, status: u16, call: &Call<'
             }
         }
         "DecryptionFailure" => kms(&fail, call),
+        "KMSThrottling" => fail(
+            FailureCode::RateLimited,
+            Retry::Backoff,
+            "AWS asks to slow down",
+            "nothing, if it passes; otherwise look who else uses the topic's key",
+        ),
+        code if call.service == Service::Sns && code.starts_with("KMS") => {
+            let next = format!(
+                "{} needs kms:GenerateDataKey and kms:Decrypt on the key of topic {subject}, and the key must be \
+                 enabled",
+                call.principal()
+            );
+            fail(FailureCode::Denied, Retry::Slowly, "the topic's key cannot be used", &next)
+        }
         "ResourceNotFoundException" if message.contains("staging label") => no_current_version(subject),
         "ResourceNotFoundException" | "NotFound" | "NotFoundException" => fail(
             FailureCode::NotFound,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
+use super::hardening::Hardening;
 use crate::app::{App, Edges};
 use crate::aws::Access;
 use crate::config::{self, Config};
@@ -15,10 +16,10 @@ use crate::telemetry::logging;
 const DRAIN: Duration = Duration::from_secs(25);
 
 /// Runs the relay until a signal ends it.
-pub async fn serve(file: &Path) -> anyhow::Result<()> {
+pub(super) async fn serve(file: &Path, hardening: &Hardening) -> anyhow::Result<()> {
     let config = config::load(file)?;
     logging::init(&config.log)?;
-    announce(&config);
+    announce(&config, hardening);
 
     let access = Access::new(config.aws.clone());
     let app = App::build(config, access, Edges::default()).await.context("the relay cannot start")?;
@@ -46,13 +47,19 @@ pub async fn serve(file: &Path) -> anyhow::Result<()> {
 }
 
 /// What a person looking at the first lines of the log has to know.
-fn announce(config: &Config) {
+fn announce(config: &Config, hardening: &Hardening) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         targets = config.targets.len(),
         connections = config.connections.len(),
         "anypoint-relay starts"
     );
+    if hardening.debuggable {
+        tracing::warn!("others may read this process's memory, and core dumps of it are written");
+    }
+    if !hardening.locked {
+        tracing::info!("memory is not locked: without a limit on locked memory (ulimit -l) it would be");
+    }
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

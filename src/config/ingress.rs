@@ -57,15 +57,12 @@ fn sns(value: &Value<'_>) -> Option<SnsIngress> {
 }
 
 fn topic(value: &Value<'_>) -> Option<TopicArn> {
-    let what = "the ARN of an SNS topic (arn:<partition>:sns:<region>:<account>:<name>)";
-    match TopicArn::parse(value.text(what)?) {
-        // AWS: FIFO topics have no HTTP subscriptions.
-        Ok(topic) if topic.as_str().strip_suffix(".fifo").is_some() => {
-            value.refuse("a FIFO topic does not deliver over HTTPS; use a standard topic")
-        }
-        Ok(topic) => Some(topic),
-        Err(_) => value.expected(what),
+    let topic = scalar::topic(value)?;
+    // AWS: FIFO topics have no HTTP subscriptions.
+    if topic.as_str().strip_suffix(".fifo").is_some() {
+        return value.refuse("a FIFO topic does not deliver over HTTPS; use a standard topic");
     }
+    Some(topic)
 }
 
 fn emulator(value: &Value<'_>) -> Option<SnsEmulator> {

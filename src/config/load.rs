@@ -9,7 +9,7 @@ use std::path::Path;
 use super::decode::{Findings, Value};
 use super::document::{self, MAX_BYTES};
 use super::interpolate::{self, Environment};
-use super::{Config, ConfigErrors, connections, ingress, runtime, scalar, targets};
+use super::{Config, ConfigErrors, alerts, connections, ingress, runtime, scalar, targets};
 
 /// Reads the file at `path`, with the environment of this process.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
@@ -87,6 +87,7 @@ fn config(root: &Value<'_>) -> Option<Config> {
     let receipts = fields.optional("receipts", scalar::path);
     let queue = fields.or("queue", runtime::default_queue(), runtime::queue);
     let log = fields.or("log", runtime::default_log(), runtime::log);
+    let alerts = fields.or("alerts", alerts::default_alerts(), |value| alerts::alerts(value, &ingress));
     let connections =
         fields.get("connections").map(|value| connections::connections(&value)).unwrap_or_default();
     let targets = fields.optional("targets", |value| targets::targets(value, &connections));
@@ -104,6 +105,7 @@ fn config(root: &Value<'_>) -> Option<Config> {
         receipts,
         queue,
         log,
+        alerts,
         connections: connections.checked,
         targets: targets.unwrap_or_default(),
         warnings: Vec::new(),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::decode::{Value, did_you_mean};
-use crate::model;
+use crate::model::{self, TopicArn};
 
 /// A duration between two bounds, both allowed.
 pub(super) fn duration(min: Duration, max: Duration) -> impl Fn(&Value<'_>) -> Option<Duration> {
@@ -125,6 +125,15 @@ pub(super) fn address(value: &Value<'_>) -> Option<SocketAddr> {
     let what = "an IP address and a port such as 0.0.0.0:8080";
     match value.text(what)?.parse() {
         Ok(address) => Some(address),
+        Err(_) => value.expected(what),
+    }
+}
+
+/// The ARN of an SNS topic.
+pub(super) fn topic(value: &Value<'_>) -> Option<TopicArn> {
+    let what = "the ARN of an SNS topic (arn:<partition>:sns:<region>:<account>:<name>)";
+    match TopicArn::parse(value.text(what)?) {
+        Ok(topic) => Some(topic),
         Err(_) => value.expected(what),
     }
 }

@@ -72,6 +72,8 @@ fn the_defaults_that_the_example_names_are_the_defaults() {
     assert_eq!(format!("{:?}", shown.reconcile), format!("{:?}", bare.reconcile));
     assert_eq!(format!("{:?}", shown.queue), format!("{:?}", bare.queue));
     assert_eq!(format!("{:?}", shown.log), format!("{:?}", bare.log));
+    let when = |alerts: &Alerts| (alerts.stale_after, alerts.repeat);
+    assert_eq!(when(&shown.alerts), when(&bare.alerts));
     let times = |aws: &Aws| (aws.timeout, aws.freshness, aws.settle);
     assert_eq!(times(&shown.aws), times(&bare.aws));
 }

@@ -16,7 +16,9 @@ const ID_LIMIT: usize = 128;
 pub enum Reason {
     /// A verified notification named one of the target's secrets.
     Notification,
-    /// The scan found a difference, or could not tell.
+    /// The relay has just started, so that nothing is known yet about what the target shows.
+    Start,
+    /// The scan on its timer found a difference, or could not tell.
     Reconcile,
     /// A person asked.
     Manual,
@@ -28,13 +30,20 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in declaration order.
-    pub const ALL: [Reason; 5] =
-        [Reason::Notification, Reason::Reconcile, Reason::Manual, Reason::Config, Reason::Freed];
+    pub const ALL: [Reason; 6] = [
+        Reason::Notification,
+        Reason::Start,
+        Reason::Reconcile,
+        Reason::Manual,
+        Reason::Config,
+        Reason::Freed,
+    ];
 
     /// Stable text for logs and status.
     pub fn as_str(self) -> &'static str {
         match self {
             Reason::Notification => "notification",
+            Reason::Start => "start",
             Reason::Reconcile => "reconcile",
             Reason::Manual => "manual",
             Reason::Config => "config",
@@ -47,7 +56,15 @@ impl Reason {
     pub fn unparks(self) -> bool {
         match self {
             Reason::Manual | Reason::Config => true,
-            Reason::Notification | Reason::Reconcile | Reason::Freed => false,
+            Reason::Notification | Reason::Start | Reason::Reconcile | Reason::Freed => false,
+        }
+    }
+
+    /// Whether somebody outside named the target or one of its secrets.
+    fn tells(self) -> bool {
+        match self {
+            Reason::Notification | Reason::Manual => true,
+            Reason::Start | Reason::Reconcile | Reason::Config | Reason::Freed => false,
         }
     }
 
@@ -109,12 +126,15 @@ pub struct Note {
     pub count: u64,
     /// When the first of them came.
     pub first_seen: Option<Timestamp>,
+    /// When the first notification or person spoke of it.
+    pub told: Option<Timestamp>,
 }
 
 impl Note {
     /// The note of one add at `at`.
     pub fn new(reason: Reason, at: Timestamp) -> Self {
-        Self { reasons: Reasons(reason.bit()), count: 1, first_seen: Some(at), ..Self::default() }
+        let told = reason.tells().then_some(at);
+        Self { reasons: Reasons(reason.bit()), count: 1, first_seen: Some(at), told, ..Self::default() }
     }
 
     /// With the id of the event behind it, cut to 128 bytes.
@@ -139,13 +159,21 @@ impl Note {
         self.reasons.contains(Reason::Freed)
     }
 
-    /// Takes in a later note: its ids replace ours, the first time stays.
+    /// Whether the scan on its timer came upon it, and nobody had told of it. What the relay catches up with
+    /// at its start does not count: senders may be about to repeat what they could not deliver before.
+    pub fn only_reconcile(&self) -> bool {
+        let others = [Reason::Notification, Reason::Start, Reason::Manual, Reason::Config];
+        self.reasons.contains(Reason::Reconcile) && !others.iter().any(|other| self.reasons.contains(*other))
+    }
+
+    /// Takes in a later note: its ids replace ours, the first times stay.
     pub fn merge(&mut self, later: Note) {
         self.reasons.0 |= later.reasons.0;
         self.event_id = later.event_id.or(self.event_id.take());
         self.request_id = later.request_id.or(self.request_id.take());
         self.count = self.count.saturating_add(later.count);
         self.first_seen = self.first_seen.or(later.first_seen);
+        self.told = self.told.or(later.told);
     }
 }
 
@@ -178,6 +206,36 @@ mod tests {
     }
 
     #[test]
+    fn it_was_told_when_the_first_notification_or_person_spoke() {
+        let mut note = Note::new(Reason::Reconcile, at(1));
+        assert_eq!(note.told, None);
+        for (reason, second) in [(Reason::Freed, 2), (Reason::Manual, 3), (Reason::Notification, 4)] {
+            note.merge(Note::new(reason, at(second)));
+        }
+        assert_eq!((note.first_seen, note.told), (Some(at(1)), Some(at(3))));
+    }
+
+    #[test]
+    fn only_the_timer_corrects_and_only_what_nobody_told() {
+        for (reasons, corrects) in [
+            (&[Reason::Reconcile][..], true),
+            (&[Reason::Reconcile, Reason::Freed], true),
+            (&[Reason::Freed], false),
+            (&[Reason::Start], false),
+            (&[Reason::Start, Reason::Reconcile], false),
+            (&[Reason::Reconcile, Reason::Notification], false),
+            (&[Reason::Manual, Reason::Reconcile], false),
+            (&[Reason::Reconcile, Reason::Config], false),
+        ] {
+            let mut note = Note::default();
+            for reason in reasons {
+                note.merge(Note::new(*reason, at(1)));
+            }
+            assert_eq!(note.only_reconcile(), corrects, "{reasons:?}");
+        }
+    }
+
+    #[test]
     fn a_long_id_is_cut_between_characters() {
         let note = Note::new(Reason::Manual, at(1)).with_request(&"é".repeat(100)).with_event(&"é".repeat(3));
         assert_eq!(note.request_id.map(|id| id.len()), Some(128));
@@ -190,11 +248,12 @@ mod tests {
     fn the_json_of_a_note_lists_its_reasons() {
         let mut note = Note::new(Reason::Reconcile, at(0));
         note.merge(Note::new(Reason::Freed, at(5)));
+        note.merge(Note::new(Reason::Notification, at(7)));
         assert_eq!(
             serde_json::to_value(&note).unwrap(),
             serde_json::json!({
-                "reasons": ["reconcile", "freed"], "event_id": null, "request_id": null,
-                "count": 2, "first_seen": "1970-01-01T00:00:00Z"
+                "reasons": ["notification", "reconcile", "freed"], "event_id": null, "request_id": null,
+                "count": 3, "first_seen": "1970-01-01T00:00:00Z", "told": "1970-01-01T00:00:07Z"
             })
         );
     }

@@ -67,6 +67,8 @@ struct State {
     value: Option<String>,
     version: u32,
     rolling: bool,
+    /// The last roll failed.
+    failed: bool,
     /// When its turn comes.
     turn: Option<Duration>,
     /// The next write lands but its answer is lost.
@@ -96,7 +98,11 @@ impl Target for FakeTarget {
         let observation = Observation {
             receipt: state.receipt,
             mark: Some(Mark(state.version.to_string())),
-            stage: if state.rolling { Stage::Rolling } else { Stage::Settled },
+            stage: match (state.rolling, state.failed) {
+                (true, _) => Stage::Rolling,
+                (false, true) => Stage::Failed("it does not start".to_owned()),
+                (false, false) => Stage::Settled,
+            },
             refusal: None,
             provable: true,
         };
@@ -182,6 +188,12 @@ impl Bench {
 
     fn finish_roll(&self) {
         lock(&self.target.state).rolling = false;
+    }
+
+    /// The relay starts again and remembers nothing.
+    fn restart(&mut self) {
+        self.sync.memory = Arc::new(Memory::volatile());
+        self.sync.versions = Arc::new(VersionLog::new(Duration::from_secs(30), Duration::from_secs(5)));
     }
 
     async fn deliver(&self) {
@@ -310,6 +322,36 @@ async fn a_proof_knows_since_when_aws_had_been_ahead() {
     let proved = bench.run().await;
     assert_eq!((proved.proved_now, proved.proved_since), (true, Some(time(50))));
     assert_eq!(bench.run().await.proved_since, None, "it was proved before");
+}
+
+#[tokio::test]
+async fn a_first_delivery_is_not_stale_since_the_last_change_of_its_secret() {
+    let bench = Bench::new();
+    assert_eq!(bench.run().await.stale_since, None, "nothing is known to have been there before");
+    assert_eq!(bench.run().await.stale_since, None, "while it rolls");
+}
+
+#[tokio::test]
+async fn a_restart_does_not_forget_since_when_aws_has_been_ahead() {
+    let mut bench = Bench::new();
+    bench.deliver().await;
+    *lock(&bench.secrets.current) = 2;
+    bench.restart();
+    assert_eq!(bench.run().await.stale_since, Some(time(0)), "the secret's last change");
+}
+
+#[tokio::test]
+async fn a_restart_does_not_forget_that_the_last_roll_failed() {
+    let mut bench = Bench::new();
+    bench.deliver().await;
+    *lock(&bench.secrets.current) = 2;
+    bench.run().await;
+    bench.finish_roll();
+    lock(&bench.target.state).failed = true;
+    bench.restart();
+    let ended = bench.run().await;
+    assert_eq!(ended.outcome.failure().map(|failure| failure.code), Some(FailureCode::RollFailed));
+    assert_eq!(ended.stale_since, Some(time(0)), "it shows the new version and runs with the old one");
 }
 
 #[tokio::test]

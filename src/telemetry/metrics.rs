@@ -20,10 +20,12 @@ use prometheus_client::registry::{Metric, Registry};
 
 use crate::model::{Outcome, RefusalReason, TargetName};
 
-pub use labels::{Kind, QueuePhase, RotationAlert, Route, StatusClass, Verdict, WriteResult};
+pub use labels::{
+    AlertKind, AlertResult, Kind, QueuePhase, RotationAlert, Route, StatusClass, Verdict, WriteResult,
+};
 use labels::{
-    OfAlert, OfBuild, OfNotification, OfOutcome, OfPhase, OfRefusal, OfRequest, OfRun, OfTarget, OfWrite,
-    OutcomeLabel, ReasonLabel,
+    OfBuild, OfNotification, OfOutcome, OfPhase, OfRefusal, OfRequest, OfRotationAlert, OfRun, OfStaleAlert,
+    OfTarget, OfWrite, OutcomeLabel, ReasonLabel,
 };
 pub use names::Name;
 
@@ -31,8 +33,9 @@ pub use names::Name;
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 const RUN_BUCKETS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-const PROPAGATION_BUCKETS: [f64; 13] =
-    [0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0];
+/// From an endpoint that answers at once, over rolls of minutes, to a roll window that opens in the night.
+const CONFIRMED_BUCKETS: [f64; 15] =
+    [0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14_400.0, 43_200.0, 86_400.0];
 
 type SecondsGauge = Gauge<f64, AtomicU64>;
 
@@ -46,10 +49,13 @@ pub struct Metrics {
     run_duration: Histogram,
     writes: Family<OfWrite, Counter>,
     foreign_writes: Family<OfTarget, Counter>,
-    propagation: Histogram,
+    corrections: Family<OfTarget, Counter>,
+    rotation_to_confirmed: Histogram,
+    event_to_confirmed: Histogram,
+    alerts: Family<OfStaleAlert, Counter>,
     notifications: Family<OfNotification, Counter>,
     refused: Family<OfRefusal, Counter>,
-    rotation_alerts: Family<OfAlert, Counter>,
+    rotation_alerts: Family<OfRotationAlert, Counter>,
     queue_keys: Family<OfPhase, Gauge>,
     requests: Family<OfRequest, Counter>,
 }
@@ -62,8 +68,10 @@ impl Metrics {
         build.get_or_create(&OfBuild { version: env!("CARGO_PKG_VERSION") }).set(1);
         let run_duration = Histogram::new(RUN_BUCKETS);
         register(&mut registry, Name::RunDuration, run_duration.clone());
-        let propagation = Histogram::new(PROPAGATION_BUCKETS);
-        register(&mut registry, Name::Propagation, propagation.clone());
+        let rotation_to_confirmed = Histogram::new(CONFIRMED_BUCKETS);
+        register(&mut registry, Name::RotationToConfirmed, rotation_to_confirmed.clone());
+        let event_to_confirmed = Histogram::new(CONFIRMED_BUCKETS);
+        register(&mut registry, Name::EventToConfirmed, event_to_confirmed.clone());
         let metrics = Self {
             targets: targets.into_iter().collect(),
             stale_seconds: family(&mut registry, Name::StaleSeconds),
@@ -72,7 +80,10 @@ impl Metrics {
             run_duration,
             writes: family(&mut registry, Name::Writes),
             foreign_writes: family(&mut registry, Name::ForeignWrites),
-            propagation,
+            corrections: family(&mut registry, Name::Corrections),
+            rotation_to_confirmed,
+            event_to_confirmed,
+            alerts: family(&mut registry, Name::Alerts),
             notifications: family(&mut registry, Name::Notifications),
             refused: family(&mut registry, Name::Refused),
             rotation_alerts: family(&mut registry, Name::RotationAlerts),
@@ -83,9 +94,15 @@ impl Metrics {
         for target in &metrics.targets {
             drop(metrics.stale_seconds.get_or_create(&of(target)));
             drop(metrics.foreign_writes.get_or_create(&of(target)));
+            drop(metrics.corrections.get_or_create(&of(target)));
         }
         for alert in RotationAlert::ALL {
-            drop(metrics.rotation_alerts.get_or_create(&OfAlert { alert: *alert }));
+            drop(metrics.rotation_alerts.get_or_create(&OfRotationAlert { alert: *alert }));
+        }
+        for kind in AlertKind::ALL {
+            for result in AlertResult::ALL {
+                drop(metrics.alerts.get_or_create(&OfStaleAlert { kind: *kind, result: *result }));
+            }
         }
         metrics.queue_keys([]);
         metrics
@@ -128,9 +145,26 @@ impl Metrics {
         }
     }
 
+    /// A change in AWS has reached a target that only the reconcile sent a run to.
+    pub fn correction(&self, target: &TargetName) {
+        if self.targets.contains(target) {
+            self.corrections.get_or_create(&of(target)).inc();
+        }
+    }
+
     /// A target is in sync again, so long after AWS had moved.
-    pub fn propagation(&self, took: Duration) {
-        self.propagation.observe(took.as_secs_f64());
+    pub fn rotation_to_confirmed(&self, took: Duration) {
+        self.rotation_to_confirmed.observe(took.as_secs_f64());
+    }
+
+    /// A target is in sync again, so long after a notification had told of the change in AWS.
+    pub fn event_to_confirmed(&self, took: Duration) {
+        self.event_to_confirmed.observe(took.as_secs_f64());
+    }
+
+    /// Something became of an alert.
+    pub fn alert(&self, kind: AlertKind, result: AlertResult) {
+        self.alerts.get_or_create(&OfStaleAlert { kind, result }).inc();
     }
 
     /// A notification was answered.
@@ -145,7 +179,7 @@ impl Metrics {
 
     /// AWS reported a rotation that did not come about.
     pub fn rotation_alert(&self, alert: RotationAlert) {
-        self.rotation_alerts.get_or_create(&OfAlert { alert }).inc();
+        self.rotation_alerts.get_or_create(&OfRotationAlert { alert }).inc();
     }
 
     /// How many keys stand where; a phase that is not named has none.
@@ -223,7 +257,7 @@ mod tests {
         metrics.notification(Route::Sns, Verdict::Accepted);
         metrics.refused(Route::Trigger, RefusalReason::Signature);
         metrics.request("/hooks/sns", 200);
-        metrics.propagation(Duration::from_secs(3));
+        metrics.rotation_to_confirmed(Duration::from_secs(3));
         let text = metrics.encode();
         for name in Name::ALL {
             let stem = name.as_str().strip_suffix("_total").unwrap_or(name.as_str());
@@ -257,7 +291,9 @@ mod tests {
         for line in [
             r#"relay_target_stale_seconds{target="orders"} 0.0"#,
             r#"relay_foreign_writes_total{target="billing"} 0"#,
+            r#"relay_reconcile_corrections_total{target="billing"} 0"#,
             r#"relay_rotation_alerts_total{alert="rotation_failed"} 0"#,
+            r#"relay_alerts_total{kind="stale",result="given_up"} 0"#,
             r#"relay_queue_keys{phase="parked"} 0"#,
         ] {
             assert_line(&metrics, line);
@@ -272,6 +308,7 @@ mod tests {
         metrics.outcome(&stranger, &Outcome::InSync);
         metrics.stale_seconds(&stranger, 5.0);
         metrics.foreign_write(&stranger);
+        metrics.correction(&stranger);
         assert_eq!(metrics.encode(), before);
     }
 
@@ -280,6 +317,8 @@ mod tests {
         let metrics = metrics();
         metrics.stale_seconds(&target("orders"), 12.5);
         metrics.foreign_write(&target("orders"));
+        metrics.correction(&target("billing"));
+        metrics.alert(AlertKind::Healed, AlertResult::Published);
         metrics.rotation_alert(RotationAlert::Abandoned);
         for status in [200, 204, 429, 404, 503, 999] {
             metrics.request("/hooks/sns", status);
@@ -289,6 +328,10 @@ mod tests {
         for line in [
             r#"relay_target_stale_seconds{target="orders"} 12.5"#,
             r#"relay_foreign_writes_total{target="orders"} 1"#,
+            r#"relay_reconcile_corrections_total{target="billing"} 1"#,
+            r#"relay_reconcile_corrections_total{target="orders"} 0"#,
+            r#"relay_alerts_total{kind="healed",result="published"} 1"#,
+            r#"relay_alerts_total{kind="stale",result="published"} 0"#,
             r#"relay_rotation_alerts_total{alert="rotation_abandoned"} 1"#,
             r#"relay_requests_total{route="/hooks/sns",status_class="2xx"} 2"#,
             r#"relay_requests_total{route="/hooks/sns",status_class="429"} 1"#,
@@ -297,6 +340,28 @@ mod tests {
             r#"relay_requests_total{route="/hooks/sns",status_class="other"} 1"#,
             r#"relay_queue_keys{phase="running"} 0"#,
             r#"relay_queue_keys{phase="idle"} 9"#,
+        ] {
+            assert_line(&metrics, line);
+        }
+    }
+
+    #[test]
+    fn the_two_ways_to_a_proof_are_counted_apart_from_half_a_second_to_a_day() {
+        let metrics = metrics();
+        for seconds in [0.4, 90.0, 7200.0] {
+            metrics.rotation_to_confirmed(Duration::from_secs_f64(seconds));
+        }
+        metrics.event_to_confirmed(Duration::from_mins(2));
+        for line in [
+            r#"relay_rotation_to_confirmed_seconds_bucket{le="0.5"} 1"#,
+            r#"relay_rotation_to_confirmed_seconds_bucket{le="120.0"} 2"#,
+            r#"relay_rotation_to_confirmed_seconds_bucket{le="14400.0"} 3"#,
+            r#"relay_rotation_to_confirmed_seconds_bucket{le="86400.0"} 3"#,
+            "relay_rotation_to_confirmed_seconds_count 3",
+            r#"relay_event_to_confirmed_seconds_bucket{le="60.0"} 0"#,
+            r#"relay_event_to_confirmed_seconds_bucket{le="120.0"} 1"#,
+            "relay_event_to_confirmed_seconds_sum 120.0",
+            "relay_event_to_confirmed_seconds_count 1",
         ] {
             assert_line(&metrics, line);
         }

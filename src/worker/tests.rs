@@ -150,3 +150,42 @@ async fn workers_end_when_the_queue_is_closed() {
     workshop.work().await;
     assert!(workshop.queue.snapshot().closed);
 }
+
+/// A proof is counted for a change of 100 s ago; gives corrections and both sums of seconds.
+fn counted(said: &[(Reason, i64)]) -> [f64; 3] {
+    let workshop = workshop(&[("orders", "a", Look::Panics)]);
+    let now = workshop.clock.timestamp();
+    let ago = |seconds: i64| now - jiff::SignedDuration::from_secs(seconds);
+    let mut note = Note::default();
+    for (reason, seconds) in said {
+        note.merge(Note::new(*reason, ago(*seconds)));
+    }
+    let key = name("orders");
+    workshop.count_proof(&Taken { key, note, attempts: 0, observe_only: false, insists: false }, ago(100));
+    let text = workshop.metrics.encode();
+    [
+        r#"relay_reconcile_corrections_total{target="orders"} "#,
+        "relay_rotation_to_confirmed_seconds_sum ",
+        "relay_event_to_confirmed_seconds_sum ",
+    ]
+    .map(|sample| {
+        text.lines().find_map(|line| line.strip_prefix(sample)?.parse::<f64>().ok()).unwrap().round()
+    })
+}
+
+#[tokio::test]
+async fn a_proof_is_counted_from_the_change_and_from_the_first_word_of_it() {
+    for (said, expected) in [
+        (&[(Reason::Reconcile, 60)][..], [1.0, 100.0, 0.0]),
+        (&[(Reason::Start, 60)], [0.0, 100.0, 0.0]),
+        (&[(Reason::Notification, 90), (Reason::Notification, 20)], [0.0, 100.0, 90.0]),
+        (&[(Reason::Reconcile, 60), (Reason::Notification, 20)], [0.0, 100.0, 20.0]),
+        (&[(Reason::Manual, 10)], [0.0, 100.0, 10.0]),
+        // A target that was parked over an earlier change.
+        (&[(Reason::Notification, 5000), (Reason::Notification, 90)], [0.0, 100.0, 100.0]),
+    ] {
+        let counted = counted(said);
+        let near = counted.iter().zip(expected).all(|(is, wanted)| (is - wanted).abs() < 1.5);
+        assert!(near, "{said:?}: {counted:?}");
+    }
+}

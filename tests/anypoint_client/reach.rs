@@ -13,6 +13,7 @@ use anypoint_relay::sync::ports::{ApplyError, Target};
 use crate::world::{CANARY, World, deliver, field};
 
 /// Gives one answer after the other, and counts them.
+#[derive(Debug)]
 struct Answers(Mutex<VecDeque<Vec<IpAddr>>>);
 
 #[async_trait::async_trait]

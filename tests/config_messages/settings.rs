@@ -6,7 +6,7 @@ use crate::{APPLICATION, application_with, assert_printed, connection_with};
 fn an_unknown_key_names_the_nearest_and_all() {
     assert_printed(
         "listn: 0.0.0.0:8080\n",
-        r#"relay.yaml:1:1: listn: not a key of the configuration; did you mean "listen"? (its keys: listen, limits, admin, ingress, aws, reconcile, receipts, queue, log, connections, targets)"#,
+        r#"relay.yaml:1:1: listn: not a key of the configuration; did you mean "listen"? (its keys: listen, limits, admin, ingress, aws, reconcile, receipts, queue, log, alerts, connections, targets)"#,
     );
     assert_printed(
         "reconcile: { every: 5m }\n",
@@ -16,6 +16,39 @@ fn an_unknown_key_names_the_nearest_and_all() {
         &application_with("deployment:", "deploymnt:"),
         r#"relay.yaml:9:3: targets.orders: `deployment` is missing: the name or id of the deployment
 relay.yaml:13:5: targets.orders.deploymnt: not a key of an application target; did you mean "deployment"? (its keys: kind, coalesce, then, connection, platform, deployment, properties, secure_properties, watch, forget, receipt_property, roll_limit, supersede, canary)"#,
+    );
+}
+
+#[test]
+fn alerts_have_bounds_and_a_topic_of_their_own() {
+    for (alerts, printed) in [
+        (
+            "stale_for: 15m",
+            r#"11: alerts.stale_for: not a key of `alerts`; did you mean "stale_after"? (its keys: stale_after, repeat, topic)"#,
+        ),
+        (
+            "stale_after: 8d",
+            r#"24: alerts.stale_after: expected a duration such as 500ms, 30s, 5m or 1h15m, found "8d""#,
+        ),
+        (
+            "stale_after: 169h",
+            r#"24: alerts.stale_after: expected a duration between 10ms and 168h, found "169h""#,
+        ),
+        (
+            "topic: relay-alerts",
+            r#"18: alerts.topic: expected the ARN of an SNS topic (arn:<partition>:sns:<region>:<account>:<name>), found "relay-alerts""#,
+        ),
+        (
+            "topic: arn:aws:sns:eu-west-1:123456789012:alerts.fifo",
+            "18: alerts.topic: a FIFO topic wants a message group, and alerts belong to none; use a standard topic",
+        ),
+    ] {
+        assert_printed(&format!("alerts: {{ {alerts} }}\n"), &format!("relay.yaml:1:{printed}"));
+    }
+    let topic = "arn:aws:sns:eu-west-1:123456789012:rotations";
+    assert_printed(
+        &format!("ingress: {{ sns: {{ topics: [\"{topic}\"] }} }}\nalerts: {{ topic: \"{topic}\" }}\n"),
+        "relay.yaml:2:18: alerts.topic: listed under `ingress.sns.topics`: the relay would be sent its own alerts",
     );
 }
 

@@ -5,6 +5,7 @@
 
 mod channels;
 mod faults;
+mod memory;
 mod scan;
 mod stores;
 mod values;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use anypoint_sandbox::anypoint::Anypoint;
+use anypoint_sandbox::aws::Topic;
 use anypoint_sandbox::wait_until;
 use serde_json::Value;
 
@@ -89,10 +91,17 @@ impl World {
         let text = text.replace("connections:\n", &format!("connections:\n{connections}"));
         let receipts = self.bench.path("receipts.json");
         format!(
-            "{text}log: {{ format: {}, filter: trace }}\nreceipts: {}\n",
+            "{text}log: {{ format: {}, filter: trace }}\nreceipts: {}\n\
+             alerts: {{ stale_after: 10ms, repeat: 50ms, topic: \"{}\" }}\n",
             self.log_format,
-            receipts.display()
+            receipts.display(),
+            self.alerts().arn(),
         )
+    }
+
+    /// Where the relay tells of what is stale, which is at once and often.
+    fn alerts(&self) -> Topic {
+        self.bench.aws.topic("relay-alerts")
     }
 
     async fn start(&self) -> Relay {
@@ -155,10 +164,11 @@ fn connection((number, anypoint): (usize, &Rc<Anypoint>)) -> String {
 async fn what_is_planted_is_seen_in_every_channel() {
     for log_format in ["json", "pretty"] {
         let mut world = World { log_format, ..World::new(1).await };
-        world.add(&values::planted_target(PLANTED));
+        world.add(&values::planted_targets(PLANTED));
         world.anypoints[0].add_secret_value("planted");
         let relay = world.start().await;
         relay.shows(PLANTED, "accepted").await;
+        wait_until("an alert", LIMIT, || !world.alerts().published().is_empty()).await;
         let channels = Channels::gather(&world, relay, PLANTED).await;
         let scan = world.scan();
         for (channel, text) in channels.iter() {
@@ -203,6 +213,7 @@ async fn no_channel_shows_a_value_that_does_not_fit() {
         let expected: BTreeMap<&str, &str> =
             expected.iter().map(|(target, code)| (target.as_str(), *code)).collect();
         let targets: Vec<&str> = expected.keys().copied().collect();
+        wait_until("alerts", LIMIT, || !world.alerts().published().is_empty()).await;
         relay
             .have_run(&targets, |target, run| {
                 expected.get(target).is_some_and(|code| run["failure"]["code"] == *code)

@@ -36,16 +36,19 @@ impl Failure {
 
     /// As awsQuery has it.
     pub(crate) fn xml(&self, namespace: &str) -> Response<Body> {
+        respond(self.status, "text/xml", self.xml_text(namespace))
+    }
+
+    pub(crate) fn xml_text(&self, namespace: &str) -> String {
         let side = if self.status.is_server_error() { "Receiver" } else { "Sender" };
-        let body = format!(
+        format!(
             "<ErrorResponse xmlns=\"{namespace}\">\n  <Error>\n    <Type>{side}</Type>\n    \
              <Code>{}</Code>\n    <Message>{}</Message>\n  </Error>\n  <RequestId>{}</RequestId>\n\
              </ErrorResponse>\n",
             escape(&self.code),
             escape(&self.message),
             Uuid::new_v4(),
-        );
-        respond(self.status, "text/xml", body)
+        )
     }
 }
 

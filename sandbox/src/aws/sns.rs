@@ -42,6 +42,8 @@ struct TopicState {
     region: String,
     signature_version: String,
     outbox: Outbox<SnsMessage>,
+    /// What clients have published, oldest first.
+    published: Vec<Publication>,
 }
 
 #[derive(Debug)]
@@ -168,7 +170,7 @@ pub struct Topic {
 }
 
 /// What is published.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Publication {
     /// The message.
     pub message: String,
@@ -182,7 +184,8 @@ impl Topic {
     pub(crate) fn create(core: Arc<Core>, region: &str, name: &str) -> Self {
         let arn = format!("arn:{}:sns:{region}:{}:{name}", partition(region), core.account);
         let (region, signature_version) = (region.to_owned(), "1".to_owned());
-        let topic = || TopicState { region, signature_version, outbox: Outbox::default() };
+        let topic =
+            || TopicState { region, signature_version, outbox: Outbox::default(), published: Vec::new() };
         core.sns.lock().topics.entry(arn.clone()).or_insert_with(topic);
         Self { core, arn }
     }
@@ -230,6 +233,16 @@ impl Topic {
             delivery::fan_out(&self.core, &self.arn, &[message]);
         }
         id
+    }
+
+    /// What clients have published with the API, oldest first. Without what the test published itself.
+    pub fn published(&self) -> Vec<Publication> {
+        self.core.sns.lock().topic(&self.arn).published.clone()
+    }
+
+    fn publish_for_client(&self, publication: Publication) -> String {
+        self.core.sns.lock().topic(&self.arn).published.push(publication.clone());
+        self.publish_all(publication)
     }
 
     /// Delivers each message this often; 1 is the default.

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use anypoint_sandbox::aws::{
     ACCESS_KEY, Aws, Confirmed, Kind, Order, Publication, REGION, RetryPolicy, Status, Subscription, Topic,
+    sns_error,
 };
 use anypoint_sandbox::faults::{Action, Rule};
 use anypoint_sandbox::pki::SigningCertificate;
@@ -322,4 +323,74 @@ async fn the_sdk_publishes() {
     let message = json(&arrived(&endpoint, 1).await[0]);
     assert_eq!(message["MessageId"], sent.message_id().unwrap());
     assert_eq!((&message["Subject"], &message["Message"]), (&"s".into(), &"a & b <c>".into()));
+}
+
+#[tokio::test]
+async fn what_a_client_publishes_is_kept_for_the_test() {
+    let aws = Aws::start().await;
+    let (topic, other) = (aws.topic("relay-alerts"), aws.topic("rotations"));
+    let sns = aws_sdk_sns::Client::new(&sdk(&aws).await);
+    other.publish("by the test itself");
+    for subject in ["one", "two"] {
+        sns.publish()
+            .topic_arn(topic.arn())
+            .subject(subject)
+            .message("{\"a\": \"\u{e9} & +\"}")
+            .send()
+            .await
+            .unwrap();
+    }
+    let kept = topic.published();
+    assert_eq!(kept.iter().map(|one| one.subject.as_deref().unwrap()).collect::<Vec<_>>(), ["one", "two"]);
+    assert!(kept.iter().all(|one| one.message == "{\"a\": \"\u{e9} & +\"}"));
+    assert_eq!(other.published(), []);
+}
+
+#[tokio::test]
+async fn a_publication_keeps_to_the_limits_of_sns() {
+    let aws = Aws::start().await;
+    let topic = aws.topic("relay-alerts");
+    let sns = aws_sdk_sns::Client::new(&sdk(&aws).await);
+    let publish = |subject: &str, message: String| {
+        sns.publish().topic_arn(topic.arn()).subject(subject).message(message).send()
+    };
+    let (long, most) = ("x".repeat(100), "x".repeat(256 * 1024));
+    for (subject, message) in [
+        ("", "m".to_owned()),
+        (&long, "m".to_owned()),
+        ("two\nlines", "m".to_owned()),
+        ("bell\u{7}", "m".to_owned()),
+        (" space first", "m".to_owned()),
+        ("s", String::new()),
+        ("s", format!("{most}x")),
+    ] {
+        let refused = publish(subject, message).await.unwrap_err().into_service_error();
+        assert!(refused.is_invalid_parameter_exception(), "{subject:?}: {refused:?}");
+    }
+    assert_eq!(topic.published(), []);
+    publish(&long[1..], most).await.unwrap();
+    let unknown = sns.publish().topic_arn(format!("{}-other", topic.arn())).message("m").send().await;
+    assert!(unknown.unwrap_err().into_service_error().is_not_found_exception());
+    assert_eq!(topic.published().len(), 1);
+}
+
+#[tokio::test]
+async fn a_publication_fails_as_the_test_wants_it() {
+    let aws = Aws::start().await;
+    let topic = aws.topic("relay-alerts");
+    let config =
+        sdk(&aws).await.into_builder().retry_config(aws_config::retry::RetryConfig::disabled()).build();
+    let sns = aws_sdk_sns::Client::new(&config);
+    let publish = || sns.publish().topic_arn(topic.arn()).message("m").send();
+    aws.faults().add(sns_error(403, "AuthorizationError", "not you").tag("Publish").times(1));
+    let refused = publish().await.unwrap_err().into_service_error();
+    assert!(refused.is_authorization_error_exception(), "{refused:?}");
+    assert_eq!(refused.message(), Some("not you"));
+    aws.faults().add(sns_error(500, "InternalError", "down").tag("Publish").times(1));
+    assert!(publish().await.unwrap_err().into_service_error().is_internal_error_exception());
+    aws.faults().add(Rule::new(Action::ResetAfter).tag("Publish").times(1));
+    publish().await.unwrap_err();
+    assert_eq!(topic.published().len(), 1, "its answer alone was lost");
+    publish().await.unwrap();
+    assert_eq!(topic.published().len(), 2);
 }

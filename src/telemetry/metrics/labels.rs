@@ -201,6 +201,34 @@ impl RotationAlert {
     }
 }
 
+label_values! {
+    /// What an alert about a stale target says.
+    AlertKind {
+        /// AWS has been ahead of it for too long.
+        Stale = "stale",
+        /// It still is.
+        StillStale = "still_stale",
+        /// It no longer is.
+        Healed = "healed",
+    }
+}
+
+label_values! {
+    /// What became of an alert. Each is logged once; the rest is about the topic.
+    AlertResult {
+        /// It is in the log.
+        Logged = "logged",
+        /// The topic took it.
+        Published = "published",
+        /// The topic did not take it; it is tried again.
+        Failed = "failed",
+        /// A newer one about the same target took its place before the topic had it.
+        Superseded = "superseded",
+        /// It is not tried again.
+        GivenUp = "given_up",
+    }
+}
+
 /// [`Outcome::label`] as a label's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct OutcomeLabel(&'static str);
@@ -280,8 +308,14 @@ pub(super) struct OfRequest {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct OfAlert {
+pub(super) struct OfRotationAlert {
     pub(super) alert: RotationAlert,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfStaleAlert {
+    pub(super) kind: AlertKind,
+    pub(super) result: AlertResult,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -38,8 +38,14 @@ names! {
         "Writes to targets by kind and result";
     ForeignWrites = "relay_foreign_writes_total",
         "Times that the target was found changed by somebody else";
-    Propagation = "relay_propagation_seconds",
+    Corrections = "relay_reconcile_corrections_total",
+        "Changes in AWS that reached the target although only the reconcile found them";
+    RotationToConfirmed = "relay_rotation_to_confirmed_seconds",
         "From the change in AWS to the proof at the target; a first delivery does not count";
+    EventToConfirmed = "relay_event_to_confirmed_seconds",
+        "From the first notification of a change in AWS to the proof at the target";
+    Alerts = "relay_alerts_total",
+        "Alerts about stale targets by kind and what became of them";
     Notifications = "relay_notifications_total",
         "Notifications by route and what became of them";
     Refused = "relay_refused_total",

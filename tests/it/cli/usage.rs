@@ -7,7 +7,14 @@ use tokio::io::AsyncReadExt;
 use crate::support::{Bench, LIMIT, ORDERS_TARGET, Run, binary, text};
 
 const COMMANDS: [(&str, &[&str]); 6] = [
-    ("serve", &["Usage: anypoint-relay serve <FILE>", "The first SIGTERM or SIGINT drains"]),
+    (
+        "serve",
+        &[
+            "Usage: anypoint-relay serve [OPTIONS] <FILE>",
+            "--debuggable",
+            "The first SIGTERM or SIGINT drains",
+        ],
+    ),
     (
         "check",
         &["Usage: anypoint-relay check [OPTIONS] <FILE>", "--json", "Exit codes: 0 usable, 1 not usable"],

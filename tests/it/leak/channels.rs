@@ -47,6 +47,9 @@ impl Channels {
         channels.debug(world, mark);
         let receipts = std::fs::read(world.bench.path("receipts.json")).unwrap();
         channels.add("receipts file", receipts);
+        for alert in world.alerts().published() {
+            channels.add("alerts", format!("{}\n{}", alert.subject.unwrap(), alert.message));
+        }
         relay.signal("TERM").await;
         let (_, log) = relay.ends_within(LIMIT).await;
         channels.add("log", log);

@@ -40,17 +40,20 @@ pub(super) const TEMPLATES: &str = "    headers:
     expect: { json: { /status: ready } }
 ";
 
-/// A target whose name is the canary's start.
-pub(super) fn planted_target(name: &str) -> String {
-    format!(
-        "  {name}:
+/// Targets whose names begin with the canary's start: one that works, and one that people are told of.
+pub(super) fn planted_targets(name: &str) -> String {
+    let target = |name: &str, id: &str, secret: &str| {
+        format!(
+            "  {name}:
     kind: secret_value
     connection: c0
-    secret_id: planted
+    secret_id: {id}
     coalesce: 10ms
-    value: {{ secret: canary/db, field: password }}
+    value: {{ secret: {secret}, field: password }}
 "
-    )
+        )
+    };
+    target(name, "planted", "canary/db") + &target(&format!("{name}-denied"), "denied", "canary/denied")
 }
 
 /// What took the values, to be asked for them.

@@ -5,7 +5,7 @@ use anypoint_sandbox::aws::{Denied, Secret};
 
 use crate::support::{Bench, ORDERS_SECRET, ORDERS_TARGET, RETRIES_SLOWLY};
 
-const OTHER: &str = "
+pub(super) const OTHER: &str = "
   other-api:
     kind: application
     platform: cloudhub2

@@ -59,7 +59,7 @@ pub(crate) struct Bench {
     pub(crate) anypoint: Anypoint,
     pub(super) folder: tempfile::TempDir,
     config: String,
-    pub(super) environment: BTreeMap<String, String>,
+    pub(crate) environment: BTreeMap<String, String>,
     relay: Option<Running>,
     pub(crate) client: reqwest::Client,
 }

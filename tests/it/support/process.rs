@@ -245,9 +245,14 @@ impl Relay {
         self.asked(&format!("runs as wanted of each of {targets:?}"), ask).await;
     }
 
+    /// Its process id.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     /// Sends a signal, such as `TERM`.
     pub(crate) async fn signal(&self, name: &str) {
-        let id = self.child.id().expect("it runs");
+        let id = self.process();
         let kill = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status().await.unwrap();
         assert!(kill.success());
     }

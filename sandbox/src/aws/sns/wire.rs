@@ -84,14 +84,35 @@ pub(super) fn unsubscribe(core: &Arc<Core>, arn: &str, caller: Option<&Caller>) 
     Ok(())
 }
 
+/// Publish, within its limits.
+///
+/// Source: SNS API reference, Publish: a message of 1 to 262,144 bytes; a subject of less than 100 characters
+/// that begins with a letter, a number or a punctuation mark and has no line breaks or control characters.
 fn publish(core: &Arc<Core>, parameters: &Parameters) -> Result<String, Failure> {
     let topic = topic(core, parameters)?;
-    let id = topic.publish_all(Publication {
-        message: parameters.required("Message")?.to_owned(),
-        subject: parameters.get("Subject").map(str::to_owned),
-        attributes: Vec::new(),
-    });
+    let (message, subject) = (parameters.required("Message")?, parameters.get("Subject"));
+    if message.is_empty() {
+        return Err(invalid("Empty message"));
+    }
+    if message.len() > 256 * 1024 {
+        return Err(invalid("Message too long"));
+    }
+    let fits = |subject: &str| {
+        subject.starts_with(|first: char| first.is_alphanumeric() || first.is_ascii_punctuation())
+            && subject.chars().count() < 100
+            && !subject.chars().any(char::is_control)
+    };
+    if !subject.is_none_or(fits) {
+        return Err(invalid("Subject"));
+    }
+    let subject = subject.map(str::to_owned);
+    let publication = Publication { message: message.to_owned(), subject, attributes: Vec::new() };
+    let id = topic.publish_for_client(publication);
     Ok(query::elements(&[("MessageId", &id)]))
+}
+
+fn invalid(what: &str) -> Failure {
+    Failure::sender("InvalidParameter", &format!("Invalid parameter: {what}"))
 }
 
 fn subscribe(core: &Arc<Core>, parameters: &Parameters) -> Result<String, Failure> {
