@@ -2,9 +2,9 @@
 //!
 //! Guarantees: at most one fetch at a time, and none sooner than [`RETRY_AFTER`] after the last, whatever
 //! strangers send; a `kid` that is not known is looked for once before its token is refused, so a key that
-//! the issuer has just begun to use works at once; keys are fetched anew every [`REFRESH_AFTER`], in the
-//! background, so a key that it has withdrawn is believed no longer than that. While the issuer cannot be
-//! reached what is held serves for [`KEEP`].
+//! the issuer has just begun to use works at once; keys older than [`REFRESH_AFTER`] are fetched anew behind
+//! the token that finds them so, those older than [`OLD_AFTER`] before it is judged, so a key that the issuer
+//! has withdrawn is believed no longer than that. While it cannot be reached what is held serves for [`KEEP`].
 //!
 //! A fetch goes on when its callers give up, so that the sender's next try finds the keys.
 
@@ -22,6 +22,8 @@ use crate::verify::token::KeySet;
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// How old keys may be before they are fetched anew.
 pub(super) const REFRESH_AFTER: Duration = Duration::from_mins(10);
+/// How old keys may be for a token to be judged without asking first.
+pub(super) const OLD_AFTER: Duration = Duration::from_mins(15);
 /// How old keys may be at all.
 pub(super) const KEEP: Duration = Duration::from_hours(24);
 
@@ -68,13 +70,12 @@ impl IssuerKeys {
         stale: impl Fn(&E) -> bool,
     ) -> Result<T, Refused<E>> {
         let keys = match self.0.held() {
-            Held::Keys(keys, since) => {
-                if self.0.clock.now().saturating_duration_since(since) >= REFRESH_AFTER {
-                    self.0.refresh_behind();
-                }
+            Held::Keys(keys, since) if self.0.age(since) < REFRESH_AFTER => keys,
+            Held::Keys(keys, since) if self.0.age(since) < OLD_AFTER => {
+                self.0.refresh_behind();
                 keys
             }
-            Held::Nothing(_) => self.fetched().await.map_err(Refused::NoKeys)?,
+            Held::Keys(..) | Held::Nothing(_) => self.fetched().await.map_err(Refused::NoKeys)?,
         };
         match check(&keys) {
             Err(refusal) if stale(&refusal) => {
@@ -105,7 +106,7 @@ impl Inner {
     fn held(&self) -> Held {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner).clone();
         match held {
-            Held::Keys(_, since) if self.clock.now().saturating_duration_since(since) >= KEEP => {
+            Held::Keys(_, since) if self.age(since) >= KEEP => {
                 Held::Nothing(TokenKeysFault("the last ones are a day old".to_owned()))
             }
             held => held,
@@ -113,7 +114,11 @@ impl Inner {
     }
 
     fn may_fetch(&self, last_fetch: Option<Instant>) -> bool {
-        last_fetch.is_none_or(|last| self.clock.now().saturating_duration_since(last) >= RETRY_AFTER)
+        last_fetch.is_none_or(|last| self.age(last) >= RETRY_AFTER)
+    }
+
+    fn age(&self, since: Instant) -> Duration {
+        self.clock.now().saturating_duration_since(since)
     }
 
     fn refresh_behind(self: &Arc<Self>) {
@@ -276,6 +281,16 @@ mod tests {
         scene.clock.advance(RETRY_AFTER);
         assert_eq!(scene.shows_first().await, UNKNOWN);
         assert_eq!(scene.shows(&second, "second").await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn after_a_quiet_time_a_withdrawn_key_is_not_believed_even_once() {
+        let (scene, second) = (Scene::new(), Pair::p256());
+        assert_eq!(scene.shows_first().await, Ok(()));
+        scene.publishes(&[second.jwk("second")]);
+        scene.clock.advance(OLD_AFTER);
+        assert_eq!(scene.shows_first().await, UNKNOWN);
+        assert_eq!(scene.fetches(), 2);
     }
 
     #[tokio::test]
