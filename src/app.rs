@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::middleware::map_response_with_state;
 use futures_util::StreamExt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::admin::{self, AdminState};
 use crate::alerts::Alerts;
@@ -50,6 +50,9 @@ const MIN_CONNECTIONS: usize = 256;
 /// When a job first says what it waits for; each pause after that is twice as long, up to the next.
 const FIRST_WORD: Duration = Duration::from_secs(1);
 const LONGEST_SILENCE: Duration = Duration::from_secs(30);
+/// Connections that are made and not accepted yet. The one too many is dropped without a word, and its
+/// client tries again only after 1 s and 3 s, which is most of EventBridge's 5. Linux allows no more.
+const BACKLOG: u32 = 4096;
 /// Connections of the admin listener at once.
 const ADMIN_CONNECTIONS: usize = 64;
 
@@ -189,10 +192,11 @@ impl App {
     }
 
     /// Takes the addresses.
+    #[expect(clippy::unused_async, reason = "sockets need a runtime around them, which `async` says")]
     pub async fn bind(self) -> Result<Bound, BuildError> {
-        let hooks = listen(self.config.listen).await?;
+        let hooks = listen(self.config.listen)?;
         let admin = match &self.config.admin {
-            Some(admin) => Some(listen(admin.listen).await?),
+            Some(admin) => Some(listen(admin.listen)?),
             None => None,
         };
         Ok(Bound { app: self, hooks, admin })
@@ -391,6 +395,13 @@ impl App {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, BuildError> {
-    TcpListener::bind(address).await.map_err(|error| BuildError::Listen(address, error))
+fn listen(address: SocketAddr) -> Result<TcpListener, BuildError> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // As `TcpListener::bind` does, so that a restart finds the port free.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|error| BuildError::Listen(address, error))
 }

@@ -91,7 +91,7 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Longest time a hook may take; below EventBridge's 5 s.
     pub request_timeout: Duration,
-    /// Requests worked on at once; more are told 503.
+    /// Requests worked on at once; of more, those that have not proved their sender are told 503 first.
     pub concurrency: usize,
     /// Triggers that may fail to prove who sent them, from one address: so many at once, and per minute.
     pub failed_attempts: u16,

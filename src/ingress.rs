@@ -12,6 +12,7 @@ mod eventbridge;
 mod gate;
 mod keyring;
 mod offer;
+mod places;
 pub mod ports;
 mod router;
 mod sns;

@@ -19,6 +19,7 @@ use jiff::Timestamp;
 
 use super::answer::{Acknowledgement, Verdict};
 use super::keyring::{Key, KeyRing};
+use super::places::Place;
 use super::token_keys::{IssuerKeys, Refused};
 use super::{IngressState, Parts, body, offer};
 use crate::config::{EventBridgeAuth, EventBridgeIngress, OAuth};
@@ -175,7 +176,10 @@ impl FromRequest<IngressState> for Delivery {
     async fn from_request(request: Request, state: &IngressState) -> Result<Self, Problem> {
         let hook = state.eventbridge().ok_or_else(body::disabled)?;
         hook.authenticate(request.headers(), state.clock().timestamp()).await?;
-        body::read(request).await.map(Self)
+        let place = Place::of(&request)?;
+        let body = body::read(request, state.limits().body_bytes, &place).await?;
+        place.keep()?;
+        Ok(Self(body))
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::eventbridge::EventBridgeHook;
 use super::gate::Quiet;
+use super::places::Places;
 use super::ports::{Certificates, Confirmer, Intake, TokenKeys};
 use super::sns::SnsHook;
 use super::trigger::TriggerHook;
@@ -41,6 +42,7 @@ struct Inner {
     parts: Parts,
     quiet: Quiet,
     failures: Failures,
+    places: Places,
     waiters: Semaphore,
     sns: Option<SnsHook>,
     eventbridge: Option<EventBridgeHook>,
@@ -66,7 +68,18 @@ impl IngressState {
         // A waiting trigger holds one of the concurrent requests; AWS's senders keep half of them.
         let waiters = Semaphore::new((limits.concurrency / 2).clamp(1, 32));
         let (quiet, failures) = (Quiet::default(), Failures::new(limits.failed_attempts));
-        Ok(Self(Arc::new(Inner { limits, parts, quiet, failures, waiters, sns, eventbridge, trigger })))
+        let places = Places::new(&limits);
+        Ok(Self(Arc::new(Inner {
+            limits,
+            parts,
+            quiet,
+            failures,
+            places,
+            waiters,
+            sns,
+            eventbridge,
+            trigger,
+        })))
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -104,6 +117,11 @@ impl IngressState {
     /// Who failed to sign a trigger.
     pub(super) fn failures(&self) -> &Failures {
         &self.0.failures
+    }
+
+    /// Places for requests that are worked on.
+    pub(super) fn places(&self) -> &Places {
+        &self.0.places
     }
 
     /// Places for triggers that wait for their outcome.

@@ -106,12 +106,17 @@ pub(crate) struct FakeCertificates {
     pub(crate) answer: Mutex<Result<Arc<[u8]>, CertificateFault>>,
     pub(crate) fetches: AtomicUsize,
     pub(crate) rejected: AtomicUsize,
+    /// Whether a fetch never ends by itself.
+    pub(crate) stuck: Mutex<bool>,
 }
 
 #[async_trait]
 impl Certificates for FakeCertificates {
     async fn fetch(&self, _: &str) -> Result<Arc<[u8]>, CertificateFault> {
         self.fetches.fetch_add(1, Ordering::SeqCst);
+        if *self.stuck.lock().unwrap() {
+            std::future::pending::<()>().await;
+        }
         self.answer.lock().unwrap().clone()
     }
 
@@ -201,6 +206,7 @@ impl App {
                 answer: Mutex::new(Ok(pem)),
                 fetches: AtomicUsize::new(0),
                 rejected: AtomicUsize::new(0),
+                stuck: Mutex::default(),
             }),
             confirmer: Arc::default(),
             issuer: Arc::default(),

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::answer::{TriggerAnswer, TriggerRequest};
 use super::keyring::{Key, KeyRing};
+use super::places::Place;
 use super::ports::{Answer, DedupId, Hint, Subject, TargetReport, Ticket};
 use super::{IngressState, Parts, body, offer, wait};
 use crate::config::{TriggerIngress, TriggerKey, TriggerKeyKind};
@@ -97,9 +98,11 @@ impl Order {
             unauthorized("webhook-id, webhook-timestamp and webhook-signature prove who sends")
                 .refused(RefusalReason::WebhookMissing)
         })?;
-        let body = body::read(request).await?;
+        let place = Place::of(&request)?;
+        let body = body::read(request, state.limits().body_bytes, &place).await?;
         let now = state.clock().timestamp();
         let key_id = hook.authenticate(signed, &body, now).await.map_err(refused)?;
+        place.keep()?;
         Ok(Self { id: signed.id.to_owned(), key_id, body, uri })
     }
 
