@@ -37,6 +37,23 @@ fn a_credential_in_the_file_is_refused_and_not_shown() {
 }
 
 #[test]
+fn no_url_leads_to_where_a_platform_hands_out_credentials() {
+    for (host, shown) in [
+        ("169.254.169.254", "169.254.169.254"),
+        ("[fd00:ec2::254]", "fd00:ec2::254"),
+        ("[::ffff:169.254.170.2]", "::ffff:169.254.170.2"),
+        ("2852039166", "169.254.169.254"),
+    ] {
+        assert_printed(
+            &connection_with("host: anypoint.mulesoft.com", &format!("base_url: \"https://{host}/latest\"")),
+            &format!(
+                "relay.yaml:3:15: connections.prod.base_url: {shown} is where a platform hands out credentials; nothing else is there"
+            ),
+        );
+    }
+}
+
+#[test]
 fn a_credential_from_a_variable_is_to_be_a_reference() {
     assert_client_secret(
         "${SECRET}",
