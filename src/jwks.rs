@@ -1,8 +1,7 @@
 //! The file in which an issuer of bearer tokens publishes its keys (JWKS), over HTTPS.
 //!
-//! Guarantees: the host is the configured one, and no redirect is followed; an address that hands out
-//! credentials is never connected to, whatever the host's name leads to; three seconds in all, at most
-//! [`MAX_BYTES`], and no connection kept.
+//! Guarantees: the host is the configured one, wherever the operator has it, and no redirect is followed;
+//! three seconds in all, at most [`MAX_BYTES`], and no connection kept.
 //!
 //! Does not guarantee that what it brings is a set of keys, nor that it is asked seldom: both are the
 //! ingress's matter.
@@ -16,8 +15,8 @@ use http::header::ACCEPT;
 use reqwest::Url;
 
 use crate::config::OAuth;
-use crate::model::{Named, Reach, show_duration};
-use crate::outbound::{self, Guard, Lookup};
+use crate::model::show_duration;
+use crate::outbound::{self, Lookup};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Below the 4 s that a hook may take, which are below the 5 s that EventBridge waits.
@@ -56,17 +55,9 @@ impl Jwks {
             }
             None => None,
         };
-        let url = config.jwks_url.clone();
-        // An issuer of one's own has a private address; the operator named its host.
-        let host = url.host_str().unwrap_or_default().to_owned();
-        let guard = Guard {
-            reach: Reach::beside_public([Named::Host(host)]),
-            proxy: outbound::environment_proxy(&url),
-        };
         let limits = outbound::Options::within(CONNECT_TIMEOUT, TIMEOUT);
-        let options =
-            outbound::Options { extra_root, https_only: true, guard: Some(guard), lookup, ..limits };
-        Ok(Self { client: outbound::client(&options)?, url })
+        let options = outbound::Options { extra_root, https_only: true, lookup, ..limits };
+        Ok(Self { client: outbound::client(&options)?, url: config.jwks_url.clone() })
     }
 
     /// The file as it is now, or in a few words why not.

@@ -61,8 +61,7 @@ pub(super) fn oauth(value: &Value<'_>) -> Option<OAuth> {
     })
 }
 
-/// An address would be connected to without a look-up, where it is checked that it is not one of those
-/// that hand out credentials.
+/// A certificate is for a name; an address here is a mistake, or somebody's attempt.
 fn jwks_url(value: &Value<'_>) -> Option<Url> {
     let url = scalar::url(value)?;
     match (url.scheme(), url.host()) {

@@ -292,7 +292,7 @@ relay.yaml:4:76: ingress.eventbridge.auth.oauth.scope: one scope; tokens separat
     );
     for (url, problem) in [
         ("http://127.0.0.1/keys", "use https: whoever can change the keys on their way can sign tokens"),
-        ("https://169.254.169.254/keys", "name the issuer's host; an address has no place here"),
+        ("https://10.1.2.3/keys", "name the issuer's host; an address has no place here"),
         ("https://[::1]/keys", "name the issuer's host; an address has no place here"),
         (
             "https://u:hunter2@login.example.com/",
