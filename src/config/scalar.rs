@@ -222,7 +222,7 @@ pub(super) fn url(value: &Value<'_>) -> Option<Url> {
     });
     if let Some(address) = address.filter(|address| hands_out_credentials(*address)) {
         return value
-            .refuse(format!("{address} is where a platform hands out credentials; nothing else is there"));
+            .refuse(format!("{address} is where a platform hands out credentials; nothing may call it"));
     }
     match (url.scheme(), url.host()) {
         ("https", Some(_)) => Some(url),

@@ -47,7 +47,7 @@ fn no_url_leads_to_where_a_platform_hands_out_credentials() {
         assert_printed(
             &connection_with("host: anypoint.mulesoft.com", &format!("base_url: \"https://{host}/latest\"")),
             &format!(
-                "relay.yaml:3:15: connections.prod.base_url: {shown} is where a platform hands out credentials; nothing else is there"
+                "relay.yaml:3:15: connections.prod.base_url: {shown} is where a platform hands out credentials; nothing may call it"
             ),
         );
     }
