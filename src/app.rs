@@ -15,7 +15,7 @@ use axum::middleware::map_response_with_state;
 use futures_util::StreamExt;
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::admin::{self, AdminState};
+use crate::admin::{self, AdminState, Door};
 use crate::alerts::Alerts;
 use crate::anypoint;
 use crate::aws::{Access, CertificateStore, SecretsManager, SnsConfirmer, SnsHttp};
@@ -68,6 +68,9 @@ pub enum BuildError {
     /// A sender's credential.
     #[error("a credential of `ingress` cannot be read")]
     Credential(#[from] crate::credential::CredentialError),
+    /// A token of the admin listener.
+    #[error("a token of `admin` cannot be read")]
+    Token(#[source] crate::credential::CredentialError),
     /// The way to the SNS hosts.
     #[error(transparent)]
     Sns(#[from] crate::aws::SetupError),
@@ -106,6 +109,8 @@ pub struct App {
     reconcile: Arc<Reconcile>,
     alerts: Arc<Alerts>,
     ingress: IngressState,
+    /// Of the admin listener, if there is one.
+    door: Option<Door>,
 }
 
 impl App {
@@ -177,6 +182,13 @@ impl App {
         let token_keys = TokenKeys::of(&config.ingress, &lookup)?;
         let sns_http = SnsHttp::new(&emulator, lookup)?;
         let readiness = Arc::new(Readiness::default());
+        let door = match &config.admin {
+            Some(admin) => {
+                let (reader, clock) = (Arc::clone(&credentials), Arc::clone(&clock));
+                Some(Door::open(admin, &config.limits, reader, clock).await.map_err(BuildError::Token)?)
+            }
+            None => None,
+        };
         let parts = Parts {
             clock: Arc::clone(&clock),
             readiness: Arc::clone(&readiness),
@@ -188,7 +200,7 @@ impl App {
             metrics,
         };
         let ingress = IngressState::open(&config.ingress, config.limits.clone(), parts).await?;
-        Ok(Self { config, clock, readiness, workshop, reconcile, alerts: Arc::new(alerts), ingress })
+        Ok(Self { config, clock, readiness, workshop, reconcile, alerts: Arc::new(alerts), ingress, door })
     }
 
     /// Takes the addresses.
@@ -363,13 +375,14 @@ impl App {
     fn start_listeners(&self, lifecycle: &Lifecycle, hooks: TcpListener, admin: Option<TcpListener>) {
         let connections = MIN_CONNECTIONS.max(2 * self.config.limits.concurrency);
         self.serve(lifecycle, "hooks listener", hooks, ingress::router(self.ingress.clone()), connections);
-        if let Some(admin) = admin {
+        if let (Some(admin), Some(door)) = (admin, &self.door) {
             let state = AdminState {
                 board: Arc::clone(&self.workshop.board),
                 metrics: Arc::clone(&self.workshop.metrics),
                 queue: Arc::clone(&self.workshop.queue),
                 readiness: Arc::clone(&self.readiness),
                 clock: Arc::clone(&self.clock),
+                door: door.clone(),
             };
             self.serve(lifecycle, "admin listener", admin, admin::router(state), ADMIN_CONNECTIONS);
         }

@@ -99,11 +99,14 @@ pub struct Limits {
     pub trusted_proxies: Vec<IpNet>,
 }
 
-/// The admin listener: health, metrics, status.
+/// The admin listener: health, metrics, status. Who asks for more than health has to show a token, where there
+/// are any.
 #[derive(Clone, Debug)]
 pub struct Admin {
     /// Its address; loopback unless told otherwise.
     pub listen: SocketAddr,
+    /// Accepted tokens: the present one and the next. None where only this machine reaches it.
+    pub tokens: Vec<CredentialRef>,
 }
 
 /// The three triggers.

@@ -2,6 +2,7 @@
 
 pub mod envelope;
 pub mod failures;
+pub mod keyring;
 pub mod peer;
 pub mod probes;
 pub mod problem;

@@ -10,7 +10,6 @@ mod answer;
 mod body;
 mod eventbridge;
 mod gate;
-mod keyring;
 mod offer;
 mod places;
 pub mod ports;

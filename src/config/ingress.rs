@@ -158,7 +158,7 @@ fn header(value: &Value<'_>) -> Option<String> {
 }
 
 /// One credential under `single`, or one or two under `plural`: two while one replaces the other.
-fn one_or_two(
+pub(super) fn one_or_two(
     fields: &mut Fields<'_>,
     single: &'static str,
     plural: &'static str,

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
 use super::decode::Value;
-use super::ingress::distinct;
+use super::ingress::{distinct, one_or_two};
 use super::scalar::{self, address, choice, duration, size, whole};
 use super::{Admin, Aws, Limits, Log, LogFormat, Queue, Reconcile};
 
@@ -72,7 +72,7 @@ fn network(value: &Value<'_>) -> Option<IpNet> {
 }
 
 pub(super) fn default_admin() -> Admin {
-    Admin { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090) }
+    Admin { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090), tokens: Vec::new() }
 }
 
 /// `off`, or the listener's settings. `hooks` is the address that it must leave alone, if it is known.
@@ -85,21 +85,25 @@ pub(super) fn admin(value: &Value<'_>, hooks: Option<SocketAddr>) -> Option<Opti
         };
     }
     let mut fields = value.fields("`admin`")?;
+    let tokens = match (fields.get("token"), fields.get("tokens")) {
+        (None, None) => Some(Vec::new()),
+        _ => one_or_two(&mut fields, "token", "tokens"),
+    };
     let listen = fields.or("listen", default_admin().listen, |value| {
         let listen = address(value)?;
         if hooks == Some(listen) && listen.port() != 0 {
             return value
                 .refuse(format!("{listen} is the address of the hooks; give the admin listener its own"));
         }
-        if !listen.ip().is_loopback() {
-            value.warn(
-                "reachable from other machines, and it asks nobody who they are; keep it inside your network",
-            );
+        if !listen.ip().is_loopback() && tokens.as_ref().is_some_and(Vec::is_empty) {
+            return value.refuse(format!(
+                "other machines can reach {listen}: add `token: {{ env: NAME }}`, or listen on 127.0.0.1"
+            ));
         }
         Some(listen)
     });
     fields.finish();
-    Some(Some(Admin { listen }))
+    Some(Some(Admin { listen, tokens: tokens? }))
 }
 
 pub(super) fn default_aws() -> Aws {

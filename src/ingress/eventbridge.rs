@@ -10,6 +10,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::sync::Arc;
 
 use axum::extract::{Extension, FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -18,12 +19,12 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::answer::{Acknowledgement, Verdict};
-use super::keyring::{Key, KeyRing};
 use super::places::Place;
 use super::token_keys::{IssuerKeys, Refused};
 use super::{IngressState, Parts, body, offer};
 use crate::config::{EventBridgeAuth, EventBridgeIngress, OAuth};
 use crate::credential::{CredentialError, CredentialRef};
+use crate::http::keyring::{Key, KeyRing};
 use crate::http::{ErrorCode, Problem, RequestId};
 use crate::model::{Event, RefusalReason, SecretArn, SecretMention};
 use crate::telemetry::metrics::Route;
@@ -124,7 +125,8 @@ impl EventBridgeHook {
 
 async fn load(places: &[CredentialRef], parts: &Parts) -> Result<KeyRing, CredentialError> {
     let unnamed = |place: &CredentialRef| (String::new(), place.clone());
-    KeyRing::load(places.iter().map(unnamed).collect(), parts, Ok).await
+    let (reader, clock) = (Arc::clone(&parts.credentials), Arc::clone(&parts.clock));
+    KeyRing::load(places.iter().map(unnamed).collect(), reader, clock, Ok).await
 }
 
 async fn check_token(

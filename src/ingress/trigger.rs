@@ -3,6 +3,7 @@
 //! Guarantees: nothing of the body or the query is looked at before the signature holds; an id is
 //! good for one accepted trigger; a wait is bounded, and so is the number of those who wait.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Extension, FromRequest, Request, State};
@@ -13,12 +14,12 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::answer::{TriggerAnswer, TriggerRequest};
-use super::keyring::{Key, KeyRing};
 use super::places::Place;
 use super::ports::{Answer, DedupId, Hint, Subject, TargetReport, Ticket};
 use super::{IngressState, Parts, body, offer, wait};
 use crate::config::{TriggerIngress, TriggerKey, TriggerKeyKind};
 use crate::credential::CredentialError;
+use crate::http::keyring::{Key, KeyRing};
 use crate::http::{ErrorCode, Problem, RequestId};
 use crate::model::{RefusalReason, SecretRef, TargetName};
 use crate::telemetry::metrics::Route;
@@ -48,7 +49,8 @@ impl TriggerHook {
             }
         }
         let decode = |text| webhook_signature::decode_key(&text).map_err(|error| error.to_string());
-        let shared = KeyRing::load(places, parts, decode).await?;
+        let shared =
+            KeyRing::load(places, Arc::clone(&parts.credentials), Arc::clone(&parts.clock), decode).await?;
         Ok(Self { tolerance: config.tolerance, shared, public })
     }
 

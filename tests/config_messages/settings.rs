@@ -180,7 +180,7 @@ fn what_could_not_be_read_is_not_compared_with_anything() {
         r#"relay.yaml:1:37: queue.retry_cap: expected a duration such as 500ms, 30s, 5m or 1h15m, found "2x""#,
     );
     assert_printed(
-        "listen: 8081\nadmin: { listen: 0.0.0.0:8080 }\n",
+        "listen: 8081\nadmin: { listen: 127.0.0.1:8080 }\n",
         r#"relay.yaml:1:9: listen: expected an IP address and a port such as 0.0.0.0:8080, found "8081""#,
     );
     assert_printed(
@@ -190,6 +190,18 @@ fn what_could_not_be_read_is_not_compared_with_anything() {
     emulator: { connect: 4566, certificate_path: /certs/ }
 ",
         r#"relay.yaml:4:26: ingress.sns.emulator.connect: expected an IP address and a port such as 0.0.0.0:8080, found "4566""#,
+    );
+}
+
+#[test]
+fn an_admin_listener_that_others_reach_asks_for_a_token() {
+    assert_printed(
+        "admin: { listen: 0.0.0.0:9090 }\n",
+        "relay.yaml:1:18: admin.listen: other machines can reach 0.0.0.0:9090: add `token: { env: NAME }`, or listen on 127.0.0.1",
+    );
+    assert_printed(
+        "admin: { listen: 0.0.0.0:9090, tokens: [ { env: A }, { env: B }, { env: C } ] }\n",
+        "relay.yaml:1:32: admin.tokens: at most two values at once: the present one and the next",
     );
 }
 

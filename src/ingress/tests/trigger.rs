@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::{TriggerKey, TriggerKeyKind};
-use crate::ingress::keyring::REREAD_EVERY;
+use crate::http::keyring::REREAD_EVERY;
 use crate::ingress::ports::Subject;
 use crate::model::{Failure, FailureCode, Outcome, Retry};
 use crate::secret::SecretValue;
