@@ -253,6 +253,27 @@ fn every_file_that_the_documents_name_exists() {
 }
 
 #[test]
+fn every_dependency_has_its_reason() {
+    let manifest = read("Cargo.toml");
+    let mut section = "";
+    let mut direct = BTreeSet::new();
+    for line in manifest.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']');
+        } else if let ("dependencies" | "dev-dependencies", Some((name, _))) =
+            (section, line.split_once(" = "))
+        {
+            direct.insert(name);
+        }
+    }
+    let page = read("docs/DEPENDENCIES.md");
+    let cells = page.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
+    let listed: BTreeSet<&str> =
+        cells.flat_map(|cell| cell.split(", ")).map(|name| name.trim_matches('`')).collect();
+    assert_eq!(listed, direct);
+}
+
+#[test]
 fn every_example_of_the_targets_is_read_and_every_kind_has_one() {
     let examples: Vec<String> = blocks(&read("docs/TARGETS.md"))
         .into_iter()
