@@ -20,6 +20,7 @@ use crate::credential::CredentialRef;
 use crate::model::{ConnectionName, RollWindow, TargetName, TopicArn};
 
 mod alerts;
+mod audit;
 mod channel;
 mod connections;
 mod decode;
@@ -36,6 +37,7 @@ mod source;
 mod target;
 mod targets;
 
+pub use audit::{Audit, AuditTo};
 pub use channel::{Channel, ClientCertificate, HttpProxy, Proxy};
 pub use load::{load, load_listen, parse};
 pub use problem::{ConfigErrors, Place, Problem};
@@ -71,6 +73,8 @@ pub struct Config {
     pub log: Log,
     /// When people are told that a target stays stale.
     pub alerts: Alerts,
+    /// The record of decisions; none unless asked for.
+    pub audit: Option<Audit>,
     /// Anypoint control planes.
     pub connections: BTreeMap<ConnectionName, Connection>,
     /// What takes the values.
