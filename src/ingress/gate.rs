@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::answer::Verdict;
 use super::{IngressState, body};
-use crate::http::{ErrorCode, Problem};
+use crate::http::{ErrorCode, Problem, RequestId};
 use crate::telemetry::metrics::{Route, Verdict as Counted};
 
 /// Shortest time between two log lines of one kind.
@@ -49,6 +49,7 @@ pub(super) async fn pass(
     request: Request,
     next: Next,
 ) -> Response {
+    let id = request.extensions().get::<RequestId>().cloned();
     let response = match state.readiness().admit() {
         Ok(()) => next.run(request).await,
         Err(problem) => {
@@ -56,11 +57,18 @@ pub(super) async fn pass(
             problem.into_response()
         }
     };
+    let id = id.as_ref().map_or("", RequestId::as_str);
     if let Some(problem) = Problem::of(&response) {
         log(&state, route, &problem);
+        state.audit().refused(route, problem.code().as_str(), id);
         state.metrics().notification(route, of_code(problem.code()));
     } else if let Some(verdict) = response.extensions().get() {
-        state.metrics().notification(route, of_verdict(*verdict));
+        let counted = of_verdict(*verdict);
+        state.metrics().notification(route, counted);
+        // What is accepted has an entry of its own, with all that is known of it.
+        if counted != Counted::Accepted {
+            state.audit().noted(route, counted.as_str(), id);
+        }
     }
     response
 }

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::config::{Ingress, Limits};
 use crate::credential::{CredentialError, Credentials};
 use crate::http::Readiness;
+use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics::Metrics;
 
 /// The outside of the hooks, as `crate::app` hands it over.
@@ -31,6 +32,8 @@ pub struct Parts {
     pub credentials: Arc<dyn Credentials>,
     /// Counts answers.
     pub metrics: Arc<Metrics>,
+    /// Records answers.
+    pub audit: Arc<Audit>,
 }
 
 struct Inner {
@@ -91,6 +94,10 @@ impl IngressState {
 
     pub(super) fn metrics(&self) -> &Arc<Metrics> {
         &self.0.parts.metrics
+    }
+
+    pub(super) fn audit(&self) -> &Audit {
+        &self.0.parts.audit
     }
 
     pub(super) fn quiet(&self) -> &Quiet {
