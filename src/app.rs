@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::middleware::map_response_with_state;
 use futures_util::StreamExt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::admin::{self, AdminState};
 use crate::alerts::Alerts;
@@ -41,8 +41,8 @@ use crate::telemetry::audit::{Audit, Entry};
 use crate::telemetry::metrics::Metrics;
 use crate::worker::Workshop;
 use parts::{
-    Certificates, Confirmer, alerts_topic, build_queue, build_stations, gates, leaders, open_audit,
-    open_connections, open_memory, secrets_of,
+    Certificates, Confirmer, TokenKeys, alerts_topic, build_queue, build_stations, gates, leaders,
+    open_audit, open_connections, open_memory, secrets_of,
 };
 
 /// Connections of the hooks at once, or twice the concurrent requests if those are more. Half of the
@@ -51,6 +51,9 @@ const MIN_CONNECTIONS: usize = 256;
 /// When a job first says what it waits for; each pause after that is twice as long, up to the next.
 const FIRST_WORD: Duration = Duration::from_secs(1);
 const LONGEST_SILENCE: Duration = Duration::from_secs(30);
+/// Connections that are made and not accepted yet. The one too many is dropped without a word, and its
+/// client tries again only after 1 s and 3 s, which is most of EventBridge's 5. Linux allows no more.
+const BACKLOG: u32 = 4096;
 /// Connections of the admin listener at once.
 const ADMIN_CONNECTIONS: usize = 64;
 
@@ -75,6 +78,9 @@ pub enum BuildError {
     /// The way to the SNS hosts.
     #[error(transparent)]
     Sns(#[from] crate::aws::SetupError),
+    /// The way to the issuer of EventBridge's tokens.
+    #[error(transparent)]
+    Issuer(#[from] crate::jwks::SetupError),
     /// The receipts file.
     #[error("the receipts file {0} cannot be used: {1}")]
     Receipts(String, io::Error),
@@ -180,6 +186,7 @@ impl App {
         );
         let emulator = config.ingress.sns.as_ref().map(|sns| sns.emulator.clone()).unwrap_or_default();
         let confirm = config.ingress.sns.as_ref().map_or(config::Confirm::Off, |sns| sns.confirm);
+        let token_keys = TokenKeys::of(&config.ingress, &lookup)?;
         let sns_http = SnsHttp::new(&emulator, lookup)?;
         let readiness = Arc::new(Readiness::default());
         let parts = Parts {
@@ -188,6 +195,7 @@ impl App {
             intake: Arc::new(desk),
             certificates: Arc::new(Certificates(CertificateStore::new(sns_http.clone(), Arc::clone(&clock)))),
             confirmer: Arc::new(Confirmer(SnsConfirmer::new(confirm, access, sns_http))),
+            token_keys,
             credentials,
             metrics,
             audit: Arc::clone(&audit),
@@ -198,10 +206,11 @@ impl App {
     }
 
     /// Takes the addresses.
+    #[expect(clippy::unused_async, reason = "sockets need a runtime around them, which `async` says")]
     pub async fn bind(self) -> Result<Bound, BuildError> {
-        let hooks = listen(self.config.listen).await?;
+        let hooks = listen(self.config.listen)?;
         let admin = match &self.config.admin {
-            Some(admin) => Some(listen(admin.listen).await?),
+            Some(admin) => Some(listen(admin.listen)?),
             None => None,
         };
         Ok(Bound { app: self, hooks, admin })
@@ -415,6 +424,13 @@ impl App {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, BuildError> {
-    TcpListener::bind(address).await.map_err(|error| BuildError::Listen(address, error))
+fn listen(address: SocketAddr) -> Result<TcpListener, BuildError> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // As `TcpListener::bind` does, so that a restart finds the port free.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|error| BuildError::Listen(address, error))
 }

@@ -283,11 +283,14 @@ impl<'a> Pass<'a> {
         let before = observed.observation().mark.clone();
         let receipt = Receipt::of(&wanted, Stamp::fresh(), before);
         self.wanted = Some(wanted);
-        let write = match observed.prepare(&values, &receipt) {
+        let mut write = match observed.prepare(&values, &receipt) {
             Ok(write) => write,
             Err(failure) => return self.failed(receipt.digest, failure).await,
         };
         drop(values);
+        if let Err(failure) = write.gather().await {
+            return self.failed(receipt.digest, failure).await;
+        }
 
         let previous = self.memory.begin(&receipt, self.sync.clock.timestamp());
         self.remember().await?;

@@ -168,7 +168,7 @@ impl Workshop {
         let now = self.clock.timestamp();
         // By AWS's clock, which may be ahead of ours.
         let waited = |since| Duration::try_from(now.duration_since(since)).unwrap_or_default();
-        self.metrics.propagation(waited(since));
+        self.metrics.rotation_to_confirmed(waited(since));
         if let Some(told) = taken.note.told {
             // A target that was parked keeps its note: what was told before this change is of another one.
             self.metrics.event_to_confirmed(waited(told.max(since)));

@@ -6,9 +6,11 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
 use super::decode::Value;
+use super::ingress::distinct;
 use super::scalar::{self, address, choice, duration, size, whole};
 use super::{Admin, Aws, Limits, Log, LogFormat, Queue, Reconcile};
 
@@ -22,7 +24,13 @@ const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
 pub(super) fn default_limits() -> Limits {
-    Limits { body_bytes: 1024 * 1024, request_timeout: Duration::from_secs(4), concurrency: 256 }
+    Limits {
+        body_bytes: 1024 * 1024,
+        request_timeout: Duration::from_secs(4),
+        concurrency: 256,
+        failed_attempts: 30,
+        trusted_proxies: Vec::new(),
+    }
 }
 
 pub(super) fn limits(value: &Value<'_>) -> Option<Limits> {
@@ -37,9 +45,30 @@ pub(super) fn limits(value: &Value<'_>) -> Option<Limits> {
             duration(TICK, Duration::from_millis(4_900)),
         ),
         concurrency: fields.or("concurrency", default.concurrency, whole(1..=65_536)),
+        failed_attempts: fields.or("failed_attempts", default.failed_attempts, whole(1..=10_000)),
+        trusted_proxies: fields.or("trusted_proxies", default.trusted_proxies, |value| {
+            distinct(value, "a list of addresses and networks", network)
+        }),
     };
     fields.finish();
     Some(limits)
+}
+
+fn network(value: &Value<'_>) -> Option<IpNet> {
+    let what = "an address or a network such as 10.0.0.0/8";
+    let text = value.text(what)?;
+    let network = match text.parse::<IpAddr>() {
+        Ok(address) => Some(IpNet::from(address.to_canonical())),
+        Err(_) => text.parse::<IpNet>().ok(),
+    };
+    match network {
+        Some(network) if network.prefix_len() == 0 => {
+            value.refuse("everybody is no proxy; name the addresses of those that stand before the relay")
+        }
+        Some(network) if network.trunc() == network => Some(network),
+        Some(network) => value.expected(&format!("the network {}", network.trunc())),
+        None => value.expected(what),
+    }
 }
 
 pub(super) fn default_admin() -> Admin {

@@ -1,46 +1,35 @@
 //! The hooks' router: from the table of routes, with the layers that bound a request.
 //!
-//! From outside in: request id, span and panic guard ([`crate::http::envelope`]), the gate, at most
-//! so many requests at once (more are shed, not queued: the sender's own retry is the queue), the time
-//! limit, the body limit. Probes stand outside the limits: a busy relay must not look dead.
+//! From outside in: request id, span and panic guard ([`crate::http::envelope`]), the gate, a place
+//! among those that are worked on at once ([`super::places`]; who gets none is told so, not queued: the
+//! sender's own retry is the queue), the time limit. The body limit is in [`super::body`]. Probes stand
+//! outside the limits: a busy relay must not look dead.
 
 use std::sync::Arc;
 
-use axum::error_handling::HandleErrorLayer;
-use axum::extract::DefaultBodyLimit;
+use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, post};
-use axum::{BoxError, Router};
 use tower::ServiceBuilder;
-use tower::limit::GlobalConcurrencyLimitLayer;
-use tower::load_shed::LoadShedLayer;
-use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use super::{IngressState, eventbridge, gate, sns, trigger};
+use super::{IngressState, eventbridge, gate, places, sns, trigger};
 use crate::http::routes::{Endpoint, Listener};
-use crate::http::{ErrorCode, Problem, envelope, probes, routes};
+use crate::http::{envelope, probes, routes};
 use crate::telemetry::metrics::Route;
 
 /// The router of the public listener.
 pub fn router(state: IngressState) -> Router {
-    let at_once = GlobalConcurrencyLimitLayer::new(state.limits().concurrency);
     let bounded = |route: Route, handler: MethodRouter<IngressState>| {
         let limits = state.limits();
         let layers = ServiceBuilder::new()
             .layer(from_fn_with_state((state.clone(), route), gate::pass))
-            .layer(HandleErrorLayer::new(async |_: BoxError| {
-                Problem::new(ErrorCode::Overloaded, "send it again in a moment")
-            }))
-            .layer(LoadShedLayer::new())
-            .layer(at_once.clone())
+            .layer(from_fn_with_state(state.places().clone(), places::pass))
             // A trigger may wait for its outcome; it keeps the limit for all that comes before.
             .option_layer((route != Route::Trigger).then(|| {
                 TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, limits.request_timeout)
-            }))
-            .layer(RequestBodyLimitLayer::new(limits.body_bytes))
-            .layer(DefaultBodyLimit::disable());
+            }));
         handler.route_layer(layers)
     };
     let hooks = routes::router(Listener::Hooks, |endpoint| match endpoint {

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::extract::{Extension, FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use bytes::Bytes;
 
 use super::answer::{Acknowledgement, Verdict};
+use super::places::Place;
 use super::ports::{Alert, CertificateFault, DedupId};
 use super::{IngressState, body, offer};
 use crate::config::{Confirm, SnsIngress};
@@ -68,13 +68,16 @@ impl FromRequest<IngressState> for Message {
     async fn from_request(request: Request, state: &IngressState) -> Result<Self, Problem> {
         let hook = state.sns().ok_or_else(body::disabled)?;
         let headers = request.headers().clone();
-        let body: Bytes = body::read(request).await?;
+        let place = Place::of(&request)?;
+        let body = body::read(request, state.limits().body_bytes, &place).await?;
         let now = state.clock().timestamp();
         let admitted = Envelope::parse(&body, &envelope_headers(&headers))
             .and_then(|envelope| envelope.admit(&hook.rules(), now))
             .map_err(refused)?;
         let certificate = hook.certificate(state, admitted.certificate_url()).await?;
-        admitted.verify(&certificate, now).map(Self).map_err(refused)
+        let verified = admitted.verify(&certificate, now).map_err(refused)?;
+        place.keep()?;
+        Ok(Self(verified))
     }
 }
 
@@ -170,7 +173,12 @@ fn refused(refusal: SnsRefusal) -> Problem {
             ),
         },
     };
-    problem.because(refusal)
+    match problem.code() {
+        // Not the sender's doing.
+        ErrorCode::CertificateUnavailable => problem,
+        _ => problem.refused(refusal.reason()),
+    }
+    .because(refusal)
 }
 
 fn no_certificate(fault: CertificateFault) -> Problem {

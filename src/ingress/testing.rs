@@ -11,19 +11,20 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::ports::{
     Alert, Answer, CertificateFault, Certificates, Confirmer, DedupId, Hint, Intake, Subject, TargetReport,
-    Ticket,
+    Ticket, TokenKeys, TokenKeysFault,
 };
 use super::{IngressState, Parts, router};
 use crate::clock::TestClock;
 use crate::config::{
     Confirm, EventBridgeAuth, EventBridgeIngress, Ingress, Limits, SnsEmulator, SnsIngress, TriggerIngress,
-    TriggerKey,
+    TriggerKey, TriggerKeyKind,
 };
 use crate::credential::{CredentialError, CredentialRef, Credentials};
 use crate::http::Readiness;
@@ -106,12 +107,17 @@ pub(crate) struct FakeCertificates {
     pub(crate) answer: Mutex<Result<Arc<[u8]>, CertificateFault>>,
     pub(crate) fetches: AtomicUsize,
     pub(crate) rejected: AtomicUsize,
+    /// Whether a fetch never ends by itself.
+    pub(crate) stuck: Mutex<bool>,
 }
 
 #[async_trait]
 impl Certificates for FakeCertificates {
     async fn fetch(&self, _: &str) -> Result<Arc<[u8]>, CertificateFault> {
         self.fetches.fetch_add(1, Ordering::SeqCst);
+        if *self.stuck.lock().unwrap() {
+            std::future::pending::<()>().await;
+        }
         self.answer.lock().unwrap().clone()
     }
 
@@ -135,6 +141,18 @@ impl Confirmer for FakeConfirmer {
         }
         self.confirmed.lock().unwrap().push((topic.clone(), token.to_owned()));
         Ok(())
+    }
+}
+
+/// An issuer that publishes these keys; none while it cannot be reached.
+#[derive(Default)]
+pub(crate) struct FakeIssuer(pub(crate) Mutex<Option<Bytes>>);
+
+#[async_trait]
+impl TokenKeys for FakeIssuer {
+    async fn fetch(&self) -> Result<Bytes, TokenKeysFault> {
+        let published = self.0.lock().unwrap().clone();
+        published.ok_or_else(|| TokenKeysFault("internal text: no route".to_owned()))
     }
 }
 
@@ -162,6 +180,7 @@ pub(crate) struct App {
     pub(crate) intake: Arc<FakeIntake>,
     pub(crate) certificates: Arc<FakeCertificates>,
     pub(crate) confirmer: Arc<FakeConfirmer>,
+    pub(crate) issuer: Arc<FakeIssuer>,
     pub(crate) credentials: Arc<FakeCredentials>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) config: Ingress,
@@ -188,8 +207,10 @@ impl App {
                 answer: Mutex::new(Ok(pem)),
                 fetches: AtomicUsize::new(0),
                 rejected: AtomicUsize::new(0),
+                stuck: Mutex::default(),
             }),
             confirmer: Arc::default(),
+            issuer: Arc::default(),
             credentials: Arc::new(credentials),
             metrics: Arc::new(Metrics::new([])),
             config: config(),
@@ -197,6 +218,8 @@ impl App {
                 body_bytes: BODY_LIMIT,
                 request_timeout: Duration::from_secs(4),
                 concurrency: 16,
+                failed_attempts: 30,
+                trusted_proxies: Vec::new(),
             },
         }
     }
@@ -208,6 +231,7 @@ impl App {
             intake: Arc::clone(&self.intake) as _,
             certificates: Arc::clone(&self.certificates) as _,
             confirmer: Arc::clone(&self.confirmer) as _,
+            token_keys: Some(Arc::clone(&self.issuer) as _),
             credentials: Arc::clone(&self.credentials) as _,
             metrics: Arc::clone(&self.metrics),
             audit: Arc::new(Audit::off()),
@@ -226,6 +250,13 @@ impl App {
     /// The value of `relay_notifications_total` for these labels.
     pub(crate) fn counted(&self, route: &str, verdict: &str) -> u64 {
         let sample = format!("relay_notifications_total{{route=\"{route}\",verdict=\"{verdict}\"}} ");
+        let text = self.metrics.encode();
+        text.lines().find_map(|line| line.strip_prefix(&sample)).map_or(0, |count| count.parse().unwrap())
+    }
+
+    /// The value of `relay_refused_total` for these labels.
+    pub(crate) fn refused(&self, route: &str, reason: &str) -> u64 {
+        let sample = format!("relay_refused_total{{route=\"{route}\",reason=\"{reason}\"}} ");
         let text = self.metrics.encode();
         text.lines().find_map(|line| line.strip_prefix(&sample)).map_or(0, |count| count.parse().unwrap())
     }
@@ -265,7 +296,7 @@ fn config() -> Ingress {
             regions: BTreeSet::new(),
         }),
         trigger: Some(TriggerIngress {
-            keys: vec![TriggerKey { id: "ops".to_owned(), value: env("TRIGGER_KEY") }],
+            keys: vec![TriggerKey { id: "ops".to_owned(), key: TriggerKeyKind::Shared(env("TRIGGER_KEY")) }],
             tolerance: Duration::from_mins(5),
         }),
     }

@@ -77,9 +77,16 @@ impl Pass<'_> {
             Plan::Write(why) => {
                 let values = self.fetch(target).await?;
                 let receipt = Receipt::of(&wanted, Stamp::fresh(), observed.observation().mark.clone());
-                match observed.prepare(&values, &receipt) {
-                    Ok(_unsent) => Step::Write(why),
-                    Err(failure) => Step::Refuse(failure),
+                let mut write = match observed.prepare(&values, &receipt) {
+                    Ok(write) => write,
+                    Err(failure) => return Ok(Step::Refuse(failure)),
+                };
+                match write.gather().await {
+                    Ok(()) => Step::Write(why),
+                    Err(failure) if matches!(failure.retry, Retry::Never | Retry::Slowly) => {
+                        Step::Refuse(failure)
+                    }
+                    Err(failure) => Step::Unknown(failure),
                 }
             }
         })

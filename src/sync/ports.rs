@@ -141,10 +141,15 @@ pub trait Observed: Send {
     fn prepare(self: Box<Self>, values: &Values, receipt: &Receipt) -> Result<Box<dyn Write>, Failure>;
 }
 
-/// A write that is ready to be sent.
+/// A write that is built.
 #[async_trait]
 pub trait Write: Send {
-    /// Sends it.
+    /// Gathers what it needs beside the values, such as credentials of the relay's own; sends nothing. The error is
+    /// why it could not be sent.
+    async fn gather(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+    /// Sends it; what was not gathered before is gathered now.
     async fn send(self: Box<Self>) -> Result<Applied, ApplyError>;
 }
 

@@ -20,14 +20,14 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
-use crate::model::{Outcome, TargetName};
+use crate::model::{Outcome, RefusalReason, TargetName};
 
 pub use labels::{
     AlertKind, AlertResult, Kind, QueuePhase, RotationAlert, Route, StatusClass, Verdict, WriteResult,
 };
 use labels::{
-    OfAuditHead, OfBuild, OfNotification, OfOutcome, OfPhase, OfRequest, OfRotationAlert, OfRun,
-    OfStaleAlert, OfTarget, OfWrite, OutcomeLabel,
+    OfAuditHead, OfBuild, OfNotification, OfOutcome, OfPhase, OfRefusal, OfRequest, OfRotationAlert, OfRun,
+    OfStaleAlert, OfTarget, OfWrite, OutcomeLabel, ReasonLabel,
 };
 pub use names::Name;
 
@@ -52,10 +52,11 @@ pub struct Metrics {
     writes: Family<OfWrite, Counter>,
     foreign_writes: Family<OfTarget, Counter>,
     corrections: Family<OfTarget, Counter>,
-    propagation: Histogram,
+    rotation_to_confirmed: Histogram,
     event_to_confirmed: Histogram,
     alerts: Family<OfStaleAlert, Counter>,
     notifications: Family<OfNotification, Counter>,
+    refused: Family<OfRefusal, Counter>,
     rotation_alerts: Family<OfRotationAlert, Counter>,
     queue_keys: Family<OfPhase, Gauge>,
     audit_entries: Counter,
@@ -74,8 +75,8 @@ impl Metrics {
         build.get_or_create(&OfBuild { version: env!("CARGO_PKG_VERSION") }).set(1);
         let run_duration = Histogram::new(RUN_BUCKETS);
         register(&mut registry, Name::RunDuration, run_duration.clone());
-        let propagation = Histogram::new(CONFIRMED_BUCKETS);
-        register(&mut registry, Name::Propagation, propagation.clone());
+        let rotation_to_confirmed = Histogram::new(CONFIRMED_BUCKETS);
+        register(&mut registry, Name::RotationToConfirmed, rotation_to_confirmed.clone());
         let event_to_confirmed = Histogram::new(CONFIRMED_BUCKETS);
         register(&mut registry, Name::EventToConfirmed, event_to_confirmed.clone());
         let (audit_entries, audit_lost) = (Counter::default(), Counter::default());
@@ -90,10 +91,11 @@ impl Metrics {
             writes: family(&mut registry, Name::Writes),
             foreign_writes: family(&mut registry, Name::ForeignWrites),
             corrections: family(&mut registry, Name::Corrections),
-            propagation,
+            rotation_to_confirmed,
             event_to_confirmed,
             alerts: family(&mut registry, Name::Alerts),
             notifications: family(&mut registry, Name::Notifications),
+            refused: family(&mut registry, Name::Refused),
             rotation_alerts: family(&mut registry, Name::RotationAlerts),
             queue_keys: family(&mut registry, Name::QueueKeys),
             audit_entries,
@@ -165,8 +167,8 @@ impl Metrics {
     }
 
     /// A target is in sync again, so long after AWS had moved.
-    pub fn propagation(&self, took: Duration) {
-        self.propagation.observe(took.as_secs_f64());
+    pub fn rotation_to_confirmed(&self, took: Duration) {
+        self.rotation_to_confirmed.observe(took.as_secs_f64());
     }
 
     /// A target is in sync again, so long after a notification had told of the change in AWS.
@@ -182,6 +184,11 @@ impl Metrics {
     /// A notification was answered.
     pub fn notification(&self, route: Route, verdict: Verdict) {
         self.notifications.get_or_create(&OfNotification { route, verdict }).inc();
+    }
+
+    /// A request did not prove who sent it.
+    pub fn refused(&self, route: Route, reason: RefusalReason) {
+        self.refused.get_or_create(&OfRefusal { route, reason: ReasonLabel(reason) }).inc();
     }
 
     /// AWS reported a rotation that did not come about.
@@ -285,8 +292,9 @@ mod tests {
         metrics.run(Kind::Application, &Outcome::InSync, Duration::from_millis(20));
         metrics.write(Kind::Application, WriteResult::Taken);
         metrics.notification(Route::Sns, Verdict::Accepted);
+        metrics.refused(Route::Trigger, RefusalReason::Signature);
         metrics.request("/hooks/sns", 200);
-        metrics.propagation(Duration::from_secs(3));
+        metrics.rotation_to_confirmed(Duration::from_secs(3));
         metrics.audit_head("1:00", 1);
         let text = metrics.encode();
         for name in Name::ALL {
@@ -390,15 +398,15 @@ mod tests {
     fn the_two_ways_to_a_proof_are_counted_apart_from_half_a_second_to_a_day() {
         let metrics = metrics();
         for seconds in [0.4, 90.0, 7200.0] {
-            metrics.propagation(Duration::from_secs_f64(seconds));
+            metrics.rotation_to_confirmed(Duration::from_secs_f64(seconds));
         }
         metrics.event_to_confirmed(Duration::from_mins(2));
         for line in [
-            r#"relay_propagation_seconds_bucket{le="0.5"} 1"#,
-            r#"relay_propagation_seconds_bucket{le="120.0"} 2"#,
-            r#"relay_propagation_seconds_bucket{le="14400.0"} 3"#,
-            r#"relay_propagation_seconds_bucket{le="86400.0"} 3"#,
-            "relay_propagation_seconds_count 3",
+            r#"relay_rotation_to_confirmed_seconds_bucket{le="0.5"} 1"#,
+            r#"relay_rotation_to_confirmed_seconds_bucket{le="120.0"} 2"#,
+            r#"relay_rotation_to_confirmed_seconds_bucket{le="14400.0"} 3"#,
+            r#"relay_rotation_to_confirmed_seconds_bucket{le="86400.0"} 3"#,
+            "relay_rotation_to_confirmed_seconds_count 3",
             r#"relay_event_to_confirmed_seconds_bucket{le="60.0"} 0"#,
             r#"relay_event_to_confirmed_seconds_bucket{le="120.0"} 1"#,
             "relay_event_to_confirmed_seconds_sum 120.0",

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
+use crate::model::RefusalReason;
 use crate::secret::SecretValue;
 
 /// Why a credential was refused. Both are answered alike; logs and metrics tell them apart.
@@ -25,14 +26,11 @@ pub enum CredentialRefusal {
 }
 
 impl CredentialRefusal {
-    /// Every code.
-    pub const CODES: &'static [&'static str] = &["credential_missing", "credential_mismatch"];
-
-    /// The stable code.
-    pub fn code(self) -> &'static str {
+    /// What it counts as.
+    pub fn reason(self) -> RefusalReason {
         match self {
-            CredentialRefusal::Missing => "credential_missing",
-            CredentialRefusal::Mismatch => "credential_mismatch",
+            CredentialRefusal::Missing => RefusalReason::CredentialMissing,
+            CredentialRefusal::Mismatch => RefusalReason::CredentialMismatch,
         }
     }
 }

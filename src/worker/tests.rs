@@ -124,10 +124,49 @@ async fn a_panic_in_a_run_parks_that_target_and_nothing_else() {
     run_once(&workshop, "broken").await;
     assert_eq!(phase(&workshop, "broken"), Phase::Parked);
     let outcome = workshop.board.outcome(&name("broken")).unwrap();
-    assert_eq!(outcome.failure().map(|failure| failure.code), Some(FailureCode::Internal));
+    let failure = outcome.failure().unwrap();
+    assert_eq!((outcome.label(), failure.code), ("parked", FailureCode::Internal));
+    assert_eq!(failure.message, "the run panicked: a bug of the relay");
+    assert_eq!(failure.next_step, "report it with the log of this run; other targets are not affected");
 
     run_once(&workshop, "other").await;
     assert_eq!(phase(&workshop, "other"), Phase::Backoff);
+}
+
+#[tokio::test]
+async fn a_worker_goes_on_with_other_targets_after_a_panic() {
+    let failure = |code| Failure::new(code, Retry::Never, "as the test wants it", "none");
+    let parks = Look::Fails(failure(FailureCode::NotFound));
+    let workshop = workshop(&[("broken", "a", Look::Panics), ("other", "b", parks)]);
+    for target in ["broken", "other"] {
+        let note = Note::new(Reason::Reconcile, workshop.clock.timestamp());
+        workshop.queue.add(&name(target), note).unwrap();
+    }
+    let other = name("other");
+    let run = workshop.board.runs_started(&other);
+    let outcome = tokio::select! {
+        () = workshop.work() => unreachable!("the queue is not closed"),
+        outcome = workshop.board.wait_settled(&other, run, Duration::from_mins(1)) => outcome,
+    };
+    assert_eq!(outcome.and_then(|outcome| outcome.failure().map(|f| f.code)), Some(FailureCode::NotFound));
+    assert_eq!(phase(&workshop, "broken"), Phase::Parked);
+}
+
+#[tokio::test]
+async fn a_person_lets_a_target_run_again_that_a_panic_has_parked() {
+    let mut workshop = workshop(&[("broken", "a", Look::Panics)]);
+    run_once(&workshop, "broken").await;
+    let station = workshop.stations.get_mut(&name("broken")).unwrap();
+    let passing = Failure::new(FailureCode::Unavailable, Retry::Backoff, "down", "wait");
+    station.target = Arc::new(FakeTarget(station.target.spec().clone(), Look::Fails(passing)));
+
+    let note = Note::new(Reason::Manual, workshop.clock.timestamp());
+    workshop.queue.add(&name("broken"), note).unwrap();
+    let taken = workshop.queue.next().await.unwrap();
+    assert!(taken.insists && !taken.observe_only, "{taken:?}");
+    workshop.run(taken).await;
+    assert_eq!(phase(&workshop, "broken"), Phase::Backoff);
+    assert_eq!(workshop.board.outcome(&name("broken")).unwrap().label(), "retrying");
 }
 
 #[tokio::test(start_paused = true)]
@@ -193,7 +232,7 @@ fn counted(said: &[(Reason, i64)]) -> [f64; 3] {
     let text = workshop.metrics.encode();
     [
         r#"relay_reconcile_corrections_total{target="orders"} "#,
-        "relay_propagation_seconds_sum ",
+        "relay_rotation_to_confirmed_seconds_sum ",
         "relay_event_to_confirmed_seconds_sum ",
     ]
     .map(|sample| {

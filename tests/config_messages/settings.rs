@@ -185,6 +185,21 @@ relay.yaml:1:19: queue.workers: expected a whole number between 1 and 1024, foun
 }
 
 #[test]
+fn a_trusted_proxy_is_an_address_or_a_network_and_not_everybody() {
+    assert_printed(
+        "limits:
+  failed_attempts: 0
+  trusted_proxies: [10.0.0.1/8, 0.0.0.0/0, proxy.internal, 10.0.0.1, 10.0.0.1]
+",
+        r#"relay.yaml:2:20: limits.failed_attempts: expected a whole number between 1 and 10000, found "0"
+relay.yaml:3:21: limits.trusted_proxies[0]: expected the network 10.0.0.0/8, found "10.0.0.1/8"
+relay.yaml:3:33: limits.trusted_proxies[1]: everybody is no proxy; name the addresses of those that stand before the relay
+relay.yaml:3:44: limits.trusted_proxies[2]: expected an address or a network such as 10.0.0.0/8, found "proxy.internal"
+relay.yaml:3:70: limits.trusted_proxies[4]: listed twice; keep one of them"#,
+    );
+}
+
+#[test]
 fn what_could_not_be_read_is_not_compared_with_anything() {
     assert_printed(
         "queue: { retry_base: 2x, retry_cap: 10ms }\n",

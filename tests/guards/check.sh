@@ -7,7 +7,8 @@ set -uo pipefail
 cd "$(dirname "$0")/../.."
 patches="$PWD/tests/guards"
 copy="$PWD/target/guards"
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target/guards-build}"
+# What is built of others is the same: only the copy of the project is compiled anew.
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 
 mkdir -p target
 rm -rf "$copy"
@@ -23,8 +24,8 @@ for patch in "$patches"/*.patch; do
   output="$(cargo test --locked $(sed -n 's/^# red: \(--lib\|--test [a-z]*\).*/\1/p' "$patch") -- \
     $(sed -n 's/^# red: \(--lib\|--test [a-z]*\) //p' "$patch") 2>&1)"
   if grep -q '^test result: FAILED' <<<"$output"; then
-    echo "$name: noticed by $(grep -c '^test .* FAILED$' <<<"$output") tests, such as" \
-      "$(grep '^test .* FAILED$' <<<"$output" | head -1 | cut -d' ' -f2)"
+    echo "$name: noticed by"
+    sed -n 's/^test \(.*\) \.\.\. FAILED$/  \1/p' <<<"$output"
   else
     echo "$name: NOT noticed"
     tail -n 20 <<<"$output"

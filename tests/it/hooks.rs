@@ -7,6 +7,7 @@ mod certificates;
 mod confirmation;
 mod eventbridge;
 mod limits;
+mod oauth;
 mod page;
 mod sns;
 mod trigger;

@@ -7,6 +7,7 @@
 
 mod cli;
 mod connections;
+mod flood;
 mod happy_path;
 mod hooks;
 mod kinds;

@@ -132,7 +132,7 @@ impl Observed for Seen {
             HeaderSource::Credential(_) => None,
         });
         let headers = headers.collect::<Result<_, _>>()?;
-        Ok(Box::new(Prepared { target, message, at, headers, body }))
+        Ok(Box::new(Prepared { target, message, at, headers, body, gathered: None }))
     }
 }
 
@@ -143,15 +143,30 @@ struct Prepared {
     /// Without those whose value is a credential.
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Option<SecretValue>,
+    gathered: Option<Gathered>,
+}
+
+/// The relay's own part of a request.
+struct Gathered {
+    headers: Vec<(HeaderName, HeaderValue)>,
+    key: SecretValue,
+    request: RequestBuilder,
 }
 
 #[async_trait]
 impl Write for Prepared {
+    async fn gather(&mut self) -> Result<(), Failure> {
+        self.gathered = Some(self.target.gather().await?);
+        Ok(())
+    }
+
     async fn send(self: Box<Self>) -> Result<Applied, ApplyError> {
-        let Self { target, message, at, mut headers, body } = *self;
-        headers.extend(target.credential_headers().await.map_err(ApplyError::before)?);
-        let key = target.signing_key().await.map_err(ApplyError::before)?;
-        let request = target.request().await.map_err(ApplyError::before)?;
+        let Self { target, message, at, mut headers, body, gathered } = *self;
+        let Gathered { headers: own, key, request } = match gathered {
+            Some(gathered) => gathered,
+            None => target.gather().await.map_err(ApplyError::before)?,
+        };
+        headers.extend(own);
         let id = message.id.clone();
         target.under_way().replace(message);
         let content = body.as_ref().map_or(&[][..], SecretValue::expose_bytes);
@@ -185,6 +200,11 @@ impl Inner {
 
     fn under_way(&self) -> MutexGuard<'_, Option<Message>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn gather(&self) -> Result<Gathered, Failure> {
+        let headers = self.credential_headers().await?;
+        Ok(Gathered { headers, key: self.signing_key().await?, request: self.request().await? })
     }
 
     async fn request(&self) -> Result<RequestBuilder, Failure> {

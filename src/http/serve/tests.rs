@@ -140,6 +140,51 @@ async fn connections_that_do_nothing_make_room_for_one_that_asks() {
 }
 
 #[tokio::test]
+async fn the_one_that_has_done_nothing_for_the_longest_makes_room() {
+    let fixture = Fixture::new(Bounds { connections: 3, ..bounds() }).await;
+    let (mut first, mut second) = (fixture.connect().await, fixture.connect().await);
+    assert!(ask(&mut first).await.ends_with("fine"));
+    assert!(ask(&mut second).await.ends_with("fine"));
+    assert!(ask(&mut first).await.ends_with("fine"));
+    let mut third = fixture.connect().await;
+    let mut newcomer = fixture.connect().await;
+    assert!(ask(&mut newcomer).await.ends_with("fine"));
+    assert!(is_closed(&mut second).await);
+    assert!(ask(&mut first).await.ends_with("fine"));
+    assert!(ask(&mut third).await.ends_with("fine"));
+}
+
+#[tokio::test]
+async fn who_has_just_asked_is_answered_although_a_newcomer_needs_its_place() {
+    for _ in 0..20 {
+        let fixture = Fixture::new(Bounds { connections: 2, ..bounds() }).await;
+        let mut early = fixture.connect().await;
+        assert!(ask(&mut early).await.ends_with("fine"));
+        let mut slow = fixture.connect().await;
+        slow.write_all(b"GET /slow HTTP/1.1\r\nhost: relay\r\n\r\n").await.unwrap();
+        fixture.arrived.notified().await;
+        // The server learns of both at once, of the newcomer first.
+        let late = std::net::TcpStream::connect(fixture.address).unwrap();
+        assert_eq!(early.try_write(GET).unwrap(), GET.len());
+        late.set_nonblocking(true).unwrap();
+        let mut late = TcpStream::from_std(late).unwrap();
+        assert!(ask(&mut late).await.ends_with("fine"));
+        assert!(read(&mut early, "fine").await.ends_with("fine"));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_the_last_of_its_connection_while_all_places_are_taken() {
+    let fixture = Fixture::new(Bounds { connections: 2, ..bounds() }).await;
+    let mut stream = fixture.connect().await;
+    assert!(!ask(&mut stream).await.contains("connection: close"));
+    let mut other = fixture.connect().await;
+    assert!(ask(&mut other).await.contains("connection: close"));
+    assert!(is_closed(&mut other).await);
+    assert!(!ask(&mut stream).await.contains("connection: close"));
+}
+
+#[tokio::test]
 async fn a_request_under_way_keeps_its_place_when_others_wait_for_one() {
     let fixture = Fixture::new(Bounds { connections: 2, ..bounds() }).await;
     let mut slow = fixture.connect().await;

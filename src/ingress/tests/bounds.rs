@@ -12,6 +12,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::http::Readiness;
 use crate::http::routes::{Listener, ROUTES};
+use crate::ingress::ports::DedupId;
 
 fn all_hooks(id: &str) -> [Request; 3] {
     [
@@ -48,8 +49,7 @@ async fn a_body_that_never_ends_is_503_after_the_time_limit() {
     let app = App::new();
     for path in HOOKS.into_iter().chain(["/hooks/trigger?wait=60s"]) {
         let start = tokio::time::Instant::now();
-        let endless = Body::from_stream(stream::pending::<Result<Vec<u8>, std::io::Error>>());
-        assert_eq!(app.ask(post(path, &HEADERS, endless)).await.cell(), (503, "timeout"), "{path}");
+        assert_eq!(app.ask(post(path, &HEADERS, endless())).await.cell(), (503, "timeout"), "{path}");
         assert_eq!(start.elapsed(), Duration::from_secs(4), "{path}");
     }
 }
@@ -79,14 +79,69 @@ async fn a_relay_that_starts_or_drains_says_so_with_503_and_probes_answer_all_th
     assert!(app.hints().is_empty());
 }
 
+/// A body that never ends.
+fn endless() -> Body {
+    Body::from_stream(stream::pending::<Result<Vec<u8>, std::io::Error>>())
+}
+
 #[tokio::test]
-async fn requests_over_the_limit_are_shed_with_503_and_probes_still_answer() {
+async fn a_body_comes_in_as_many_pieces_as_it_likes() {
+    let app = App::new();
+    let mut draft = sns_post(&notification(&event("one")));
+    let whole = axum::body::to_bytes(std::mem::take(draft.body_mut()), BODY_LIMIT).await.unwrap();
+    let pieces = whole.into_iter().map(|byte| Ok::<_, std::io::Error>(vec![byte]));
+    *draft.body_mut() = Body::from_stream(stream::iter(pieces));
+    assert_eq!(app.ask(draft).await.cell(), (200, "accepted"));
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_malformed() {
+    let app = App::new();
+    for path in HOOKS {
+        let pieces = [Ok(vec![b'{']), Err(std::io::Error::other("reset"))];
+        let body = Body::from_stream(stream::iter(pieces));
+        assert_eq!(app.ask(post(path, &HEADERS, body)).await.cell(), (400, "malformed"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_makes_room_for_a_newcomer() {
+    for path in HOOKS {
+        let mut app = App::new();
+        app.limits.concurrency = 1;
+        let router = app.router().await;
+        let mut slow = Box::pin(ask(&router, post(path, &HEADERS, endless())));
+        assert!(futures_util::poll!(slow.as_mut()).is_pending());
+        assert_eq!(ask(&router, eventbridge_post(&event("one"))).await.cell(), (202, "accepted"));
+        let told = slow.await;
+        assert_eq!(told.cell(), (503, "overloaded"), "{path}");
+        assert_eq!(told.headers["retry-after"], "1");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_does_not_come_makes_room_for_a_newcomer() {
     let mut app = App::new();
     app.limits.concurrency = 1;
+    *app.certificates.stuck.lock().unwrap() = true;
     let router = app.router().await;
-    // The first request holds the one place for as long as its body does not end.
-    let endless = Body::from_stream(stream::pending::<Result<Vec<u8>, std::io::Error>>());
-    let mut held = Box::pin(router.clone().oneshot(post("/hooks/sns", &[], endless)));
+    let mut slow = Box::pin(ask(&router, sns_post(&notification(&event("one")))));
+    assert!(futures_util::poll!(slow.as_mut()).is_pending());
+    assert_eq!(ask(&router, eventbridge_post(&event("two"))).await.cell(), (202, "accepted"));
+    assert_eq!(slow.await.cell(), (503, "overloaded"));
+    let ids: Vec<_> = app.hints().into_iter().map(|hint| hint.id).collect();
+    assert_eq!(ids, [DedupId::event("two")], "what was told 503 is not taken");
+}
+
+#[tokio::test]
+async fn requests_over_the_limit_are_told_503_and_probes_still_answer() {
+    let mut app = App::new();
+    app.limits.concurrency = 1;
+    *app.intake.stuck.lock().unwrap() = true;
+    let router = app.router().await;
+    // A trigger that is verified keeps the one place while it waits for its outcome.
+    let waiting = trigger_post("/hooks/trigger?wait=60s", "zero", &json!({"all": true}));
+    let mut held = Box::pin(router.clone().oneshot(waiting));
     assert!(futures_util::poll!(held.as_mut()).is_pending());
     for request in all_hooks("one") {
         assert_eq!(ask(&router, request).await.cell(), (503, "overloaded"));

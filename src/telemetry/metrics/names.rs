@@ -40,7 +40,7 @@ names! {
         "Times that the target was found changed by somebody else";
     Corrections = "relay_reconcile_corrections_total",
         "Changes in AWS that reached the target although only the reconcile found them";
-    Propagation = "relay_propagation_seconds",
+    RotationToConfirmed = "relay_rotation_to_confirmed_seconds",
         "From the change in AWS to the proof at the target; a first delivery does not count";
     EventToConfirmed = "relay_event_to_confirmed_seconds",
         "From the first notification of a change in AWS to the proof at the target";
@@ -48,6 +48,8 @@ names! {
         "Alerts about stale targets by kind and what became of them";
     Notifications = "relay_notifications_total",
         "Notifications by route and what became of them";
+    Refused = "relay_refused_total",
+        "Requests that did not prove who sent them, by route and reason";
     RotationAlerts = "relay_rotation_alerts_total",
         "Rotations that AWS reported as failed or abandoned";
     QueueKeys = "relay_queue_keys",

@@ -71,9 +71,9 @@ async fn staleness_counts_while_aws_is_ahead_and_ends_with_the_proof() {
     assert!(stale().await <= 0.0);
     let sample = "relay_target_outcome{target=\"orders-api\",outcome=\"in_sync\"}";
     assert_eq!(bench.metric(sample).await.as_deref(), Some("1"));
-    let propagated = "relay_propagation_seconds_count";
+    let propagated = "relay_rotation_to_confirmed_seconds_count";
     assert_eq!(bench.metric(propagated).await.as_deref(), Some("1"), "the first delivery is no change");
-    let took = bench.metric("relay_propagation_seconds_sum").await.unwrap().parse::<f64>().unwrap();
+    let took = bench.metric("relay_rotation_to_confirmed_seconds_sum").await.unwrap().parse::<f64>().unwrap();
     assert!(took >= first, "from the change in AWS on: {took} s, {first} s of them before the roll was seen");
 }
 

@@ -4,7 +4,6 @@ use anypoint_relay::clock::{Clock, SystemClock};
 use anypoint_sandbox::aws::{Order, Publication, Reads, RetryPolicy, timestamp};
 use anypoint_sandbox::wait_until;
 use jiff::SignedDuration;
-use serde_json::json;
 
 use crate::support::{Bench, LIMIT, cell, name};
 
@@ -206,14 +205,14 @@ async fn one_event_through_both_routes_is_accepted_once() {
 
 #[tokio::test]
 async fn what_a_busy_relay_answers_503_is_delivered_by_snss_retry() {
-    let bench = Bench::orders_with("limits: {", "limits: { concurrency: 1,").await;
+    let bench = Bench::with_one_place().await;
     bench.aws.set_sns_policy(RetryPolicy { retries: 100, ..RetryPolicy::default() });
     bench.tell_by_sns().await;
-    let mut line = bench.connect().await;
-    line.send("POST /hooks/sns HTTP/1.1\r\nhost: relay\r\ncontent-length: 2\r\n\r\n{").await;
-    while bench.post_event(&json!({})).await.status != 503 {}
-    bench.aws.secret("prod/orders/db").unwrap().rotate_password("second-password");
-    bench.counts("sns", "unavailable", 1).await;
-    line.send("}").await;
+    bench
+        .while_occupied(async {
+            bench.aws.secret("prod/orders/db").unwrap().rotate_password("second-password");
+            bench.counts("sns", "unavailable", 1).await;
+        })
+        .await;
     bench.arrives("orders-api", "db.password", "second-password").await;
 }

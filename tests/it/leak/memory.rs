@@ -177,7 +177,8 @@ async fn read_by_the_same_user(flags: &[&str]) -> Option<Vec<u8>> {
         command
     };
     let mut relay = Command::new(program);
-    relay.envs(bench.aws.environment()).envs(&bench.environment).arg("serve").args(flags).arg(file);
+    relay.kill_on_drop(true).envs(bench.aws.environment()).envs(&bench.environment);
+    relay.arg("serve").args(flags).arg(file);
     let relay = Relay::start(&mut as_user(relay)).await;
     let mut cat = Command::new("cat");
     cat.arg(format!("/proc/{}/environ", relay.process())).kill_on_drop(true);

@@ -90,7 +90,8 @@ async fn each_decision_of_a_rotation_is_an_entry_and_the_whole_is_intact() {
     assert_eq!(answer.status, 200, "{}", answer.text);
     for _ in 0..50 {
         let strange = signed_with("msg_1", &body, "another key of 24 bytes or more");
-        assert_eq!(relay.post("/hooks/trigger", &strange, &body).await.status, 401);
+        let status = relay.post("/hooks/trigger", &strange, &body).await.status;
+        assert!(matches!(status, 401 | 429), "{status}");
     }
     let event = json!({
         "version": "0", "id": "0d079340-135a-c8c6-95c2-41fb8f496c53", "detail-type": "Secret Label Updated",
@@ -124,11 +125,11 @@ async fn each_decision_of_a_rotation_is_an_entry_and_the_whole_is_intact() {
     assert_eq!((&accepted["route"], &accepted["secret"]), (&json!("eventbridge"), &json!("prod/orders/db")));
     let [noted] = &setting.entries("noted")[..] else { panic!("its repetition") };
     assert_eq!((&noted["code"], &noted["count"]), (&json!("duplicate"), &json!(1)));
-    // The flood is two lines: the first at once, the rest with the end.
+    // The flood is two lines of each code: the first answer at once, the rest with the end.
     let refused = setting.entries("refused");
-    let counts: Vec<&Value> = refused.iter().map(|entry| &entry["count"]).collect();
-    assert_eq!(counts, [&json!(1), &json!(49)]);
-    assert_eq!(refused[0]["code"], "unauthorized");
+    assert!(refused.len() <= 4, "{refused:?}");
+    assert_eq!(refused.iter().filter_map(|entry| entry["count"].as_u64()).sum::<u64>(), 50);
+    assert_eq!((&refused[0]["code"], &refused[0]["count"]), (&json!("unauthorized"), &json!(1)));
     assert_eq!((setting.entries("start").len(), setting.entries("end").len()), (1, 1));
 
     let run = setting.verify(&["--head", &head]).await.ended(0);

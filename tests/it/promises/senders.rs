@@ -6,7 +6,7 @@ use anypoint_sandbox::wait_until;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Bench, EVENTBRIDGE_KEY, LIMIT, NEVER_POLLS};
+use crate::support::{Bench, LIMIT, NEVER_POLLS};
 
 #[tokio::test]
 async fn promise_7_a_flood_of_notifications_costs_one_run_at_a_time_and_no_memory() {
@@ -92,23 +92,15 @@ async fn promise_8_each_sender_is_answered_as_it_understands() {
 #[tokio::test]
 async fn promise_8_what_an_overloaded_relay_cannot_take_stays_with_its_sender() {
     for sender in [Sender::Sns, Sender::EventBridge] {
-        let bench = Bench::orders_with("limits: {", "limits: { concurrency: 1,").await;
-        let mut slow = bench.connect().await;
-        let event = bench.event().to_string();
-        slow.send(&format!(
-            "POST /hooks/eventbridge HTTP/1.1\r\nhost: relay\r\nx-api-key: {EVENTBRIDGE_KEY}\r\ncontent-length: {}\r\n\r\n",
-            event.len()
-        ))
-        .await;
-        // Until the slow one has taken the only place.
-        while bench.post_event(&json!({})).await.status != 503 {}
-
-        bench.told_by(sender);
-        bench.orders_db().rotate_password("second-password");
-        wait_until("an attempt", LIMIT, || !bench.aws.deliveries().is_empty()).await;
-        assert_eq!(bench.running("orders-api", "db.password"), ["first-password"]);
-        slow.send(&event).await;
-        assert_eq!(slow.answer("POST", "/hooks/eventbridge").await.unwrap().1.status, 202);
+        let bench = Bench::with_one_place().await;
+        bench
+            .while_occupied(async {
+                bench.told_by(sender);
+                bench.orders_db().rotate_password("second-password");
+                wait_until("an attempt", LIMIT, || !bench.aws.deliveries().is_empty()).await;
+                assert_eq!(bench.running("orders-api", "db.password"), ["first-password"]);
+            })
+            .await;
 
         bench.arrives("orders-api", "db.password", "second-password").await;
         assert_eq!(bench.passwords(), ["first-password", "second-password"]);

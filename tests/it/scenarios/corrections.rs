@@ -6,7 +6,7 @@ use anypoint_sandbox::wait_until;
 use crate::support::{Bench, COMPARES_SECRETS, LIMIT, ORDERS_TARGET, now};
 
 const CORRECTIONS: &str = r#"relay_reconcile_corrections_total{target="orders-api"}"#;
-const SINCE_ROTATION: &str = "relay_propagation_seconds";
+const SINCE_ROTATION: &str = "relay_rotation_to_confirmed_seconds";
 const SINCE_EVENT: &str = "relay_event_to_confirmed_seconds";
 
 /// Corrections, and how many proofs were counted since the rotation and since the event.

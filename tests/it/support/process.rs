@@ -97,7 +97,12 @@ impl Bench {
 
     /// Starts `serve` with a configuration of these targets, and waits until it is ready.
     pub(crate) async fn spawn(&self, targets: &str) -> Relay {
-        let file = self.write("relay.yaml", self.file(targets));
+        self.spawn_with(&self.file(targets)).await
+    }
+
+    /// The same with a whole configuration.
+    pub(crate) async fn spawn_with(&self, text: &str) -> Relay {
+        let file = self.write("relay.yaml", text);
         Relay::start(self.binary().arg("serve").arg(file)).await
     }
 }

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use anypoint_relay::clock::{Clock, SystemClock};
 use anypoint_relay::webhook_signature;
+use anypoint_sandbox::anypoint::NONE;
 use anypoint_sandbox::ask_for;
 use anypoint_sandbox::aws::{Sink, SnsMessage, events};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::bench::{EVENTBRIDGE_KEY, LIMIT};
+use super::bench::{EVENTBRIDGE_KEY, LIMIT, ORDERS_SECRET, ORDERS_TARGET};
 use super::{Answer, Bench};
 use crate::openapi::Spec;
 
@@ -94,6 +95,35 @@ impl Bench {
         let what = format_args!("{count} notifications by {route} that are {verdict}");
         let counted = async || (self.counted(route, verdict).await >= count).then_some(());
         ask_for(what, LIMIT, counted).await;
+    }
+
+    /// As [`Bench::orders`], with one place for requests and a second application, whose roll does not
+    /// end by itself.
+    pub(crate) async fn with_one_place() -> Self {
+        let mut bench = Self::orders_stopped().await;
+        bench.aws.create_secret("prod/other/db", ORDERS_SECRET);
+        bench.anypoint.deploy("other-api", NONE, [("db.user", "none"), ("db.password", "none")]);
+        bench.anypoint.app("other-api").roll_by_hand();
+        let other = ORDERS_TARGET.replace("orders-api", "other-api").replace("prod/orders", "prod/other");
+        let text =
+            bench.tuned(&format!("{ORDERS_TARGET}{other}"), &[("limits: {", "limits: { concurrency: 1,")]);
+        bench.start_with(&text).await;
+        bench.in_sync("orders-api").await;
+        bench
+    }
+
+    /// Does something while a trigger that waits for the second application has the only place.
+    pub(crate) async fn while_occupied<T>(&self, act: impl Future<Output = T>) -> T {
+        let waits = self.trigger(r#"{"target":"other-api"}"#, "?wait=60s");
+        let acts = async {
+            while self.post_event(&Value::Null).await.status != 503 {}
+            let done = act.await;
+            self.anypoint.app("other-api").finish_roll();
+            done
+        };
+        let (waited, done) = tokio::join!(waits, acts);
+        assert_eq!(cell(&waited), (200, "settled"));
+        done
     }
 
     /// A connection to the hooks.

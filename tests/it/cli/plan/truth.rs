@@ -410,6 +410,26 @@ async fn what_shows_nothing() {
 }
 
 #[tokio::test]
+async fn a_credential_that_makes_no_header_or_is_not_there() {
+    let mut bench = Bench::with_orders().await;
+    bench.environment_with("REFRESH_KEY", "refresh-key-0123456789abcdefghij");
+    bench.environment_with("REFRESH_TOKEN", "two\nlines");
+    let receiver = Receiver::start().await;
+    let target = |place: &str| {
+        format!(
+            "  orders-api: {{ kind: http, url: \"{}\", allow: [127.0.0.1], key: {{ env: REFRESH_KEY }}, \
+             headers: {{ x-token: {{ {place} }} }}, watch: [prod/orders/db] }}\n",
+            receiver.url()
+        )
+    };
+    let scene = Scene::new(bench, &target("env: REFRESH_TOKEN"));
+    scene.tells("refuse bad_value", "refuse bad_value").await;
+    scene.configure(&target("file: /nowhere/token"), &[]);
+    scene.tells("unknown unauthenticated", "unknown unauthenticated").await;
+    assert_eq!(receiver.received().len(), 0);
+}
+
+#[tokio::test]
 async fn applications_on_other_platforms() {
     for (platform, properties) in [("cloudhub", "secure_properties"), ("hybrid", "properties")] {
         let bench = Bench::with_orders().await;
