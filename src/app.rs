@@ -37,11 +37,12 @@ use crate::sync::Sync;
 use crate::sync::forecast::{Forecast, forecast};
 use crate::sync::ports::{Secrets, TargetSpec};
 use crate::sync::versions::VersionLog;
+use crate::telemetry::audit::{Audit, Entry};
 use crate::telemetry::metrics::Metrics;
 use crate::worker::Workshop;
 use parts::{
     Certificates, Confirmer, TokenKeys, alerts_topic, build_queue, build_stations, gates, leaders,
-    open_connections, open_memory, secrets_of,
+    open_audit, open_connections, open_memory, secrets_of,
 };
 
 /// Connections of the hooks at once, or twice the concurrent requests if those are more. Half of the
@@ -65,6 +66,12 @@ pub enum BuildError {
     /// A target.
     #[error(transparent)]
     Target(#[from] anypoint::BuildError),
+    /// The audit.
+    #[error("the audit cannot be kept: {0}")]
+    Audit(#[from] crate::telemetry::audit::OpenError),
+    /// The audit's key.
+    #[error("the key of `audit` cannot be read")]
+    AuditKey(#[source] crate::credential::CredentialError),
     /// A sender's credential.
     #[error("a credential of `ingress` cannot be read")]
     Credential(#[from] crate::credential::CredentialError),
@@ -108,6 +115,7 @@ pub struct App {
     workshop: Arc<Workshop>,
     reconcile: Arc<Reconcile>,
     alerts: Arc<Alerts>,
+    audit: Arc<Audit>,
     ingress: IngressState,
     /// Of the admin listener, if there is one.
     door: Option<Door>,
@@ -129,6 +137,7 @@ impl App {
         let specs: Vec<TargetSpec> = stations.values().map(|station| station.target.spec().clone()).collect();
 
         let metrics = Arc::new(Metrics::new(stations.keys().cloned()));
+        let audit = Arc::new(open_audit(&config, &credentials, &metrics, &clock).await?);
         let board = Arc::new(StatusBoard::new(stations.keys().cloned(), secrets_of(&specs)));
         let queue = Arc::new(build_queue(&config, &stations, &clock));
         let versions = Arc::new(VersionLog::new(config.aws.freshness, config.aws.settle));
@@ -158,6 +167,7 @@ impl App {
             versions,
             board: Arc::clone(&board),
             metrics: Arc::clone(&metrics),
+            audit: Arc::clone(&audit),
             clock: Arc::clone(&clock),
             seen: Mutex::new(ReplayMemory::new((&config.ingress).into())),
         };
@@ -167,6 +177,7 @@ impl App {
             queue,
             board,
             metrics: Arc::clone(&metrics),
+            audit: Arc::clone(&audit),
             clock: Arc::clone(&clock),
         });
 
@@ -176,6 +187,7 @@ impl App {
             Arc::clone(&clock),
             (&config).into(),
             alerts_topic(&config, &access),
+            Arc::clone(&audit),
         );
         let emulator = config.ingress.sns.as_ref().map(|sns| sns.emulator.clone()).unwrap_or_default();
         let confirm = config.ingress.sns.as_ref().map_or(config::Confirm::Off, |sns| sns.confirm);
@@ -198,9 +210,11 @@ impl App {
             token_keys,
             credentials,
             metrics,
+            audit: Arc::clone(&audit),
         };
         let ingress = IngressState::open(&config.ingress, config.limits.clone(), parts).await?;
-        Ok(Self { config, clock, readiness, workshop, reconcile, alerts: Arc::new(alerts), ingress, door })
+        let alerts = Arc::new(alerts);
+        Ok(Self { config, clock, readiness, workshop, reconcile, alerts, audit, ingress, door })
     }
 
     /// Takes the addresses.
@@ -226,6 +240,7 @@ impl App {
         let board = Arc::clone(&self.workshop.board);
         let targets = if targets.is_empty() { board.targets() } else { targets.to_vec() };
         let lifecycle = Lifecycle::default();
+        self.audit_start("sync");
         self.start_workers(&lifecycle);
         for target in &targets {
             let note = Note::new(Reason::Manual, self.clock.timestamp());
@@ -247,6 +262,7 @@ impl App {
         lifecycle.drain();
         self.workshop.queue.close();
         lifecycle.abort();
+        self.audit.end("done").await;
         outcomes
     }
 
@@ -275,6 +291,11 @@ impl App {
             }
         });
         futures_util::stream::iter(looks).buffered(self.config.queue.workers).collect().await
+    }
+
+    fn audit_start(&self, command: &'static str) {
+        let targets = self.config.targets.len();
+        self.audit.record(Entry::Start { version: env!("CARGO_PKG_VERSION"), command, targets });
     }
 
     fn start_workers(&self, lifecycle: &Lifecycle) {
@@ -321,9 +342,15 @@ impl Bound {
         Arc::clone(&self.app.workshop.queue)
     }
 
+    /// The audit, for those who end the relay otherwise than by a drain.
+    pub fn audit(&self) -> Arc<Audit> {
+        Arc::clone(&self.app.audit)
+    }
+
     /// Works until the lifecycle drains, then lets running syncs finish within `deadline`.
     pub async fn run(self, lifecycle: Lifecycle, deadline: Duration) -> Result<(), String> {
         let Self { app, hooks, admin } = self;
+        app.audit_start("serve");
         app.start_workers(&lifecycle);
         app.start_reconcile(&lifecycle);
         app.start_alerts(&lifecycle);
@@ -333,7 +360,9 @@ impl Bound {
         lifecycle.draining().await;
         app.readiness.draining();
         app.workshop.queue.close();
-        lifecycle.ended(deadline).await
+        let ended = lifecycle.ended(deadline).await;
+        app.audit.end(if ended.is_ok() { "drained" } else { "failed" }).await;
+        ended
     }
 }
 

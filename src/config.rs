@@ -23,6 +23,7 @@ use crate::model::{ConnectionName, RollWindow, TargetName, TopicArn};
 use crate::webhook_signature::PublicKey;
 
 mod alerts;
+mod audit;
 mod channel;
 mod connections;
 mod decode;
@@ -40,6 +41,7 @@ mod source;
 mod target;
 mod targets;
 
+pub use audit::{Audit, AuditTo};
 pub use channel::{Channel, ClientCertificate, HttpProxy, Proxy};
 pub use load::{load, load_listen, parse};
 pub use oauth::OAuth;
@@ -76,6 +78,8 @@ pub struct Config {
     pub log: Log,
     /// When people are told that a target stays stale.
     pub alerts: Alerts,
+    /// The record of decisions; none unless asked for.
+    pub audit: Option<Audit>,
     /// Anypoint control planes.
     pub connections: BTreeMap<ConnectionName, Connection>,
     /// What takes the values.

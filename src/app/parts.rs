@@ -22,6 +22,8 @@ use crate::sync::follow::{Leader, Leaders};
 use crate::sync::gate::{Canary, Gate};
 use crate::sync::memory::Memory;
 use crate::sync::ports::TargetSpec;
+use crate::telemetry::audit::Audit;
+use crate::telemetry::metrics::Metrics;
 use crate::worker::Station;
 
 pub(super) fn open_connections(
@@ -145,6 +147,18 @@ pub(super) fn open_memory(config: &Config) -> Result<Memory, BuildError> {
         }
         None => Ok(Memory::volatile()),
     }
+}
+
+/// The record of decisions, or none.
+pub(super) async fn open_audit(
+    config: &Config,
+    credentials: &Arc<dyn Credentials>,
+    metrics: &Arc<Metrics>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Audit, BuildError> {
+    let Some(settings) = &config.audit else { return Ok(Audit::off()) };
+    let key = credentials.read(&settings.key).await.map_err(BuildError::AuditKey)?;
+    Ok(Audit::open(settings, &key, Arc::clone(metrics), Arc::clone(clock))?)
 }
 
 pub(super) fn secrets_of(specs: &[TargetSpec]) -> BTreeSet<SecretRef> {

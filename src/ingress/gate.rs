@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::answer::Verdict;
 use super::{IngressState, body};
-use crate::http::{ErrorCode, Problem, peer};
+use crate::http::{ErrorCode, Problem, RequestId, peer};
 use crate::model::RefusalReason;
 use crate::telemetry::metrics::{Route, Verdict as Counted};
 
@@ -53,6 +53,7 @@ pub(super) async fn pass(
     request: Request,
     next: Next,
 ) -> Response {
+    let id = request.extensions().get::<RequestId>().cloned();
     // AWS's senders share addresses; whoever triggers has one of its own, or shares it with colleagues.
     let address = (route == Route::Trigger).then(|| peer::client(&request, &state.limits().trusted_proxies));
     let may_try = address.map_or(Ok(()), |address| state.failures().admit(address, state.clock().now()));
@@ -64,8 +65,10 @@ pub(super) async fn pass(
         }
         (Ok(()), Err(wait)) => throttled(wait).into_response(),
     };
+    let id = id.as_ref().map_or("", RequestId::as_str);
     if let Some(problem) = Problem::of(&response) {
         log(&state, route, &problem);
+        state.audit().refused(route, problem.code().as_str(), id);
         if let Some(reason) = problem.refusal() {
             state.metrics().refused(route, reason);
             if let Some(address) = address {
@@ -74,7 +77,12 @@ pub(super) async fn pass(
         }
         state.metrics().notification(route, of_code(problem.code()));
     } else if let Some(verdict) = response.extensions().get() {
-        state.metrics().notification(route, of_verdict(*verdict));
+        let counted = of_verdict(*verdict);
+        state.metrics().notification(route, counted);
+        // What is accepted has an entry of its own, with all that is known of it.
+        if counted != Counted::Accepted {
+            state.audit().noted(route, counted.as_str(), id);
+        }
     }
     response
 }

@@ -15,6 +15,7 @@ use crate::config::{Ingress, Limits};
 use crate::credential::{CredentialError, Credentials};
 use crate::http::Readiness;
 use crate::http::failures::Failures;
+use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics::Metrics;
 
 /// The outside of the hooks, as `crate::app` hands it over.
@@ -35,6 +36,8 @@ pub struct Parts {
     pub credentials: Arc<dyn Credentials>,
     /// Counts answers.
     pub metrics: Arc<Metrics>,
+    /// Records answers.
+    pub audit: Arc<Audit>,
 }
 
 struct Inner {
@@ -108,6 +111,10 @@ impl IngressState {
 
     pub(super) fn metrics(&self) -> &Arc<Metrics> {
         &self.0.parts.metrics
+    }
+
+    pub(super) fn audit(&self) -> &Audit {
+        &self.0.parts.audit
     }
 
     pub(super) fn quiet(&self) -> &Quiet {

@@ -32,6 +32,7 @@ use crate::http::contract::Spec;
 use crate::model::{Failure, FailureCode, Outcome, Retry, TargetName, TopicArn};
 use crate::secret::SecretValue;
 use crate::status::RunNo;
+use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics::Metrics;
 use crate::verify::sns::testing::{self as sns, CertificateShape, TOPIC};
 use crate::webhook_signature;
@@ -233,6 +234,7 @@ impl App {
             token_keys: Some(Arc::clone(&self.issuer) as _),
             credentials: Arc::clone(&self.credentials) as _,
             metrics: Arc::clone(&self.metrics),
+            audit: Arc::new(Audit::off()),
         }
     }
 

@@ -1,13 +1,15 @@
 //! The metrics of the relay, in OpenMetrics text for Prometheus to fetch.
 //!
 //! Guarantees: methods take typed labels only, so the number of time series is bounded by the closed
-//! sets in `labels` and by the configured targets; a target that is not configured is not counted.
+//! sets in `labels` and by the configured targets; a target that is not configured is not counted. The one
+//! label that changes, the head of the audit, has one series at a time.
 
 mod labels;
 mod names;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -24,8 +26,8 @@ pub use labels::{
     AlertKind, AlertResult, Kind, QueuePhase, RotationAlert, Route, StatusClass, Verdict, WriteResult,
 };
 use labels::{
-    OfBuild, OfNotification, OfOutcome, OfPhase, OfRefusal, OfRequest, OfRotationAlert, OfRun, OfStaleAlert,
-    OfTarget, OfWrite, OutcomeLabel, ReasonLabel,
+    OfAuditHead, OfBuild, OfNotification, OfOutcome, OfPhase, OfRefusal, OfRequest, OfRotationAlert, OfRun,
+    OfStaleAlert, OfTarget, OfWrite, OutcomeLabel, ReasonLabel,
 };
 pub use names::Name;
 
@@ -57,6 +59,11 @@ pub struct Metrics {
     refused: Family<OfRefusal, Counter>,
     rotation_alerts: Family<OfRotationAlert, Counter>,
     queue_keys: Family<OfPhase, Gauge>,
+    audit_entries: Counter,
+    audit_lost: Counter,
+    audit_head: Family<OfAuditHead, Gauge>,
+    /// The label that is shown now.
+    audit_head_shown: Mutex<Option<OfAuditHead>>,
     requests: Family<OfRequest, Counter>,
 }
 
@@ -72,6 +79,9 @@ impl Metrics {
         register(&mut registry, Name::RotationToConfirmed, rotation_to_confirmed.clone());
         let event_to_confirmed = Histogram::new(CONFIRMED_BUCKETS);
         register(&mut registry, Name::EventToConfirmed, event_to_confirmed.clone());
+        let (audit_entries, audit_lost) = (Counter::default(), Counter::default());
+        register(&mut registry, Name::AuditEntries, audit_entries.clone());
+        register(&mut registry, Name::AuditLost, audit_lost.clone());
         let metrics = Self {
             targets: targets.into_iter().collect(),
             stale_seconds: family(&mut registry, Name::StaleSeconds),
@@ -88,6 +98,10 @@ impl Metrics {
             refused: family(&mut registry, Name::Refused),
             rotation_alerts: family(&mut registry, Name::RotationAlerts),
             queue_keys: family(&mut registry, Name::QueueKeys),
+            audit_entries,
+            audit_lost,
+            audit_head: family(&mut registry, Name::AuditHead),
+            audit_head_shown: Mutex::default(),
             requests: family(&mut registry, Name::Requests),
             registry,
         };
@@ -193,6 +207,29 @@ impl Metrics {
         }
     }
 
+    /// An entry was written to the audit.
+    pub fn audit_entry(&self) {
+        self.audit_entries.inc();
+    }
+
+    /// An entry of the audit is lost.
+    pub fn audit_lost(&self) {
+        self.audit_lost.inc();
+    }
+
+    /// The audit ends with this entry now, the one with the number `seq`.
+    pub fn audit_head(&self, head: &str, seq: u64) {
+        let labels = OfAuditHead { head: head.to_owned() };
+        let mut shown = self.audit_head_shown.lock().unwrap_or_else(PoisonError::into_inner);
+        // The new one first, so that there is always one to be fetched.
+        self.audit_head.get_or_create(&labels).set(i64::try_from(seq).unwrap_or(i64::MAX));
+        if let Some(before) = shown.replace(labels.clone())
+            && before != labels
+        {
+            self.audit_head.remove(&before);
+        }
+    }
+
     /// A request was answered. `route` is a path of the table of routes or a word for none: a text of the
     /// program, never of the request.
     pub fn request(&self, route: &'static str, status: u16) {
@@ -258,12 +295,13 @@ mod tests {
         metrics.refused(Route::Trigger, RefusalReason::Signature);
         metrics.request("/hooks/sns", 200);
         metrics.rotation_to_confirmed(Duration::from_secs(3));
+        metrics.audit_head("1:00", 1);
         let text = metrics.encode();
         for name in Name::ALL {
             let stem = name.as_str().strip_suffix("_total").unwrap_or(name.as_str());
             assert!(text.contains(&format!("# HELP {stem} {}.\n", name.help())), "{name:?}");
             let sample =
-                |line: &str| line.strip_prefix(name.as_str()).is_some_and(|r| r.starts_with(['{', '_']));
+                |line: &str| line.strip_prefix(name.as_str()).is_some_and(|r| r.starts_with(['{', '_', ' ']));
             assert!(text.lines().any(sample), "no sample of {name:?} in\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
@@ -295,6 +333,7 @@ mod tests {
             r#"relay_rotation_alerts_total{alert="rotation_failed"} 0"#,
             r#"relay_alerts_total{kind="stale",result="given_up"} 0"#,
             r#"relay_queue_keys{phase="parked"} 0"#,
+            "relay_audit_lost_total 0",
         ] {
             assert_line(&metrics, line);
         }
@@ -310,6 +349,16 @@ mod tests {
         metrics.foreign_write(&stranger);
         metrics.correction(&stranger);
         assert_eq!(metrics.encode(), before);
+    }
+
+    #[test]
+    fn one_head_of_the_audit_is_shown_at_a_time() {
+        let metrics = metrics();
+        for (head, seq) in [("1:0a", 1), ("7:0b", 7), ("7:0b", 7)] {
+            metrics.audit_head(head, seq);
+        }
+        assert_line(&metrics, r#"relay_audit_head{head="7:0b"} 7"#);
+        assert_eq!(metrics.encode().matches("\nrelay_audit_head{").count(), 1);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::{APPLICATION, application_with, assert_printed, connection_with};
 fn an_unknown_key_names_the_nearest_and_all() {
     assert_printed(
         "listn: 0.0.0.0:8080\n",
-        r#"relay.yaml:1:1: listn: not a key of the configuration; did you mean "listen"? (its keys: listen, limits, admin, ingress, aws, reconcile, receipts, queue, log, alerts, connections, targets)"#,
+        r#"relay.yaml:1:1: listn: not a key of the configuration; did you mean "listen"? (its keys: listen, limits, admin, ingress, aws, reconcile, receipts, queue, log, alerts, audit, connections, targets)"#,
     );
     assert_printed(
         "reconcile: { every: 5m }\n",
@@ -50,6 +50,36 @@ fn alerts_have_bounds_and_a_topic_of_their_own() {
         &format!("ingress: {{ sns: {{ topics: [\"{topic}\"] }} }}\nalerts: {{ topic: \"{topic}\" }}\n"),
         "relay.yaml:2:18: alerts.topic: listed under `ingress.sns.topics`: the relay would be sent its own alerts",
     );
+}
+
+#[test]
+fn the_audit_has_a_place_of_its_own_and_a_key_by_reference() {
+    for (audit, printed) in [
+        (
+            "{}",
+            "relay.yaml:2:1: audit: `to` is missing: stdout, or the path of a file
+relay.yaml:2:1: audit: `key` is missing: a reference to 32 bytes or more, such as { env: AUDIT_KEY }",
+        ),
+        (
+            "{ to: stdout, key: hunter2 }",
+            "relay.yaml:2:27: audit.key: a credential is given by reference, never in this file; write { env: NAME }, \
+             { file: /path } or { aws_secret: { secret: name, field: name } } (what stands here is not shown)",
+        ),
+        (
+            "{ to: /var/lib/relay.json, key: { env: AUDIT_KEY } }",
+            "relay.yaml:2:14: audit.to: the file of `receipts`; give the audit a file of its own",
+        ),
+        (
+            "{ to: stdout, key: { env: AUDIT_KEY }, head_every: 2d }",
+            r#"relay.yaml:2:59: audit.head_every: expected a duration such as 500ms, 30s, 5m or 1h15m, found "2d""#,
+        ),
+        (
+            "{ to: stdout, key: { env: AUDIT_KEY }, head_every: 500ms }",
+            r#"relay.yaml:2:59: audit.head_every: expected a duration between 1s and 24h, found "500ms""#,
+        ),
+    ] {
+        assert_printed(&format!("receipts: /var/lib/relay.json\naudit: {audit}\n"), printed);
+    }
 }
 
 #[test]

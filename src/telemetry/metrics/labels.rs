@@ -318,6 +318,12 @@ pub(super) struct OfStaleAlert {
     pub(super) result: AlertResult,
 }
 
+/// Not of a closed set, so there is never more than one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfAuditHead {
+    pub(super) head: String,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct OfBuild {
     pub(super) version: &'static str,
