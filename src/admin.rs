@@ -1,8 +1,9 @@
 //! The admin listener: probes, metrics and status.
 //!
-//! Guarantees: it only reads, and what it reads is free of values. It asks for no credential, so it
-//! binds to loopback unless told otherwise.
+//! Guarantees: it only reads, and what it reads is free of values. It binds to loopback unless told otherwise, and
+//! to any other address only with a token ([`Door`]); probes need none.
 
+mod door;
 mod status;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
@@ -21,6 +23,7 @@ use crate::queue::Queue;
 use crate::status::StatusBoard;
 use crate::telemetry::metrics::{self, Metrics};
 
+pub use door::Door;
 pub use status::StatusPage;
 
 /// What the admin listener reads.
@@ -36,15 +39,18 @@ pub struct AdminState {
     pub board: Arc<StatusBoard>,
     /// What is due.
     pub queue: Arc<Queue<TargetName>>,
+    /// Who may ask.
+    pub door: Door,
 }
 
 /// The router of the private listener.
 pub fn router(state: AdminState) -> Router {
+    let guarded = || from_fn_with_state(state.door.clone(), door::pass);
     let router = routes::router(Listener::Admin, |endpoint| match endpoint {
         Endpoint::Health => Some(probes::health()),
         Endpoint::Ready => Some(probes::ready(Arc::clone(&state.readiness))),
-        Endpoint::Metrics => Some(get(show_metrics)),
-        Endpoint::Status => Some(get(show_status)),
+        Endpoint::Metrics => Some(get(show_metrics).layer(guarded())),
+        Endpoint::Status => Some(get(show_status).layer(guarded())),
         Endpoint::Sns | Endpoint::EventBridge | Endpoint::Trigger => None,
     });
     let metrics = Arc::clone(&state.metrics);

@@ -29,6 +29,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::{Failure, Retry, TargetName};
 use crate::status::StatusBoard;
+use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics::{AlertResult, Metrics};
 
 use message::Alert;
@@ -78,6 +79,7 @@ pub struct Alerts {
     clock: Arc<dyn Clock>,
     settings: Settings,
     channel: Option<Arc<dyn Channel>>,
+    audit: Arc<Audit>,
     outbox: Outbox,
 }
 
@@ -89,8 +91,9 @@ impl Alerts {
         clock: Arc<dyn Clock>,
         settings: Settings,
         channel: Option<Arc<dyn Channel>>,
+        audit: Arc<Audit>,
     ) -> Self {
-        Self { board, metrics, clock, settings, channel, outbox: Outbox::default() }
+        Self { board, metrics, clock, settings, channel, audit, outbox: Outbox::default() }
     }
 
     /// Watches and publishes for ever, side by side: a topic that does not answer holds up no look.
@@ -127,6 +130,7 @@ impl Alerts {
 
     fn tell(&self, alert: Alert) {
         alert.log();
+        self.audit.record(alert.entry());
         self.metrics.alert(alert.kind, AlertResult::Logged);
         if self.channel.is_some()
             && let Some(older) = self.outbox.put(alert)

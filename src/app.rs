@@ -15,7 +15,7 @@ use axum::middleware::map_response_with_state;
 use futures_util::StreamExt;
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::admin::{self, AdminState};
+use crate::admin::{self, AdminState, Door};
 use crate::alerts::Alerts;
 use crate::anypoint;
 use crate::aws::{Access, CertificateStore, SecretsManager, SnsConfirmer, SnsHttp};
@@ -37,11 +37,12 @@ use crate::sync::Sync;
 use crate::sync::forecast::{Forecast, forecast};
 use crate::sync::ports::{Secrets, TargetSpec};
 use crate::sync::versions::VersionLog;
+use crate::telemetry::audit::{Audit, Entry};
 use crate::telemetry::metrics::Metrics;
 use crate::worker::Workshop;
 use parts::{
-    Certificates, Confirmer, alerts_topic, build_queue, build_stations, gates, leaders, open_connections,
-    open_memory, secrets_of,
+    Certificates, Confirmer, TokenKeys, alerts_topic, build_queue, build_stations, gates, leaders,
+    open_audit, open_connections, open_memory, secrets_of,
 };
 
 /// Connections of the hooks at once, or twice the concurrent requests if those are more. Half of the
@@ -65,12 +66,24 @@ pub enum BuildError {
     /// A target.
     #[error(transparent)]
     Target(#[from] anypoint::BuildError),
+    /// The audit.
+    #[error("the audit cannot be kept: {0}")]
+    Audit(#[from] crate::telemetry::audit::OpenError),
+    /// The audit's key.
+    #[error("the key of `audit` cannot be read")]
+    AuditKey(#[source] crate::credential::CredentialError),
     /// A sender's credential.
     #[error("a credential of `ingress` cannot be read")]
     Credential(#[from] crate::credential::CredentialError),
+    /// A token of the admin listener.
+    #[error("a token of `admin` cannot be read")]
+    Token(#[source] crate::credential::CredentialError),
     /// The way to the SNS hosts.
     #[error(transparent)]
     Sns(#[from] crate::aws::SetupError),
+    /// The way to the issuer of EventBridge's tokens.
+    #[error(transparent)]
+    Issuer(#[from] crate::jwks::SetupError),
     /// The receipts file.
     #[error("the receipts file {0} cannot be used: {1}")]
     Receipts(String, io::Error),
@@ -102,7 +115,10 @@ pub struct App {
     workshop: Arc<Workshop>,
     reconcile: Arc<Reconcile>,
     alerts: Arc<Alerts>,
+    audit: Arc<Audit>,
     ingress: IngressState,
+    /// Of the admin listener, if there is one.
+    door: Option<Door>,
 }
 
 impl App {
@@ -121,6 +137,7 @@ impl App {
         let specs: Vec<TargetSpec> = stations.values().map(|station| station.target.spec().clone()).collect();
 
         let metrics = Arc::new(Metrics::new(stations.keys().cloned()));
+        let audit = Arc::new(open_audit(&config, &credentials, &metrics, &clock).await?);
         let board = Arc::new(StatusBoard::new(stations.keys().cloned(), secrets_of(&specs)));
         let queue = Arc::new(build_queue(&config, &stations, &clock));
         let versions = Arc::new(VersionLog::new(config.aws.freshness, config.aws.settle));
@@ -150,6 +167,7 @@ impl App {
             versions,
             board: Arc::clone(&board),
             metrics: Arc::clone(&metrics),
+            audit: Arc::clone(&audit),
             clock: Arc::clone(&clock),
             seen: Mutex::new(ReplayMemory::new((&config.ingress).into())),
         };
@@ -159,6 +177,7 @@ impl App {
             queue,
             board,
             metrics: Arc::clone(&metrics),
+            audit: Arc::clone(&audit),
             clock: Arc::clone(&clock),
         });
 
@@ -168,22 +187,34 @@ impl App {
             Arc::clone(&clock),
             (&config).into(),
             alerts_topic(&config, &access),
+            Arc::clone(&audit),
         );
         let emulator = config.ingress.sns.as_ref().map(|sns| sns.emulator.clone()).unwrap_or_default();
         let confirm = config.ingress.sns.as_ref().map_or(config::Confirm::Off, |sns| sns.confirm);
+        let token_keys = TokenKeys::of(&config.ingress, &lookup)?;
         let sns_http = SnsHttp::new(&emulator, lookup)?;
         let readiness = Arc::new(Readiness::default());
+        let door = match &config.admin {
+            Some(admin) => {
+                let (reader, clock) = (Arc::clone(&credentials), Arc::clone(&clock));
+                Some(Door::open(admin, &config.limits, reader, clock).await.map_err(BuildError::Token)?)
+            }
+            None => None,
+        };
         let parts = Parts {
             clock: Arc::clone(&clock),
             readiness: Arc::clone(&readiness),
             intake: Arc::new(desk),
             certificates: Arc::new(Certificates(CertificateStore::new(sns_http.clone(), Arc::clone(&clock)))),
             confirmer: Arc::new(Confirmer(SnsConfirmer::new(confirm, access, sns_http))),
+            token_keys,
             credentials,
             metrics,
+            audit: Arc::clone(&audit),
         };
         let ingress = IngressState::open(&config.ingress, config.limits.clone(), parts).await?;
-        Ok(Self { config, clock, readiness, workshop, reconcile, alerts: Arc::new(alerts), ingress })
+        let alerts = Arc::new(alerts);
+        Ok(Self { config, clock, readiness, workshop, reconcile, alerts, audit, ingress, door })
     }
 
     /// Takes the addresses.
@@ -209,6 +240,7 @@ impl App {
         let board = Arc::clone(&self.workshop.board);
         let targets = if targets.is_empty() { board.targets() } else { targets.to_vec() };
         let lifecycle = Lifecycle::default();
+        self.audit_start("sync");
         self.start_workers(&lifecycle);
         for target in &targets {
             let note = Note::new(Reason::Manual, self.clock.timestamp());
@@ -230,6 +262,7 @@ impl App {
         lifecycle.drain();
         self.workshop.queue.close();
         lifecycle.abort();
+        self.audit.end("done").await;
         outcomes
     }
 
@@ -258,6 +291,11 @@ impl App {
             }
         });
         futures_util::stream::iter(looks).buffered(self.config.queue.workers).collect().await
+    }
+
+    fn audit_start(&self, command: &'static str) {
+        let targets = self.config.targets.len();
+        self.audit.record(Entry::Start { version: env!("CARGO_PKG_VERSION"), command, targets });
     }
 
     fn start_workers(&self, lifecycle: &Lifecycle) {
@@ -304,9 +342,15 @@ impl Bound {
         Arc::clone(&self.app.workshop.queue)
     }
 
+    /// The audit, for those who end the relay otherwise than by a drain.
+    pub fn audit(&self) -> Arc<Audit> {
+        Arc::clone(&self.app.audit)
+    }
+
     /// Works until the lifecycle drains, then lets running syncs finish within `deadline`.
     pub async fn run(self, lifecycle: Lifecycle, deadline: Duration) -> Result<(), String> {
         let Self { app, hooks, admin } = self;
+        app.audit_start("serve");
         app.start_workers(&lifecycle);
         app.start_reconcile(&lifecycle);
         app.start_alerts(&lifecycle);
@@ -316,7 +360,9 @@ impl Bound {
         lifecycle.draining().await;
         app.readiness.draining();
         app.workshop.queue.close();
-        lifecycle.ended(deadline).await
+        let ended = lifecycle.ended(deadline).await;
+        app.audit.end(if ended.is_ok() { "drained" } else { "failed" }).await;
+        ended
     }
 }
 
@@ -358,13 +404,14 @@ impl App {
     fn start_listeners(&self, lifecycle: &Lifecycle, hooks: TcpListener, admin: Option<TcpListener>) {
         let connections = MIN_CONNECTIONS.max(2 * self.config.limits.concurrency);
         self.serve(lifecycle, "hooks listener", hooks, ingress::router(self.ingress.clone()), connections);
-        if let Some(admin) = admin {
+        if let (Some(admin), Some(door)) = (admin, &self.door) {
             let state = AdminState {
                 board: Arc::clone(&self.workshop.board),
                 metrics: Arc::clone(&self.workshop.metrics),
                 queue: Arc::clone(&self.workshop.queue),
                 readiness: Arc::clone(&self.readiness),
                 clock: Arc::clone(&self.clock),
+                door: door.clone(),
             };
             self.serve(lifecycle, "admin listener", admin, admin::router(state), ADMIN_CONNECTIONS);
         }

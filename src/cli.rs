@@ -4,6 +4,7 @@
 //! asked (each command says what that means), 2 wrong usage (of `plan`: work to do), 3 not decided in
 //! time.
 
+pub mod audit;
 pub mod check;
 mod hardening;
 pub mod health;
@@ -58,6 +59,7 @@ enum Command {
     Plan(plan::PlanArgs),
     Inspect(inspect::InspectArgs),
     Health(health::HealthArgs),
+    Audit(audit::AuditArgs),
 }
 
 /// The command line, for those who check what documents say about it.
@@ -109,6 +111,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let ended = block_on(trigger::trigger(&args, &crate::clock::SystemClock, &mut out))?;
             Ok(ExitCode::from(ended.code()))
         }
+        Command::Audit(args) => Ok(block_on(audit::audit(&args, &mut out, &mut io::stderr()))?.into()),
         Command::Health(args) => Ok(code(block_on(health::health(&args, &mut out))?)),
     }
 }

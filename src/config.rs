@@ -16,10 +16,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::credential::CredentialRef;
 use crate::model::{ConnectionName, RollWindow, TargetName, TopicArn};
+use crate::webhook_signature::PublicKey;
 
 mod alerts;
+mod audit;
 mod channel;
 mod connections;
 mod decode;
@@ -27,6 +31,7 @@ mod document;
 mod ingress;
 mod interpolate;
 mod load;
+mod oauth;
 mod planes;
 mod problem;
 mod rates;
@@ -36,8 +41,10 @@ mod source;
 mod target;
 mod targets;
 
+pub use audit::{Audit, AuditTo};
 pub use channel::{Channel, ClientCertificate, HttpProxy, Proxy};
 pub use load::{load, load_listen, parse};
+pub use oauth::OAuth;
 pub use problem::{ConfigErrors, Place, Problem};
 pub use rates::Rates;
 pub use scalar::parse_duration;
@@ -71,6 +78,8 @@ pub struct Config {
     pub log: Log,
     /// When people are told that a target stays stale.
     pub alerts: Alerts,
+    /// The record of decisions; none unless asked for.
+    pub audit: Option<Audit>,
     /// Anypoint control planes.
     pub connections: BTreeMap<ConnectionName, Connection>,
     /// What takes the values.
@@ -88,13 +97,20 @@ pub struct Limits {
     pub request_timeout: Duration,
     /// Requests worked on at once; of more, those that have not proved their sender are told 503 first.
     pub concurrency: usize,
+    /// Triggers that may fail to prove who sent them, from one address: so many at once, and per minute.
+    pub failed_attempts: u16,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
-/// The admin listener: health, metrics, status.
+/// The admin listener: health, metrics, status. Who asks for more than health has to show a token, where there
+/// are any.
 #[derive(Clone, Debug)]
 pub struct Admin {
     /// Its address; loopback unless told otherwise.
     pub listen: SocketAddr,
+    /// Accepted tokens: the present one and the next. None where only this machine reaches it.
+    pub tokens: Vec<CredentialRef>,
 }
 
 /// The three triggers.
@@ -160,7 +176,8 @@ pub struct EventBridgeIngress {
     pub regions: BTreeSet<String>,
 }
 
-/// The credential of an EventBridge connection. One or two accepted values, so that it can rotate.
+/// The credential of an EventBridge connection. One or two accepted values, so that it can rotate; what an
+/// issuer signs with rotates by itself.
 #[derive(Clone, Debug)]
 pub enum EventBridgeAuth {
     /// A header of this name with one of these values.
@@ -177,6 +194,8 @@ pub enum EventBridgeAuth {
         /// Accepted passwords.
         passwords: Vec<CredentialRef>,
     },
+    /// A bearer token of this issuer.
+    OAuth(OAuth),
 }
 
 /// The signed manual trigger (Standard Webhooks).
@@ -193,8 +212,17 @@ pub struct TriggerIngress {
 pub struct TriggerKey {
     /// Shown in logs and audit.
     pub id: String,
-    /// The key: `whsec_` and base64, or any text of 24 bytes or more.
-    pub value: CredentialRef,
+    /// The key.
+    pub key: TriggerKeyKind,
+}
+
+/// What a trigger is checked with.
+#[derive(Clone, Debug)]
+pub enum TriggerKeyKind {
+    /// A key that both sides have: `whsec_` and base64, or any text of 24 bytes or more.
+    Shared(CredentialRef),
+    /// The public half of the sender's Ed25519 key.
+    Public(PublicKey),
 }
 
 /// How AWS is read.

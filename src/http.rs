@@ -1,6 +1,9 @@
 //! What both HTTP listeners share: the server, the table of routes, request ids, problems and readiness.
 
 pub mod envelope;
+pub mod failures;
+pub mod keyring;
+pub mod peer;
 pub mod probes;
 pub mod problem;
 pub mod readiness;

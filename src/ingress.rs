@@ -10,13 +10,13 @@ mod answer;
 mod body;
 mod eventbridge;
 mod gate;
-mod keyring;
 mod offer;
 mod places;
 pub mod ports;
 mod router;
 mod sns;
 mod state;
+mod token_keys;
 mod trigger;
 mod wait;
 

@@ -20,6 +20,7 @@ use crate::model::{Change, Event, Outcome, SecretMention, SecretRef, TargetName}
 use crate::queue::{Note, Queue, Reason, Refused};
 use crate::status::StatusBoard;
 use crate::sync::versions::VersionLog;
+use crate::telemetry::audit::{Audit, Entry, Notification};
 use crate::telemetry::metrics::{Metrics, RotationAlert, Route};
 
 pub use replay::{Limits as ReplayLimits, ReplayMemory};
@@ -36,6 +37,8 @@ pub struct Desk {
     pub board: Arc<StatusBoard>,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Records what is accepted.
+    pub audit: Arc<Audit>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Ids that were acted on.
@@ -108,6 +111,11 @@ impl Desk {
                 change = event.change.as_str(),
                 "AWS did not rotate the secret; nothing is forwarded; look at the log of its rotation function"
             );
+            self.audit.record(Entry::NotRotated {
+                change: event.change.as_str(),
+                secret: secret.to_string(),
+                event_id: event.id.clone(),
+            });
         }
         if let Some(alert) = RotationAlert::of(&event.change) {
             self.metrics.rotation_alert(alert);
@@ -137,6 +145,33 @@ impl Desk {
     }
 }
 
+/// What the audit says of a hint that was accepted.
+fn accepted(hint: Hint, enqueued: usize) -> Entry {
+    let (secret, version, target) = match hint.subject {
+        Subject::Event(event) => {
+            (Some(event.secret.text), event.version.map(|version| version.to_string()), None)
+        }
+        Subject::Secret(secret) => (Some(secret), None, None),
+        Subject::Target(target) => (None, None, Some(target.to_string())),
+        Subject::All => (None, None, None),
+    };
+    let notification = Notification {
+        route: hint.route.as_str(),
+        request_id: hint.request_id,
+        id: hint.id.as_str().to_owned(),
+        secret,
+        version,
+        target,
+        enqueued,
+        key_id: hint.key_id,
+        reason: hint.reason,
+    };
+    match hint.route {
+        Route::Trigger => Entry::Manual(notification),
+        Route::Sns | Route::EventBridge => Entry::Accepted(notification),
+    }
+}
+
 #[async_trait]
 impl Intake for Desk {
     fn offer(&self, hint: Hint) -> Answer {
@@ -155,7 +190,7 @@ impl Intake for Desk {
             Work::Nothing(answer) => return answer,
         };
         let answer = self.enqueue(&hint, targets);
-        if matches!(answer, Answer::Accepted(_)) {
+        if let Answer::Accepted(ticket) = &answer {
             seen.remember(hint.id.as_str(), now);
             tracing::info!(
                 route = hint.route.as_str(),
@@ -165,6 +200,7 @@ impl Intake for Desk {
                 reason = hint.reason,
                 "notification accepted"
             );
+            self.audit.record(accepted(hint, ticket.targets.len()));
         }
         answer
     }

@@ -20,6 +20,7 @@ pub mod index;
 pub mod ingress;
 pub mod inspect;
 pub mod intake;
+pub mod jwks;
 pub mod lifecycle;
 pub mod model;
 pub mod outbound;

@@ -3,6 +3,8 @@
 //! It guarantees: a key that was taken is always given back, and a panic inside a run parks that target
 //! and nothing else. One log line per run, at the end, with target and request id.
 
+mod record;
+
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use crate::status::{Did, RunRecord, StatusBoard, short_versions};
 use crate::sync::plan::{Leave, Why};
 use crate::sync::ports::Target;
 use crate::sync::{self, Ended, Sync, WriteEnd};
+use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics::{Kind, Metrics, WriteResult};
 
 /// A target as the workers know it.
@@ -44,6 +47,8 @@ pub struct Workshop {
     pub board: Arc<StatusBoard>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What is recorded.
+    pub audit: Arc<Audit>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -77,6 +82,10 @@ impl Workshop {
 
         self.cool_down(station, &ended.outcome);
         self.board_stale(&taken.key, &ended);
+        let before = self.board.outcome(&taken.key);
+        for entry in record::entries(&taken, station.kind, before.as_ref(), &ended) {
+            self.audit.record(entry);
+        }
         self.board.finished(&taken.key, run, self.record(&taken, &ended, took));
         self.count(station, &taken, &ended, took);
         if ended.frees_others {

@@ -188,7 +188,7 @@ fn every_command_line_of_the_documents_is_one() {
             tried.insert(matches.subcommand_name().unwrap().to_owned());
         }
     }
-    let all = ["check", "health", "inspect", "plan", "serve", "sync", "trigger"].map(str::to_owned);
+    let all = ["audit", "check", "health", "inspect", "plan", "serve", "sync", "trigger"].map(str::to_owned);
     assert_eq!(tried, BTreeSet::from(all), "the documents show these commands");
 }
 
@@ -250,6 +250,27 @@ fn every_file_that_the_documents_name_exists() {
         }
     }
     assert!(found >= 15, "only {found} names of files were recognised");
+}
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let manifest = read("Cargo.toml");
+    let mut section = "";
+    let mut direct = BTreeSet::new();
+    for line in manifest.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']');
+        } else if let ("dependencies" | "dev-dependencies", Some((name, _))) =
+            (section, line.split_once(" = "))
+        {
+            direct.insert(name);
+        }
+    }
+    let page = read("docs/DEPENDENCIES.md");
+    let cells = page.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
+    let listed: BTreeSet<&str> =
+        cells.flat_map(|cell| cell.split(", ")).map(|name| name.trim_matches('`')).collect();
+    assert_eq!(listed, direct);
 }
 
 #[test]

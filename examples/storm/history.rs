@@ -81,7 +81,8 @@ pub(crate) struct Held {
 pub(crate) enum Wants {
     /// Its parts, as the current versions have them.
     Values,
-    /// Nothing: it reads these secrets itself when it starts, so it must have started since they moved.
+    /// Nothing: it reads these secrets itself when it starts, so that has to have been while their current versions
+    /// were current.
     Restart(Vec<usize>),
 }
 

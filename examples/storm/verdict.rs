@@ -33,9 +33,12 @@ fn missing(history: &History, target: &Target) -> Option<String> {
             let wanted = current(part.secret)?.field(part.field);
             (held.value(&part.name) != Some(wanted)).then(|| format!("{} is not the current one", part.name))
         }),
+        // It has read what was current when it started: that may have gone and come back since.
         Wants::Restart(secrets) => secrets.iter().find_map(|secret| {
-            let moved = current(*secret)?.from;
-            (held.since < moved).then(|| format!("it runs since before secret {secret} moved"))
+            let tenures = history.secrets.get(*secret)?;
+            let read = tenures.iter().rfind(|tenure| tenure.from <= held.since);
+            let right = read.is_some_and(|read| read.version == tenures.last().unwrap_or(read).version);
+            (!right).then(|| format!("it has read another version of secret {secret} when it started"))
         }),
     };
     target.held.iter().find_map(behind)

@@ -1,13 +1,17 @@
 //! Requests that are signed after Standard Webhooks, and the body of a trigger.
 //!
-//! The input is `id LF timestamp LF signatures LF body`. libFuzzer cannot sign, so `@0`, `@1` and `@2` among
-//! the signatures stand for what three keys make of this request; the relay accepts the first two keys.
-//! The oracle says for every input whether it must be accepted, and for which key.
+//! The input is `id LF timestamp LF signatures LF body`. libFuzzer cannot sign, so `@0` to `@3` among the
+//! signatures stand for what four keys make of this request: two shared ones that the relay accepts, one that
+//! it does not, and the private half of a pair whose public one it accepts. The oracle says for every input
+//! whether it must be accepted, and for which key.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anypoint_relay::ingress::TriggerRequest;
-use anypoint_relay::verify::webhook::{KeyIndex, WebhookHeaders, WebhookRefusal, verify};
+use anypoint_relay::verify::webhook::{AcceptedKey, KeyIndex, WebhookHeaders, verify};
+use anypoint_relay::webhook_signature::PublicKey;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -16,8 +20,17 @@ use sha2::Sha256;
 
 use crate::planted::tells_nothing;
 
-const KEYS: [&[u8]; 3] =
+const SHARED: [&[u8]; 3] =
     [b"first-key-0123456789abcdef", b"second-key-0123456789abcde", b"unknown-key-0123456789abcd"];
+#[expect(clippy::expect_used, reason = "a key that cannot be made ends the program")]
+static PAIR: LazyLock<Ed25519KeyPair> =
+    LazyLock::new(|| Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("32 bytes are a seed"));
+#[expect(clippy::expect_used, reason = "a key that cannot be made ends the program")]
+static PUBLIC: LazyLock<PublicKey> = LazyLock::new(|| {
+    let text = format!("whpk_{}", STANDARD.encode(PAIR.public_key()));
+    PublicKey::parse(&text).expect("the public half of a pair")
+});
+
 const NOW: i64 = 1_800_000_000;
 const TOLERANCE: i64 = 300;
 
@@ -28,25 +41,30 @@ pub(crate) fn check(input: &[u8]) {
     let body = lines.next().unwrap_or_default();
     request_body(body);
 
+    let shared = SHARED.map(|key| made(id, timestamp, body, key));
+    let text = [id.as_bytes(), timestamp.as_bytes(), body].join(&b'.');
+    let own = format!("v1a,{}", STANDARD.encode(PAIR.sign(&text)));
     let mut signature = signature.to_owned();
-    for (place, key) in KEYS.iter().enumerate() {
-        signature = signature.replace(&format!("@{place}"), &made(id, timestamp, body, key));
+    for (place, made) in shared.iter().chain([&own]).enumerate() {
+        signature = signature.replace(&format!("@{place}"), made);
     }
     let headers = WebhookHeaders { id, timestamp, signature: &signature };
     let (Ok(tolerance), Ok(now)) = (u64::try_from(TOLERANCE), Timestamp::from_second(NOW)) else { return };
-    let verdict = verify(headers, body, &KEYS[..2], Duration::from_secs(tolerance), now);
-    let fits =
-        |key: &&[u8]| signature.split_ascii_whitespace().any(|one| one == made(id, timestamp, body, key));
+    let keys = [AcceptedKey::Shared(SHARED[0]), AcceptedKey::Public(&PUBLIC), AcceptedKey::Shared(SHARED[1])];
+    let verdict = verify(headers, body, &keys, Duration::from_secs(tolerance), now);
+
+    let is_there = |made: &String| signature.split_ascii_whitespace().any(|one| one == made);
+    // Shared keys are looked at first.
+    let signer = [(0, &shared[0]), (2, &shared[1]), (1, &own)].into_iter().find(|(_, made)| is_there(made));
     match verdict {
         Ok(KeyIndex(index)) => {
             assert!(is_right(id, timestamp, &signature), "accepted in a wrong form, or too old");
-            assert_eq!(KEYS[..2].iter().position(fits), Some(index), "accepted, yet not signed");
+            assert_eq!(signer.map(|(place, _)| place), Some(index), "accepted, yet not signed");
         }
         Err(refusal) => {
             tells_nothing(&refusal);
-            assert!(WebhookRefusal::CODES.contains(&refusal.code()));
-            let signed = KEYS[..2].iter().any(fits);
-            assert!(!(signed && is_right(id, timestamp, &signature)), "signed, yet refused: {refusal}");
+            let right = signer.is_some() && is_right(id, timestamp, &signature);
+            assert!(!right, "signed, yet refused: {refusal}");
         }
     }
 }
@@ -54,8 +72,7 @@ pub(crate) fn check(input: &[u8]) {
 /// As `v1,<base64>`.
 fn made(id: &str, timestamp: &str, body: &[u8], key: &[u8]) -> String {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
-    let text = [id.as_bytes(), timestamp.as_bytes(), body].join(&b'.');
-    mac.update(&text);
+    mac.update(&[id.as_bytes(), timestamp.as_bytes(), body].join(&b'.'));
     format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
 }
 

@@ -10,6 +10,7 @@ mod delivery;
 mod eventbridge;
 pub mod events;
 mod failure;
+mod oauth;
 mod outbox;
 mod query;
 mod secrets;
@@ -35,6 +36,7 @@ pub use self::delivery::{Attempt, Outcome};
 pub use self::eventbridge::{ApiDestination, Auth, BusPolicy, Sink};
 pub use self::events::Source;
 pub use self::failure::Failure;
+pub use self::oauth::Grant;
 pub use self::outbox::Order;
 use self::query::Parameters;
 pub use self::secrets::{

@@ -15,6 +15,7 @@
 pub mod anypoint;
 pub mod aws;
 pub mod faults;
+pub mod issuer;
 pub mod pki;
 pub mod server;
 mod time;

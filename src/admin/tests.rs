@@ -11,20 +11,49 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::clock::TestClock;
+use crate::config;
+use crate::credential::{CredentialError, CredentialRef, Credentials};
 use crate::http::contract::Spec;
 use crate::http::routes::ROUTES;
 use crate::model::{
     Change, Event, Failure, FailureCode, Next, Outcome, Retry, Roll, SecretMention, SecretRef, Shape,
 };
 use crate::queue::{Note, Policy, Reason, Settings, WorkQueue};
+use crate::secret::SecretValue;
 use crate::status::{Did, RunRecord};
 
 fn name(text: &str) -> TargetName {
     TargetName::parse(text).unwrap()
 }
 
+/// The tokens in force.
+#[derive(Default)]
+struct Tokens(std::sync::Mutex<Vec<&'static str>>);
+
+#[async_trait::async_trait]
+impl Credentials for Tokens {
+    async fn read(&self, place: &CredentialRef) -> Result<SecretValue, CredentialError> {
+        let CredentialRef::Env(number) = place else { panic!("{place:?}") };
+        Ok(SecretValue::from(self.0.lock().unwrap()[number.parse::<usize>().unwrap()].to_owned()))
+    }
+}
+
+async fn door(tokens: &Arc<Tokens>, clock: &TestClock) -> Door {
+    let count = tokens.0.lock().unwrap().len();
+    let tokens_at = (0..count).map(|number| CredentialRef::Env(number.to_string())).collect();
+    let admin = config::Admin { listen: ([127, 0, 0, 1], 0).into(), tokens: tokens_at };
+    let limits = config::Limits {
+        body_bytes: 1024,
+        request_timeout: Duration::from_secs(1),
+        concurrency: 8,
+        failed_attempts: 3,
+        trusted_proxies: Vec::new(),
+    };
+    Door::open(&admin, &limits, Arc::clone(tokens) as _, Arc::new(clock.clone())).await.unwrap()
+}
+
 /// A relay with one target that is parked and one that was never looked at.
-fn state() -> AdminState {
+async fn state() -> AdminState {
     let at: Timestamp = "2027-03-01T09:00:00Z".parse().unwrap();
     let clock = TestClock::at(at);
     let secret = SecretRef::new("prod/orders/db", Some("eu-west-1"), None).unwrap();
@@ -57,12 +86,14 @@ fn state() -> AdminState {
     queue.add(&targets[1], Note::new(Reason::Manual, at)).unwrap();
     let readiness = Readiness::default();
     readiness.started();
+    let door = door(&Arc::default(), &clock).await;
     AdminState {
         clock: Arc::new(clock),
         readiness: Arc::new(readiness),
         metrics: Arc::new(Metrics::new(targets)),
         board: Arc::new(board),
         queue: Arc::new(queue),
+        door,
     }
 }
 
@@ -78,14 +109,14 @@ async fn ask(state: &AdminState, method: &str, path: &str) -> (u16, HeaderMap, V
 #[tokio::test]
 async fn every_route_of_the_table_is_served_here() {
     for route in ROUTES.iter().filter(|route| route.listener == Listener::Admin) {
-        let (status, ..) = ask(&state(), route.method, route.path).await;
+        let (status, ..) = ask(&state().await, route.method, route.path).await;
         assert!(status == 200 || route.path == "/readyz", "{} {status}", route.path);
     }
 }
 
 #[tokio::test]
 async fn the_metrics_are_as_of_now() {
-    let (_, headers, body) = ask(&state(), "GET", "/metrics").await;
+    let (_, headers, body) = ask(&state().await, "GET", "/metrics").await;
     assert_eq!(headers["content-type"], metrics::CONTENT_TYPE);
     let text = String::from_utf8(body).unwrap();
     for line in [
@@ -100,7 +131,7 @@ async fn the_metrics_are_as_of_now() {
 
 #[tokio::test]
 async fn the_status_says_how_every_target_and_secret_stands() {
-    let (_, _, body) = ask(&state(), "GET", "/status").await;
+    let (_, _, body) = ask(&state().await, "GET", "/status").await;
     let page: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(page["at"], "2027-03-01T09:00:00Z");
     assert_eq!(page["not_ready"], json!(["the first reconcile was not tried yet"]));
@@ -114,7 +145,7 @@ async fn the_status_says_how_every_target_and_secret_stands() {
 
 #[tokio::test]
 async fn the_status_says_when_a_target_that_failed_is_tried_again() {
-    let state = state();
+    let state = state().await;
     let taken = state.queue.next().await.unwrap();
     let wait = Duration::from_secs(30);
     state.queue.finish(&taken.key, Next::Retry { no_sooner_than: Some(wait), roll: Roll::Over });
@@ -131,5 +162,63 @@ async fn the_status_says_when_a_target_that_failed_is_tried_again() {
 #[tokio::test]
 async fn hooks_are_not_served_here() {
     let request = Request::builder().method("POST").uri("/hooks/trigger").body(Body::empty()).unwrap();
-    assert_eq!(router(state()).oneshot(request).await.unwrap().status(), 404);
+    assert_eq!(router(state().await).oneshot(request).await.unwrap().status(), 404);
+}
+
+async fn ask_with(state: &AdminState, path: &str, token: Option<&str>) -> (u16, HeaderMap) {
+    let request = Request::builder().uri(path);
+    let request = match token {
+        Some(token) => request.header("authorization", format!("Bearer {token}")),
+        None => request,
+    };
+    let response = router(state.clone()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let (head, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, 1_000_000).await.unwrap();
+    Spec::get().check("GET", path, head.status.as_u16(), &head.headers, &body);
+    (head.status.as_u16(), head.headers)
+}
+
+#[tokio::test]
+async fn with_tokens_only_probes_are_for_everybody_and_two_tokens_are_good_at_once() {
+    let clock = TestClock::at(Timestamp::UNIX_EPOCH);
+    let tokens = Arc::new(Tokens(std::sync::Mutex::new(vec!["old-token", "new-token"])));
+    let state = AdminState { door: door(&tokens, &clock).await, ..state().await };
+    for path in ["/status", "/metrics"] {
+        for token in ["old-token", "new-token"] {
+            assert_eq!(ask_with(&state, path, Some(token)).await.0, 200);
+        }
+        let (status, headers) = ask_with(&state, path, None).await;
+        assert_eq!(
+            (status, &headers["www-authenticate"]),
+            (401, &"Bearer realm=\"anypoint-relay\"".parse().unwrap())
+        );
+    }
+    for path in ["/healthz", "/readyz"] {
+        assert_ne!(ask_with(&state, path, None).await.0, 401);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_was_replaced_is_read_again_and_the_old_one_is_refused() {
+    let clock = TestClock::at(Timestamp::UNIX_EPOCH);
+    let tokens = Arc::new(Tokens(std::sync::Mutex::new(vec!["old-token"])));
+    let state = AdminState { door: door(&tokens, &clock).await, ..state().await };
+    *tokens.0.lock().unwrap() = vec!["new-token"];
+    clock.advance(Duration::from_secs(5));
+    assert_eq!(ask_with(&state, "/status", Some("new-token")).await.0, 200);
+    assert_eq!(ask_with(&state, "/status", Some("old-token")).await.0, 401);
+}
+
+#[tokio::test]
+async fn who_guesses_tokens_has_to_wait_even_with_the_right_one() {
+    let clock = TestClock::at(Timestamp::UNIX_EPOCH);
+    let tokens = Arc::new(Tokens(std::sync::Mutex::new(vec!["the-token"])));
+    let state = AdminState { door: door(&tokens, &clock).await, ..state().await };
+    for _ in 0..3 {
+        assert_eq!(ask_with(&state, "/status", Some("a-guess")).await.0, 401);
+    }
+    let (status, headers) = ask_with(&state, "/status", Some("the-token")).await;
+    assert_eq!((status, &headers["retry-after"]), (429, &"20".parse().unwrap()));
+    clock.advance(Duration::from_secs(20));
+    assert_eq!(ask_with(&state, "/status", Some("the-token")).await.0, 200);
 }

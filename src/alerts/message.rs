@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::watch::lasted;
 use crate::model::{Outcome, TargetName};
+use crate::telemetry::audit::Entry;
 use crate::telemetry::metrics::AlertKind;
 
 /// What is said about a target.
@@ -75,6 +76,16 @@ impl Alert {
             AlertKind::Healed => {
                 tracing::warn!(target, stale_s, %since, outcome, next_step, "target is no longer stale");
             }
+        }
+    }
+
+    pub(super) fn entry(&self) -> Entry {
+        Entry::Alert {
+            alert: self.kind.as_str(),
+            target: self.target.to_string(),
+            stale_since: self.since,
+            outcome: self.outcome,
+            code: self.code,
         }
     }
 

@@ -73,6 +73,7 @@ impl Bench {
             Arc::new(clock.clone()),
             settings,
             channel,
+            Arc::new(Audit::off()),
         );
         Self { topic, clock, alerts, told: BTreeMap::new() }
     }

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::{BuildError, Edges};
 use crate::alerts;
 use crate::anypoint::{self, Connections};
@@ -12,12 +14,16 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::credential::Credentials;
 use crate::ingress;
+use crate::jwks::Jwks;
 use crate::model::{SecretRef, TargetName};
+use crate::outbound::Lookup;
 use crate::queue::{self, Policy, Queue, WorkQueue};
 use crate::sync::follow::{Leader, Leaders};
 use crate::sync::gate::{Canary, Gate};
 use crate::sync::memory::Memory;
 use crate::sync::ports::TargetSpec;
+use crate::telemetry::audit::Audit;
+use crate::telemetry::metrics::Metrics;
 use crate::worker::Station;
 
 pub(super) fn open_connections(
@@ -143,6 +149,18 @@ pub(super) fn open_memory(config: &Config) -> Result<Memory, BuildError> {
     }
 }
 
+/// The record of decisions, or none.
+pub(super) async fn open_audit(
+    config: &Config,
+    credentials: &Arc<dyn Credentials>,
+    metrics: &Arc<Metrics>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Audit, BuildError> {
+    let Some(settings) = &config.audit else { return Ok(Audit::off()) };
+    let key = credentials.read(&settings.key).await.map_err(BuildError::AuditKey)?;
+    Ok(Audit::open(settings, &key, Arc::clone(metrics), Arc::clone(clock))?)
+}
+
 pub(super) fn secrets_of(specs: &[TargetSpec]) -> BTreeSet<SecretRef> {
     specs.iter().flat_map(|spec| spec.secrets.iter().cloned()).collect()
 }
@@ -158,6 +176,31 @@ impl ingress::ports::Certificates for Certificates {
 
     fn reject(&self, url: &str, pem: &Arc<[u8]>) {
         self.0.reject(url, pem);
+    }
+}
+
+/// An issuer's keys as the hooks see them.
+pub(super) struct TokenKeys(Jwks);
+
+impl TokenKeys {
+    /// Of the issuer that the configuration names, if it names one.
+    pub(super) fn of(
+        config: &config::Ingress,
+        lookup: &Arc<dyn Lookup>,
+    ) -> Result<Option<Arc<dyn ingress::ports::TokenKeys>>, BuildError> {
+        match config.eventbridge.as_ref().map(|eventbridge| &eventbridge.auth) {
+            Some(config::EventBridgeAuth::OAuth(oauth)) => {
+                Ok(Some(Arc::new(Self(Jwks::new(oauth, Arc::clone(lookup))?))))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl ingress::ports::TokenKeys for TokenKeys {
+    async fn fetch(&self) -> Result<Bytes, ingress::ports::TokenKeysFault> {
+        self.0.fetch().await.map_err(ingress::ports::TokenKeysFault)
     }
 }
 

@@ -32,10 +32,14 @@ pub(super) async fn serve(file: &Path, hardening: &Hardening) -> anyhow::Result<
         tracing::info!(admin = %admin?, "listening");
     }
 
+    let audit = bound.audit();
     let ended = tokio::select! {
         ended = bound.run(lifecycle, DRAIN) => ended,
         // It returns only after it has aborted everything.
-        () = signals => bail!("ended by a second signal"),
+        () = signals => {
+            audit.end("second_signal").await;
+            bail!("ended by a second signal")
+        }
     };
     match ended {
         Ok(()) => {

@@ -14,7 +14,7 @@ use crate::credential::{CredentialReader, CredentialRef, Credentials};
 use crate::http::ProblemBody;
 use crate::ingress::{TargetState, TriggerAnswer, TriggerRequest, TriggerResult, parse_wait};
 use crate::outbound;
-use crate::webhook_signature;
+use crate::webhook_signature::Signer;
 
 const PATH: &str = "/hooks/trigger";
 /// For everything but the wait itself: connecting, the relay's own limit, the answer.
@@ -48,10 +48,10 @@ pub struct TriggerArgs {
 #[derive(Clone, Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct KeyArgs {
-    /// Environment variable that holds the trigger key
+    /// Environment variable that holds the trigger key: whsec_..., plain text, or the private half whsk_...
     #[arg(long, value_name = "NAME")]
     key_env: Option<String>,
-    /// File that holds the trigger key
+    /// File that holds it
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 }
@@ -123,8 +123,7 @@ async fn send(args: &TriggerArgs, clock: &dyn Clock) -> anyhow::Result<(u16, byt
         (None, None) => bail!("give --key-env or --key-file"),
     };
     let text = CredentialReader::new(None).read(&place).await.context("cannot read the trigger key")?;
-    let key =
-        webhook_signature::decode_key(&text).with_context(|| format!("{place} holds no trigger key"))?;
+    let signer = Signer::read(&text).with_context(|| format!("{place} holds no trigger key"))?;
 
     let request = TriggerRequest {
         secret: args.subject.secret.clone(),
@@ -135,7 +134,7 @@ async fn send(args: &TriggerArgs, clock: &dyn Clock) -> anyhow::Result<(u16, byt
     let body = serde_json::to_vec(&request)?;
     let id = format!("msg_{}", uuid::Uuid::new_v4().simple());
     let at = clock.timestamp().as_second();
-    let signature = webhook_signature::sign(&id, at, &body, key.expose_bytes());
+    let signature = signer.sign(&id, at, &body);
 
     let extra_root = match &args.extra_root {
         Some(path) => {
@@ -205,6 +204,7 @@ fn refused(problem: &ProblemBody, out: &mut (dyn Write + Send)) -> std::io::Resu
 fn next_step(code: &str) -> Option<&'static str> {
     Some(match code {
         "unauthorized" => "compare the key with those under ingress.trigger.keys of the relay",
+        "too_many_failures" => "mend the key first; then wait two minutes and try again",
         "trigger_outside_window" => "set this machine's clock, or the relay's",
         "hook_disabled" => "add ingress.trigger to the relay's configuration",
         "not_found" | "method_not_allowed" => "check that --url leads to the relay's hooks listener",

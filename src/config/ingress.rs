@@ -7,18 +7,20 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::decode::{Fields, Value};
+use super::oauth::oauth;
 use super::scalar::{self, choice, duration, flag, line};
 use super::source::credential;
 use super::{
     Confirm, EventBridgeAuth, EventBridgeIngress, Ingress, SnsEmulator, SnsIngress, TriggerIngress,
-    TriggerKey,
+    TriggerKey, TriggerKeyKind,
 };
 use crate::credential::CredentialRef;
 use crate::model::TopicArn;
+use crate::webhook_signature::PublicKey;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
-/// Each of these costs one HMAC per unsigned request.
+/// Each of these costs one HMAC, or up to eight checks of a signature, per unsigned request.
 const MAX_KEYS: usize = 8;
 
 pub(super) fn ingress(value: &Value<'_>) -> Option<Ingress> {
@@ -101,7 +103,7 @@ fn emulator(value: &Value<'_>) -> Option<SnsEmulator> {
 fn eventbridge(value: &Value<'_>) -> Option<EventBridgeIngress> {
     let mut fields = value.fields("`eventbridge`")?;
     let auth =
-        fields.required("auth", "an `api_key` or `basic` credential, as in the EventBridge connection", auth);
+        fields.required("auth", "`api_key`, `basic` or `oauth`, as in the EventBridge connection", auth);
     let accounts =
         fields.optional("accounts", |value| distinct(value, "a list of account ids", scalar::account));
     let regions = fields.optional("regions", |value| distinct(value, "a list of regions", scalar::region));
@@ -117,16 +119,17 @@ fn auth(value: &Value<'_>) -> Option<EventBridgeAuth> {
     let mut fields = value.fields("`auth`")?;
     let api_key = fields.get("api_key");
     let basic = fields.get("basic");
+    let token = fields.get("oauth");
     let strangers = fields.finish_unquoted();
-    match (api_key, basic) {
-        (Some(api_key), None) => {
+    match (api_key, basic, token) {
+        (Some(api_key), None, None) => {
             let mut fields = api_key.fields("`api_key`")?;
             let header = fields.or("header", "x-api-key".to_owned(), header);
             let values = one_or_two(&mut fields, "value", "values");
             fields.finish_unquoted();
             Some(EventBridgeAuth::ApiKey { header, values: values? })
         }
-        (None, Some(basic)) => {
+        (None, Some(basic), None) => {
             let mut fields = basic.fields("`basic`")?;
             let username = fields.required(
                 "username",
@@ -137,9 +140,12 @@ fn auth(value: &Value<'_>) -> Option<EventBridgeAuth> {
             fields.finish_unquoted();
             Some(EventBridgeAuth::Basic { username: username?, passwords: passwords? })
         }
-        (None, None) if strangers => None,
-        (None, None) => value.refuse("expected `api_key` or `basic`, as in the EventBridge connection"),
-        (Some(_), Some(_)) => value.refuse("give only one of `api_key` and `basic`"),
+        (None, None, Some(token)) => oauth(&token).map(EventBridgeAuth::OAuth),
+        (None, None, None) if strangers => None,
+        (None, None, None) => {
+            value.refuse("expected `api_key`, `basic` or `oauth`, as in the EventBridge connection")
+        }
+        _ => value.refuse("give only one of `api_key`, `basic` and `oauth`"),
     }
 }
 
@@ -152,7 +158,7 @@ fn header(value: &Value<'_>) -> Option<String> {
 }
 
 /// One credential under `single`, or one or two under `plural`: two while one replaces the other.
-fn one_or_two(
+pub(super) fn one_or_two(
     fields: &mut Fields<'_>,
     single: &'static str,
     plural: &'static str,
@@ -175,7 +181,7 @@ fn one_or_two(
 
 fn trigger(value: &Value<'_>) -> Option<TriggerIngress> {
     let mut fields = value.fields("`trigger`")?;
-    let keys = fields.required("keys", "one to eight keys, each with `id` and `value`", keys);
+    let keys = fields.required("keys", "one to eight keys, each with `id` and `value` or `public_key`", keys);
     let tolerance = fields.or("tolerance", Duration::from_mins(5), duration(SECOND, HOUR));
     fields.finish();
     Some(TriggerIngress { keys: keys?, tolerance })
@@ -198,12 +204,31 @@ fn keys(value: &Value<'_>) -> Option<Vec<TriggerKey>> {
                 }
                 Some(id)
             });
-            let key = fields.required("value", "a reference such as { env: TRIGGER_KEY }", credential);
+            let (shared, public) = (fields.get("value"), fields.get("public_key"));
+            let whole = fields.whole().clone();
             fields.finish_unquoted();
-            Some(TriggerKey { id: id?, value: key? })
+            let key = match (shared, public) {
+                (Some(shared), None) => credential(&shared).map(TriggerKeyKind::Shared),
+                (None, Some(public)) => public_key(&public).map(TriggerKeyKind::Public),
+                (None, None) => whole.refuse(
+                    "`value` is missing: a reference such as { env: TRIGGER_KEY } (or `public_key`, where the \
+                     sender signs with an Ed25519 key)",
+                ),
+                (Some(_), Some(_)) => whole.refuse("give only one of `value` and `public_key`"),
+            };
+            Some(TriggerKey { id: id?, key: key? })
         })
         .collect();
     keys.into_iter().collect()
+}
+
+/// Not quoted in a message: by mistake it may be the private half.
+fn public_key(value: &Value<'_>) -> Option<PublicKey> {
+    let what = "a public key: whpk_ and the base64 of an Ed25519 key";
+    match PublicKey::parse(value.text(what)?) {
+        Ok(key) => Some(key),
+        Err(_) => value.refuse(format!("expected {what} (what stands here is not shown)")),
+    }
 }
 
 /// A list of at least one item, each given once.

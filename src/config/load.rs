@@ -9,7 +9,7 @@ use std::path::Path;
 use super::decode::{Findings, Value};
 use super::document::{self, MAX_BYTES};
 use super::interpolate::{self, Environment};
-use super::{Config, ConfigErrors, alerts, connections, ingress, runtime, scalar, targets};
+use super::{Config, ConfigErrors, alerts, audit, connections, ingress, runtime, scalar, targets};
 
 /// Reads the file at `path`, with the environment of this process.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
@@ -88,6 +88,7 @@ fn config(root: &Value<'_>) -> Option<Config> {
     let queue = fields.or("queue", runtime::default_queue(), runtime::queue);
     let log = fields.or("log", runtime::default_log(), runtime::log);
     let alerts = fields.or("alerts", alerts::default_alerts(), |value| alerts::alerts(value, &ingress));
+    let audit = fields.optional("audit", |value| audit::audit(value, receipts.as_deref()));
     let connections =
         fields.get("connections").map(|value| connections::connections(&value)).unwrap_or_default();
     let targets = fields.optional("targets", |value| targets::targets(value, &connections));
@@ -106,6 +107,7 @@ fn config(root: &Value<'_>) -> Option<Config> {
         queue,
         log,
         alerts,
+        audit,
         connections: connections.checked,
         targets: targets.unwrap_or_default(),
         warnings: Vec::new(),

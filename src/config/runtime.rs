@@ -6,9 +6,11 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
 use super::decode::Value;
+use super::ingress::{distinct, one_or_two};
 use super::scalar::{self, address, choice, duration, size, whole};
 use super::{Admin, Aws, Limits, Log, LogFormat, Queue, Reconcile};
 
@@ -22,7 +24,13 @@ const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
 pub(super) fn default_limits() -> Limits {
-    Limits { body_bytes: 1024 * 1024, request_timeout: Duration::from_secs(4), concurrency: 256 }
+    Limits {
+        body_bytes: 1024 * 1024,
+        request_timeout: Duration::from_secs(4),
+        concurrency: 256,
+        failed_attempts: 30,
+        trusted_proxies: Vec::new(),
+    }
 }
 
 pub(super) fn limits(value: &Value<'_>) -> Option<Limits> {
@@ -37,13 +45,34 @@ pub(super) fn limits(value: &Value<'_>) -> Option<Limits> {
             duration(TICK, Duration::from_millis(4_900)),
         ),
         concurrency: fields.or("concurrency", default.concurrency, whole(1..=65_536)),
+        failed_attempts: fields.or("failed_attempts", default.failed_attempts, whole(1..=10_000)),
+        trusted_proxies: fields.or("trusted_proxies", default.trusted_proxies, |value| {
+            distinct(value, "a list of addresses and networks", network)
+        }),
     };
     fields.finish();
     Some(limits)
 }
 
+fn network(value: &Value<'_>) -> Option<IpNet> {
+    let what = "an address or a network such as 10.0.0.0/8";
+    let text = value.text(what)?;
+    let network = match text.parse::<IpAddr>() {
+        Ok(address) => Some(IpNet::from(address.to_canonical())),
+        Err(_) => text.parse::<IpNet>().ok(),
+    };
+    match network {
+        Some(network) if network.prefix_len() == 0 => {
+            value.refuse("everybody is no proxy; name the addresses of those that stand before the relay")
+        }
+        Some(network) if network.trunc() == network => Some(network),
+        Some(network) => value.expected(&format!("the network {}", network.trunc())),
+        None => value.expected(what),
+    }
+}
+
 pub(super) fn default_admin() -> Admin {
-    Admin { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090) }
+    Admin { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090), tokens: Vec::new() }
 }
 
 /// `off`, or the listener's settings. `hooks` is the address that it must leave alone, if it is known.
@@ -56,21 +85,25 @@ pub(super) fn admin(value: &Value<'_>, hooks: Option<SocketAddr>) -> Option<Opti
         };
     }
     let mut fields = value.fields("`admin`")?;
+    let tokens = match (fields.get("token"), fields.get("tokens")) {
+        (None, None) => Some(Vec::new()),
+        _ => one_or_two(&mut fields, "token", "tokens"),
+    };
     let listen = fields.or("listen", default_admin().listen, |value| {
         let listen = address(value)?;
         if hooks == Some(listen) && listen.port() != 0 {
             return value
                 .refuse(format!("{listen} is the address of the hooks; give the admin listener its own"));
         }
-        if !listen.ip().is_loopback() {
-            value.warn(
-                "reachable from other machines, and it asks nobody who they are; keep it inside your network",
-            );
+        if !listen.ip().is_loopback() && tokens.as_ref().is_some_and(Vec::is_empty) {
+            return value.refuse(format!(
+                "other machines can reach {listen}: add `token: {{ env: NAME }}`, or listen on 127.0.0.1"
+            ));
         }
         Some(listen)
     });
     fields.finish();
-    Some(Some(Admin { listen }))
+    Some(Some(Admin { listen, tokens: tokens? }))
 }
 
 pub(super) fn default_aws() -> Aws {

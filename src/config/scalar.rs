@@ -11,7 +11,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::decode::{Value, did_you_mean};
-use crate::model::{self, TopicArn};
+use crate::model::{self, TopicArn, hands_out_credentials};
 
 /// A duration between two bounds, both allowed.
 pub(super) fn duration(min: Duration, max: Duration) -> impl Fn(&Value<'_>) -> Option<Duration> {
@@ -214,6 +214,15 @@ pub(super) fn url(value: &Value<'_>) -> Option<Url> {
     }
     if url.fragment().is_some() {
         return value.refuse("a URL to call has no `#` part; leave it out");
+    }
+    let address = url.host().and_then(|host| match host {
+        Host::Ipv4(address) => Some(IpAddr::from(address)),
+        Host::Ipv6(address) => Some(address.into()),
+        Host::Domain(_) => None,
+    });
+    if let Some(address) = address.filter(|address| hands_out_credentials(*address)) {
+        return value
+            .refuse(format!("{address} is where a platform hands out credentials; nothing may call it"));
     }
     match (url.scheme(), url.host()) {
         ("https", Some(_)) => Some(url),

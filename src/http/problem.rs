@@ -7,12 +7,14 @@
 //! A [`Problem`] gets its body from [`super::envelope`], the one place that knows the request id.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::RequestId;
+use crate::model::RefusalReason;
 
 /// The media type of a problem.
 pub const CONTENT_TYPE: &str = "application/problem+json";
@@ -49,7 +51,7 @@ macro_rules! error_codes {
 error_codes! {
     /// The body or a parameter is not what the route takes.
     Malformed = "malformed", BAD_REQUEST, "The request is malformed";
-    /// No valid API key or Basic credential (EventBridge), no valid signature (trigger).
+    /// No valid API key, Basic credential or bearer token (EventBridge), no valid signature (trigger).
     Unauthorized = "unauthorized", UNAUTHORIZED, "The request does not prove who sent it";
     /// A validly formed trigger whose timestamp is too far from the relay's clock.
     TriggerOutsideWindow = "trigger_outside_window", UNAUTHORIZED, "The trigger's timestamp is outside the tolerance";
@@ -73,10 +75,14 @@ error_codes! {
     Duplicate = "duplicate", CONFLICT, "This trigger was already accepted";
     /// The body is larger than the configured limit.
     TooLarge = "too_large", PAYLOAD_TOO_LARGE, "The body is too large";
+    /// Too many requests from this address did not prove who sent them.
+    TooManyFailures = "too_many_failures", TOO_MANY_REQUESTS, "Too many attempts from this address failed";
     /// A bug of the relay.
     Internal = "internal", INTERNAL_SERVER_ERROR, "The relay failed";
     /// The signing certificate could not be fetched now.
     CertificateUnavailable = "certificate_unavailable", SERVICE_UNAVAILABLE, "The signing certificate could not be fetched";
+    /// The keys that a bearer token is checked with could not be fetched now.
+    KeysUnavailable = "keys_unavailable", SERVICE_UNAVAILABLE, "The issuer's keys could not be fetched";
     /// The subscription could not be confirmed now.
     ConfirmationFailed = "confirmation_failed", SERVICE_UNAVAILABLE, "The subscription could not be confirmed";
     /// The relay is not up yet.
@@ -97,7 +103,12 @@ impl ErrorCode {
     pub fn retry_after(self) -> Option<u16> {
         match self {
             ErrorCode::Overloaded => Some(1),
-            ErrorCode::Starting | ErrorCode::Timeout | ErrorCode::CertificateUnavailable => Some(5),
+            ErrorCode::Starting
+            | ErrorCode::Timeout
+            | ErrorCode::CertificateUnavailable
+            | ErrorCode::KeysUnavailable => Some(5),
+            // At most; the problem says how long it really is.
+            ErrorCode::TooManyFailures => Some(120),
             ErrorCode::Draining | ErrorCode::ConfirmationFailed => Some(10),
             ErrorCode::Malformed
             | ErrorCode::Unauthorized
@@ -125,12 +136,14 @@ pub struct Problem {
     detail: Cow<'static, str>,
     reason: Option<String>,
     challenge: Option<&'static str>,
+    refused: Option<RefusalReason>,
+    retry_after: Option<u64>,
 }
 
 impl Problem {
     /// A refusal; `detail` is shown to the sender.
     pub fn new(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), reason: None, challenge: None }
+        Self { code, detail: detail.into(), reason: None, challenge: None, refused: None, retry_after: None }
     }
 
     /// Adds what the log is told and the sender is not.
@@ -145,6 +158,19 @@ impl Problem {
         self
     }
 
+    /// The sender is not believed, for this reason: counted, and where senders have addresses of their own
+    /// held against its address.
+    pub fn refused(mut self, reason: RefusalReason) -> Self {
+        self.refused = Some(reason);
+        self
+    }
+
+    /// Says when to try again, in place of what the code says.
+    pub fn retry_in(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
+        self
+    }
+
     /// Its code.
     pub fn code(&self) -> ErrorCode {
         self.code
@@ -153,6 +179,11 @@ impl Problem {
     /// What the sender is told.
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// Why the sender is not believed, if that is what is wrong.
+    pub fn refusal(&self) -> Option<RefusalReason> {
+        self.refused
     }
 
     /// What only the log is told.
@@ -192,7 +223,7 @@ impl Problem {
 
     /// Adds what the code and the challenge say in headers.
     pub(super) fn add_headers(&self, headers: &mut HeaderMap) {
-        if let Some(seconds) = self.code.retry_after() {
+        if let Some(seconds) = self.retry_after.or(self.code.retry_after().map(u64::from)) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if let Some(challenge) = self.challenge {

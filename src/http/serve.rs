@@ -33,6 +33,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::peer::Peer;
+
 /// A header may take about this much memory, and a body is read in pieces of about this size. Load
 /// balancers allow 16 to 64 KiB of header.
 const BUFFER: usize = 64 * 1024;
@@ -84,9 +86,9 @@ pub async fn serve(
     let _gone_when_dropped = gone.clone().drop_guard();
     let accept = async {
         loop {
-            let stream = house.accept(&listener).await;
+            let (stream, peer) = house.accept(&listener).await;
             let place = house.place().await;
-            let guest = house.clone().entertain(stream, place);
+            let guest = house.clone().entertain(stream, peer, place);
             guests.spawn(gone.clone().run_until_cancelled_owned(guest));
         }
     };
@@ -113,11 +115,11 @@ struct House {
 }
 
 impl House {
-    async fn accept(&self, listener: &TcpListener) -> TcpStream {
+    async fn accept(&self, listener: &TcpListener) -> (TcpStream, Peer) {
         use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => return stream,
+                Ok((stream, peer)) => return (stream, Peer(peer)),
                 // It was over before it began; the next one is not affected.
                 Err(error)
                     if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) => {}
@@ -150,11 +152,12 @@ impl House {
     }
 
     /// Serves one connection until it ends or overstays.
-    async fn entertain(self, stream: TcpStream, _place: Option<OwnedSemaphorePermit>) {
+    async fn entertain(self, stream: TcpStream, peer: Peer, _place: Option<OwnedSemaphorePermit>) {
         // Answers are small and final: waiting for more to send would only delay them.
         stream.set_nodelay(true).ok();
         let activity = Activity::new(&self.idle);
-        let service = service_fn(|request: Request<Incoming>| {
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
             let busy = activity.begin();
             let answer = self.router.clone().oneshot(request.map(Body::new));
             let places = &self.places;

@@ -1,9 +1,9 @@
-//! The gate around every hook: readiness on the way in; on the way out one count for each answer and
-//! one log line for each refusal.
+//! The gate around every hook: readiness on the way in, and for triggers whether their address failed too
+//! often; on the way out one count for each answer and one log line for each refusal.
 //!
 //! Guarantees: refusals can't fill the log. EventBridge repeats a 401 for a day and strangers repeat
-//! whatever they like, so each (hook, code) is logged once per [`LOG_EVERY`], with the number of those
-//! left out.
+//! whatever they like, so each (hook, code, reason) is logged once per [`LOG_EVERY`], with the number of
+//! those left out. What AWS sends is never slowed for its address.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,28 +15,32 @@ use axum::response::{IntoResponse, Response};
 
 use super::answer::Verdict;
 use super::{IngressState, body};
-use crate::http::{ErrorCode, Problem};
+use crate::http::{ErrorCode, Problem, RequestId, peer};
+use crate::model::RefusalReason;
 use crate::telemetry::metrics::{Route, Verdict as Counted};
 
 /// Shortest time between two log lines of one kind.
 pub(super) const LOG_EVERY: Duration = Duration::from_secs(30);
 
-/// Which refusals were logged when. As many entries as there are pairs of hook and code.
+/// What refusals are logged apart by.
+type Sort = (Route, ErrorCode, Option<RefusalReason>);
+
+/// Which refusals were logged when. There are no more entries than combinations of hook, code and reason.
 #[derive(Default)]
-pub(super) struct Quiet(Mutex<HashMap<(Route, ErrorCode), (Instant, u64)>>);
+pub(super) struct Quiet(Mutex<HashMap<Sort, (Instant, u64)>>);
 
 impl Quiet {
     /// Whether to log now; then, how many were left out since the last line.
-    fn left_out(&self, route: Route, code: ErrorCode, now: Instant) -> Option<u64> {
+    fn left_out(&self, sort: Sort, now: Instant) -> Option<u64> {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match seen.get_mut(&(route, code)) {
+        match seen.get_mut(&sort) {
             Some((last, left_out)) if now.saturating_duration_since(*last) < LOG_EVERY => {
                 *left_out += 1;
                 None
             }
             Some(entry) => Some(std::mem::replace(entry, (now, 0)).1),
             None => {
-                seen.insert((route, code), (now, 0));
+                seen.insert(sort, (now, 0));
                 Some(0)
             }
         }
@@ -49,20 +53,47 @@ pub(super) async fn pass(
     request: Request,
     next: Next,
 ) -> Response {
-    let response = match state.readiness().admit() {
-        Ok(()) => next.run(request).await,
-        Err(problem) => {
+    let id = request.extensions().get::<RequestId>().cloned();
+    // AWS's senders share addresses; whoever triggers has one of its own, or shares it with colleagues.
+    let address = (route == Route::Trigger).then(|| peer::client(&request, &state.limits().trusted_proxies));
+    let may_try = address.map_or(Ok(()), |address| state.failures().admit(address, state.clock().now()));
+    let response = match (state.readiness().admit(), may_try) {
+        (Ok(()), Ok(())) => next.run(request).await,
+        (Err(problem), _) => {
             body::spill(request, state.limits()).await;
             problem.into_response()
         }
+        (Ok(()), Err(wait)) => throttled(wait).into_response(),
     };
+    let id = id.as_ref().map_or("", RequestId::as_str);
     if let Some(problem) = Problem::of(&response) {
         log(&state, route, &problem);
+        state.audit().refused(route, problem.code().as_str(), id);
+        if let Some(reason) = problem.refusal() {
+            state.metrics().refused(route, reason);
+            if let Some(address) = address {
+                state.failures().failed(address, state.clock().now());
+            }
+        }
         state.metrics().notification(route, of_code(problem.code()));
     } else if let Some(verdict) = response.extensions().get() {
-        state.metrics().notification(route, of_verdict(*verdict));
+        let counted = of_verdict(*verdict);
+        state.metrics().notification(route, counted);
+        // What is accepted has an entry of its own, with all that is known of it.
+        if counted != Counted::Accepted {
+            state.audit().noted(route, counted.as_str(), id);
+        }
     }
     response
+}
+
+fn throttled(wait: Duration) -> Problem {
+    Problem::new(
+        ErrorCode::TooManyFailures,
+        "mend the signature, and wait as long as Retry-After says; behind a proxy the relay needs \
+         limits.trusted_proxies to tell senders apart",
+    )
+    .retry_in(wait)
 }
 
 fn of_verdict(verdict: Verdict) -> Counted {
@@ -93,9 +124,11 @@ fn of_code(code: ErrorCode) -> Counted {
         ErrorCode::NotConfigured => Counted::NotConfigured,
         ErrorCode::Duplicate => Counted::Duplicate,
         ErrorCode::TooLarge => Counted::TooLarge,
+        ErrorCode::TooManyFailures => Counted::Throttled,
         ErrorCode::ConfirmationFailed => Counted::NotConfirmed,
         ErrorCode::Internal
         | ErrorCode::CertificateUnavailable
+        | ErrorCode::KeysUnavailable
         | ErrorCode::Starting
         | ErrorCode::Draining
         | ErrorCode::Overloaded
@@ -106,7 +139,8 @@ fn of_code(code: ErrorCode) -> Counted {
 
 fn log(state: &IngressState, route: Route, problem: &Problem) {
     let now = state.clock().now();
-    let Some(left_out) = state.quiet().left_out(route, problem.code(), now) else { return };
+    let sort = (route, problem.code(), problem.refusal());
+    let Some(left_out) = state.quiet().left_out(sort, now) else { return };
     let (hook, code) = (route.as_str(), problem.code().as_str());
     let reason = problem.reason().unwrap_or(problem.detail());
     tracing::warn!(hook, code, reason, left_out, "notification refused");
@@ -119,7 +153,7 @@ mod tests {
     #[test]
     fn a_burst_is_one_line_and_the_next_line_says_how_many_were_left_out() {
         let (quiet, start) = (Quiet::default(), Instant::now());
-        let ask = |code, now| quiet.left_out(Route::EventBridge, code, now);
+        let ask = |code, now| quiet.left_out((Route::EventBridge, code, None), now);
         assert_eq!(ask(ErrorCode::Unauthorized, start), Some(0));
         for _ in 0..1000 {
             assert_eq!(ask(ErrorCode::Unauthorized, start), None);

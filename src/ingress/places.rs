@@ -2,8 +2,8 @@
 //!
 //! Guarantees: never more requests than there are places, and never more bytes in their bodies than the
 //! budget allows, whatever arrives. When either runs out, a request whose sender is not proved yet makes
-//! room, the oldest first: it waits for its own body or for a certificate, so neither bodies that never end
-//! nor a certificate that never comes keep out a sender who proves himself at once. Whoever is proved keeps
+//! room, the oldest first: it waits for its own body, a certificate or an issuer's keys, so neither bodies that
+//! never end nor a certificate that never comes keep out a sender who proves himself at once. Whoever is proved keeps
 //! his place to the end of the request.
 //!
 //! Does not guarantee a place to a sender whose proof takes longer than it takes as many others to arrive:
@@ -158,7 +158,13 @@ mod tests {
     use super::*;
 
     fn places(concurrency: usize) -> Places {
-        Places::new(&Limits { body_bytes: 1024, request_timeout: Duration::from_secs(4), concurrency })
+        Places::new(&Limits {
+            body_bytes: 1024,
+            request_timeout: Duration::from_secs(4),
+            concurrency,
+            failed_attempts: 30,
+            trusted_proxies: Vec::new(),
+        })
     }
 
     fn is_lost(place: &Place) -> bool {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -176,6 +177,18 @@ pub trait Certificates: Send + Sync {
     async fn fetch(&self, url: &str) -> Result<Arc<[u8]>, CertificateFault>;
     /// What [`Self::fetch`] gave for `url` cannot be read as a certificate: not to be given again.
     fn reject(&self, url: &str, pem: &Arc<[u8]>);
+}
+
+/// Why an issuer's keys cannot be had now; a later try may succeed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the issuer's keys could not be fetched: {0}")]
+pub struct TokenKeysFault(pub String);
+
+/// Where the keys of the issuer of bearer tokens come from.
+#[async_trait]
+pub trait TokenKeys: Send + Sync {
+    /// The file with the keys as the issuer publishes it now, of bounded size and within a bounded time.
+    async fn fetch(&self) -> Result<Bytes, TokenKeysFault>;
 }
 
 /// Confirms subscriptions.

@@ -173,7 +173,12 @@ fn refused(refusal: SnsRefusal) -> Problem {
             ),
         },
     };
-    problem.because(refusal)
+    match problem.code() {
+        // Not the sender's doing.
+        ErrorCode::CertificateUnavailable => problem,
+        _ => problem.refused(refusal.reason()),
+    }
+    .because(refusal)
 }
 
 fn no_certificate(fault: CertificateFault) -> Problem {

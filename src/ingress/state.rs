@@ -7,13 +7,15 @@ use tokio::sync::Semaphore;
 use super::eventbridge::EventBridgeHook;
 use super::gate::Quiet;
 use super::places::Places;
-use super::ports::{Certificates, Confirmer, Intake};
+use super::ports::{Certificates, Confirmer, Intake, TokenKeys};
 use super::sns::SnsHook;
 use super::trigger::TriggerHook;
 use crate::clock::Clock;
 use crate::config::{Ingress, Limits};
 use crate::credential::{CredentialError, Credentials};
 use crate::http::Readiness;
+use crate::http::failures::Failures;
+use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics::Metrics;
 
 /// The outside of the hooks, as `crate::app` hands it over.
@@ -28,16 +30,21 @@ pub struct Parts {
     pub certificates: Arc<dyn Certificates>,
     /// Confirms SNS subscriptions.
     pub confirmer: Arc<dyn Confirmer>,
+    /// The keys of the issuer of bearer tokens; none where the configuration names no issuer.
+    pub token_keys: Option<Arc<dyn TokenKeys>>,
     /// Reads the senders' credentials.
     pub credentials: Arc<dyn Credentials>,
     /// Counts answers.
     pub metrics: Arc<Metrics>,
+    /// Records answers.
+    pub audit: Arc<Audit>,
 }
 
 struct Inner {
     limits: Limits,
     parts: Parts,
     quiet: Quiet,
+    failures: Failures,
     places: Places,
     waiters: Semaphore,
     sns: Option<SnsHook>,
@@ -63,8 +70,19 @@ impl IngressState {
         };
         // A waiting trigger holds one of the concurrent requests; AWS's senders keep half of them.
         let waiters = Semaphore::new((limits.concurrency / 2).clamp(1, 32));
-        let (quiet, places) = (Quiet::default(), Places::new(&limits));
-        Ok(Self(Arc::new(Inner { limits, parts, quiet, places, waiters, sns, eventbridge, trigger })))
+        let (quiet, failures) = (Quiet::default(), Failures::new(limits.failed_attempts));
+        let places = Places::new(&limits);
+        Ok(Self(Arc::new(Inner {
+            limits,
+            parts,
+            quiet,
+            failures,
+            places,
+            waiters,
+            sns,
+            eventbridge,
+            trigger,
+        })))
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -95,8 +113,17 @@ impl IngressState {
         &self.0.parts.metrics
     }
 
+    pub(super) fn audit(&self) -> &Audit {
+        &self.0.parts.audit
+    }
+
     pub(super) fn quiet(&self) -> &Quiet {
         &self.0.quiet
+    }
+
+    /// Who failed to sign a trigger.
+    pub(super) fn failures(&self) -> &Failures {
+        &self.0.failures
     }
 
     /// Places for requests that are worked on.

@@ -11,19 +11,20 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::ports::{
     Alert, Answer, CertificateFault, Certificates, Confirmer, DedupId, Hint, Intake, Subject, TargetReport,
-    Ticket,
+    Ticket, TokenKeys, TokenKeysFault,
 };
 use super::{IngressState, Parts, router};
 use crate::clock::TestClock;
 use crate::config::{
     Confirm, EventBridgeAuth, EventBridgeIngress, Ingress, Limits, SnsEmulator, SnsIngress, TriggerIngress,
-    TriggerKey,
+    TriggerKey, TriggerKeyKind,
 };
 use crate::credential::{CredentialError, CredentialRef, Credentials};
 use crate::http::Readiness;
@@ -31,6 +32,7 @@ use crate::http::contract::Spec;
 use crate::model::{Failure, FailureCode, Outcome, Retry, TargetName, TopicArn};
 use crate::secret::SecretValue;
 use crate::status::RunNo;
+use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics::Metrics;
 use crate::verify::sns::testing::{self as sns, CertificateShape, TOPIC};
 use crate::webhook_signature;
@@ -142,6 +144,18 @@ impl Confirmer for FakeConfirmer {
     }
 }
 
+/// An issuer that publishes these keys; none while it cannot be reached.
+#[derive(Default)]
+pub(crate) struct FakeIssuer(pub(crate) Mutex<Option<Bytes>>);
+
+#[async_trait]
+impl TokenKeys for FakeIssuer {
+    async fn fetch(&self) -> Result<Bytes, TokenKeysFault> {
+        let published = self.0.lock().unwrap().clone();
+        published.ok_or_else(|| TokenKeysFault("internal text: no route".to_owned()))
+    }
+}
+
 /// Credentials by the name of an environment variable that nobody sets.
 #[derive(Default)]
 pub(crate) struct FakeCredentials(pub(crate) Mutex<BTreeMap<String, String>>);
@@ -166,6 +180,7 @@ pub(crate) struct App {
     pub(crate) intake: Arc<FakeIntake>,
     pub(crate) certificates: Arc<FakeCertificates>,
     pub(crate) confirmer: Arc<FakeConfirmer>,
+    pub(crate) issuer: Arc<FakeIssuer>,
     pub(crate) credentials: Arc<FakeCredentials>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) config: Ingress,
@@ -195,6 +210,7 @@ impl App {
                 stuck: Mutex::default(),
             }),
             confirmer: Arc::default(),
+            issuer: Arc::default(),
             credentials: Arc::new(credentials),
             metrics: Arc::new(Metrics::new([])),
             config: config(),
@@ -202,6 +218,8 @@ impl App {
                 body_bytes: BODY_LIMIT,
                 request_timeout: Duration::from_secs(4),
                 concurrency: 16,
+                failed_attempts: 30,
+                trusted_proxies: Vec::new(),
             },
         }
     }
@@ -213,8 +231,10 @@ impl App {
             intake: Arc::clone(&self.intake) as _,
             certificates: Arc::clone(&self.certificates) as _,
             confirmer: Arc::clone(&self.confirmer) as _,
+            token_keys: Some(Arc::clone(&self.issuer) as _),
             credentials: Arc::clone(&self.credentials) as _,
             metrics: Arc::clone(&self.metrics),
+            audit: Arc::new(Audit::off()),
         }
     }
 
@@ -230,6 +250,13 @@ impl App {
     /// The value of `relay_notifications_total` for these labels.
     pub(crate) fn counted(&self, route: &str, verdict: &str) -> u64 {
         let sample = format!("relay_notifications_total{{route=\"{route}\",verdict=\"{verdict}\"}} ");
+        let text = self.metrics.encode();
+        text.lines().find_map(|line| line.strip_prefix(&sample)).map_or(0, |count| count.parse().unwrap())
+    }
+
+    /// The value of `relay_refused_total` for these labels.
+    pub(crate) fn refused(&self, route: &str, reason: &str) -> u64 {
+        let sample = format!("relay_refused_total{{route=\"{route}\",reason=\"{reason}\"}} ");
         let text = self.metrics.encode();
         text.lines().find_map(|line| line.strip_prefix(&sample)).map_or(0, |count| count.parse().unwrap())
     }
@@ -269,7 +296,7 @@ fn config() -> Ingress {
             regions: BTreeSet::new(),
         }),
         trigger: Some(TriggerIngress {
-            keys: vec![TriggerKey { id: "ops".to_owned(), value: env("TRIGGER_KEY") }],
+            keys: vec![TriggerKey { id: "ops".to_owned(), key: TriggerKeyKind::Shared(env("TRIGGER_KEY")) }],
             tolerance: Duration::from_mins(5),
         }),
     }

@@ -3,6 +3,8 @@
 
 mod bounds;
 mod eventbridge;
+mod failures;
+mod oauth;
 mod sns;
 mod trigger;
 

@@ -3,26 +3,28 @@
 //! Guarantees: nothing of the body or the query is looked at before the signature holds; an id is
 //! good for one accepted trigger; a wait is bounded, and so is the number of those who wait.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Extension, FromRequest, Request, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use bytes::Bytes;
+use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::answer::{TriggerAnswer, TriggerRequest};
-use super::keyring::{Key, KeyRing};
 use super::places::Place;
 use super::ports::{Answer, DedupId, Hint, Subject, TargetReport, Ticket};
 use super::{IngressState, Parts, body, offer, wait};
-use crate::config::TriggerIngress;
+use crate::config::{TriggerIngress, TriggerKey, TriggerKeyKind};
 use crate::credential::CredentialError;
+use crate::http::keyring::{Key, KeyRing};
 use crate::http::{ErrorCode, Problem, RequestId};
-use crate::model::{SecretRef, TargetName};
+use crate::model::{RefusalReason, SecretRef, TargetName};
 use crate::telemetry::metrics::Route;
-use crate::verify::webhook::{self, WebhookHeaders, WebhookRefusal};
-use crate::webhook_signature;
+use crate::verify::webhook::{self, AcceptedKey, WebhookHeaders, WebhookRefusal};
+use crate::webhook_signature::{self, PublicKey};
 
 /// Longest `reason`, in characters.
 const MAX_REASON: usize = 256;
@@ -30,15 +32,43 @@ const MAX_REASON: usize = 256;
 /// What the configuration says about the trigger, with its keys.
 pub(super) struct TriggerHook {
     tolerance: Duration,
-    keys: KeyRing,
+    /// Those that the sender has as well.
+    shared: KeyRing,
+    /// Those of which the sender has the other half.
+    public: Vec<(String, PublicKey)>,
 }
 
 impl TriggerHook {
     /// Reads the keys.
     pub(super) async fn open(config: &TriggerIngress, parts: &Parts) -> Result<Self, CredentialError> {
-        let places = config.keys.iter().map(|key| (key.id.clone(), key.value.clone())).collect();
+        let (mut places, mut public) = (Vec::new(), Vec::new());
+        for TriggerKey { id, key } in &config.keys {
+            match key {
+                TriggerKeyKind::Shared(place) => places.push((id.clone(), place.clone())),
+                TriggerKeyKind::Public(key) => public.push((id.clone(), *key)),
+            }
+        }
         let decode = |text| webhook_signature::decode_key(&text).map_err(|error| error.to_string());
-        Ok(Self { tolerance: config.tolerance, keys: KeyRing::load(places, parts, decode).await? })
+        let shared =
+            KeyRing::load(places, Arc::clone(&parts.credentials), Arc::clone(&parts.clock), decode).await?;
+        Ok(Self { tolerance: config.tolerance, shared, public })
+    }
+
+    /// The name of the key that signed.
+    async fn authenticate(
+        &self,
+        signed: WebhookHeaders<'_>,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<String, WebhookRefusal> {
+        let check = |shared: &[Key]| {
+            let shared = shared.iter().map(|key| (key.id(), AcceptedKey::Shared(key.value().expose_bytes())));
+            let public = self.public.iter().map(|(id, key)| (id.as_str(), AcceptedKey::Public(key)));
+            let (ids, keys): (Vec<&str>, Vec<AcceptedKey<'_>>) = shared.chain(public).unzip();
+            let index = webhook::verify(signed, body, &keys, self.tolerance, now)?;
+            Ok(ids.get(index.0).copied().unwrap_or_default().to_owned())
+        };
+        self.shared.admit(check, |refusal| *refusal == WebhookRefusal::Mismatch).await
     }
 }
 
@@ -68,17 +98,12 @@ impl Order {
         let uri = request.uri().clone();
         let signed = signed_headers(&headers).ok_or_else(|| {
             unauthorized("webhook-id, webhook-timestamp and webhook-signature prove who sends")
+                .refused(RefusalReason::WebhookMissing)
         })?;
         let place = Place::of(&request)?;
         let body = body::read(request, state.limits().body_bytes, &place).await?;
         let now = state.clock().timestamp();
-        let check = |keys: &[Key]| {
-            let values: Vec<&[u8]> = keys.iter().map(|key| key.value().expose_bytes()).collect();
-            let index = webhook::verify(signed, &body, &values, hook.tolerance, now)?;
-            Ok(keys.get(index.0).map(Key::id).unwrap_or_default().to_owned())
-        };
-        let mismatch = |refusal: &WebhookRefusal| *refusal == WebhookRefusal::Mismatch;
-        let key_id = hook.keys.admit(check, mismatch).await.map_err(refused)?;
+        let key_id = hook.authenticate(signed, &body, now).await.map_err(refused)?;
         place.keep()?;
         Ok(Self { id: signed.id.to_owned(), key_id, body, uri })
     }
@@ -180,6 +205,7 @@ fn refused(refusal: WebhookRefusal) -> Problem {
             malformed(refusal.to_string())
         }
     }
+    .refused(refusal.reason())
     .because(refusal)
 }
 

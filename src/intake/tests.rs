@@ -54,6 +54,7 @@ fn desk_with(clock: Arc<dyn Clock>, limits: ReplayLimits) -> Desk {
         versions: Arc::new(VersionLog::new(Duration::from_secs(30), Duration::from_secs(5))),
         board: Arc::new(StatusBoard::new(targets.clone(), [secret(), other])),
         metrics: Arc::new(Metrics::new(targets)),
+        audit: Arc::new(Audit::off()),
         clock,
         seen: Mutex::new(ReplayMemory::new(limits)),
     }

@@ -2,8 +2,10 @@
 //! connection, on the very addresses that are then connected to. What a name led to before counts for
 //! nothing, so a name that is pointed elsewhere between a check and a connection gains nothing.
 //!
+//! Whoever a client is for, no name leads it to where a platform hands out credentials.
+//!
 //! Does not guarantee anything about an address in place of a name, which is not looked up: whoever
-//! takes a URL in checks that (`Reach::check`). Nor about what is reached through a proxy: the proxy
+//! takes a URL in checks that (`Reach::check`, and the configuration for every URL in it). Nor about what is reached through a proxy: the proxy
 //! looks the name up, and only its own name is looked up here.
 
 use std::error::Error;
@@ -17,7 +19,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use crate::model::{OutOfReach, Reach};
+use crate::model::{OutOfReach, Reach, hands_out_credentials};
 
 /// How names become addresses.
 #[async_trait]
@@ -70,19 +72,27 @@ impl Guard {
 #[derive(Clone)]
 pub(super) struct Names {
     pub(super) lookup: Arc<dyn Lookup>,
-    /// None lets everything through.
+    /// None lets everything through, but for what no client may call.
     pub(super) guard: Option<Guard>,
+}
+
+impl Names {
+    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Box<dyn Error + Send + Sync>> {
+        let (refused, found): (Vec<_>, Vec<_>) =
+            self.lookup.lookup(host).await?.into_iter().partition(|address| hands_out_credentials(*address));
+        match (&self.guard, refused.first()) {
+            (_, Some(address)) if found.is_empty() => Err(OutOfReach::Credentials(*address).into()),
+            (Some(guard), _) => Ok(guard.let_through(host, found)?),
+            (None, _) => Ok(found),
+        }
+    }
 }
 
 impl Resolve for Names {
     fn resolve(&self, name: Name) -> Resolving {
         let names = self.clone();
         Box::pin(async move {
-            let found = names.lookup.lookup(name.as_str()).await?;
-            let addresses = match &names.guard {
-                Some(guard) => guard.let_through(name.as_str(), found)?,
-                None => found,
-            };
+            let addresses = names.addresses(name.as_str()).await?;
             // Port 0 stands for that of the URL.
             let addresses: Addrs = Box::new(addresses.into_iter().map(|ip| SocketAddr::new(ip, 0)));
             Ok(addresses)
@@ -156,6 +166,18 @@ mod tests {
         let refusal = "10.0.0.1 is a private address, and `allow` does not name it";
         assert_eq!(resolve(&names, host).await, Err(refusal.to_owned()));
         assert_eq!(resolve(&names, host).await, Ok(vec![]));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_led_to_where_credentials_are_handed_out() {
+        let refusal = "169.254.169.254 is where a platform hands out credentials";
+        let metadata: &[&[&'static str]] = &[&["169.254.169.254"], &["169.254.169.254", "10.0.0.1"]];
+        let guarded = guarded(metadata);
+        assert_eq!(resolve(&guarded, "proxy.internal").await, Err(refusal.to_owned()));
+        assert_eq!(resolve(&guarded, "proxy.internal").await, Ok(vec!["10.0.0.1:0".to_owned()]));
+        let free = Names { guard: None, ..self::guarded(metadata) };
+        assert_eq!(resolve(&free, "anypoint.example.com").await, Err(refusal.to_owned()));
+        assert_eq!(resolve(&free, "anypoint.example.com").await, Ok(vec!["10.0.0.1:0".to_owned()]));
     }
 
     #[tokio::test]

@@ -1,13 +1,15 @@
 //! The metrics of the relay, in OpenMetrics text for Prometheus to fetch.
 //!
 //! Guarantees: methods take typed labels only, so the number of time series is bounded by the closed
-//! sets in `labels` and by the configured targets; a target that is not configured is not counted.
+//! sets in `labels` and by the configured targets; a target that is not configured is not counted. The one
+//! label that changes, the head of the audit, has one series at a time.
 
 mod labels;
 mod names;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -18,14 +20,14 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
-use crate::model::{Outcome, TargetName};
+use crate::model::{Outcome, RefusalReason, TargetName};
 
 pub use labels::{
     AlertKind, AlertResult, Kind, QueuePhase, RotationAlert, Route, StatusClass, Verdict, WriteResult,
 };
 use labels::{
-    OfBuild, OfNotification, OfOutcome, OfPhase, OfRequest, OfRotationAlert, OfRun, OfStaleAlert, OfTarget,
-    OfWrite, OutcomeLabel,
+    OfAuditHead, OfBuild, OfNotification, OfOutcome, OfPhase, OfRefusal, OfRequest, OfRotationAlert, OfRun,
+    OfStaleAlert, OfTarget, OfWrite, OutcomeLabel, ReasonLabel,
 };
 pub use names::Name;
 
@@ -54,8 +56,14 @@ pub struct Metrics {
     event_to_confirmed: Histogram,
     alerts: Family<OfStaleAlert, Counter>,
     notifications: Family<OfNotification, Counter>,
+    refused: Family<OfRefusal, Counter>,
     rotation_alerts: Family<OfRotationAlert, Counter>,
     queue_keys: Family<OfPhase, Gauge>,
+    audit_entries: Counter,
+    audit_lost: Counter,
+    audit_head: Family<OfAuditHead, Gauge>,
+    /// The label that is shown now.
+    audit_head_shown: Mutex<Option<OfAuditHead>>,
     requests: Family<OfRequest, Counter>,
 }
 
@@ -71,6 +79,9 @@ impl Metrics {
         register(&mut registry, Name::RotationToConfirmed, rotation_to_confirmed.clone());
         let event_to_confirmed = Histogram::new(CONFIRMED_BUCKETS);
         register(&mut registry, Name::EventToConfirmed, event_to_confirmed.clone());
+        let (audit_entries, audit_lost) = (Counter::default(), Counter::default());
+        register(&mut registry, Name::AuditEntries, audit_entries.clone());
+        register(&mut registry, Name::AuditLost, audit_lost.clone());
         let metrics = Self {
             targets: targets.into_iter().collect(),
             stale_seconds: family(&mut registry, Name::StaleSeconds),
@@ -84,8 +95,13 @@ impl Metrics {
             event_to_confirmed,
             alerts: family(&mut registry, Name::Alerts),
             notifications: family(&mut registry, Name::Notifications),
+            refused: family(&mut registry, Name::Refused),
             rotation_alerts: family(&mut registry, Name::RotationAlerts),
             queue_keys: family(&mut registry, Name::QueueKeys),
+            audit_entries,
+            audit_lost,
+            audit_head: family(&mut registry, Name::AuditHead),
+            audit_head_shown: Mutex::default(),
             requests: family(&mut registry, Name::Requests),
             registry,
         };
@@ -170,6 +186,11 @@ impl Metrics {
         self.notifications.get_or_create(&OfNotification { route, verdict }).inc();
     }
 
+    /// A request did not prove who sent it.
+    pub fn refused(&self, route: Route, reason: RefusalReason) {
+        self.refused.get_or_create(&OfRefusal { route, reason: ReasonLabel(reason) }).inc();
+    }
+
     /// AWS reported a rotation that did not come about.
     pub fn rotation_alert(&self, alert: RotationAlert) {
         self.rotation_alerts.get_or_create(&OfRotationAlert { alert }).inc();
@@ -183,6 +204,29 @@ impl Metrics {
         }
         for (phase, count) in QueuePhase::ALL.iter().zip(counts) {
             self.queue_keys.get_or_create(&OfPhase { phase: *phase }).set(count);
+        }
+    }
+
+    /// An entry was written to the audit.
+    pub fn audit_entry(&self) {
+        self.audit_entries.inc();
+    }
+
+    /// An entry of the audit is lost.
+    pub fn audit_lost(&self) {
+        self.audit_lost.inc();
+    }
+
+    /// The audit ends with this entry now, the one with the number `seq`.
+    pub fn audit_head(&self, head: &str, seq: u64) {
+        let labels = OfAuditHead { head: head.to_owned() };
+        let mut shown = self.audit_head_shown.lock().unwrap_or_else(PoisonError::into_inner);
+        // The new one first, so that there is always one to be fetched.
+        self.audit_head.get_or_create(&labels).set(i64::try_from(seq).unwrap_or(i64::MAX));
+        if let Some(before) = shown.replace(labels.clone())
+            && before != labels
+        {
+            self.audit_head.remove(&before);
         }
     }
 
@@ -248,14 +292,16 @@ mod tests {
         metrics.run(Kind::Application, &Outcome::InSync, Duration::from_millis(20));
         metrics.write(Kind::Application, WriteResult::Taken);
         metrics.notification(Route::Sns, Verdict::Accepted);
+        metrics.refused(Route::Trigger, RefusalReason::Signature);
         metrics.request("/hooks/sns", 200);
         metrics.rotation_to_confirmed(Duration::from_secs(3));
+        metrics.audit_head("1:00", 1);
         let text = metrics.encode();
         for name in Name::ALL {
             let stem = name.as_str().strip_suffix("_total").unwrap_or(name.as_str());
             assert!(text.contains(&format!("# HELP {stem} {}.\n", name.help())), "{name:?}");
             let sample =
-                |line: &str| line.strip_prefix(name.as_str()).is_some_and(|r| r.starts_with(['{', '_']));
+                |line: &str| line.strip_prefix(name.as_str()).is_some_and(|r| r.starts_with(['{', '_', ' ']));
             assert!(text.lines().any(sample), "no sample of {name:?} in\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
@@ -287,6 +333,7 @@ mod tests {
             r#"relay_rotation_alerts_total{alert="rotation_failed"} 0"#,
             r#"relay_alerts_total{kind="stale",result="given_up"} 0"#,
             r#"relay_queue_keys{phase="parked"} 0"#,
+            "relay_audit_lost_total 0",
         ] {
             assert_line(&metrics, line);
         }
@@ -302,6 +349,16 @@ mod tests {
         metrics.foreign_write(&stranger);
         metrics.correction(&stranger);
         assert_eq!(metrics.encode(), before);
+    }
+
+    #[test]
+    fn one_head_of_the_audit_is_shown_at_a_time() {
+        let metrics = metrics();
+        for (head, seq) in [("1:0a", 1), ("7:0b", 7), ("7:0b", 7)] {
+            metrics.audit_head(head, seq);
+        }
+        assert_line(&metrics, r#"relay_audit_head{head="7:0b"} 7"#);
+        assert_eq!(metrics.encode().matches("\nrelay_audit_head{").count(), 1);
     }
 
     #[test]

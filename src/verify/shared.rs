@@ -1,5 +1,5 @@
-//! Secrets that sender and relay share and that travel with each request: an API key in a header, or
-//! HTTP Basic. All that an EventBridge connection can offer; TLS protects them.
+//! Secrets that sender and relay share and that travel with each request: an API key in a header, HTTP Basic, or a
+//! bearer token that is one word. TLS protects them.
 //!
 //! Two or more values are accepted at once, since the connection and the relay cannot change in the
 //! same instant. The presented value and the accepted ones are compared by their SHA-256, in constant
@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
+use crate::model::RefusalReason;
 use crate::secret::SecretValue;
 
 /// Why a credential was refused. Both are answered alike; logs and metrics tell them apart.
@@ -25,14 +26,11 @@ pub enum CredentialRefusal {
 }
 
 impl CredentialRefusal {
-    /// Every code.
-    pub const CODES: &'static [&'static str] = &["credential_missing", "credential_mismatch"];
-
-    /// The stable code.
-    pub fn code(self) -> &'static str {
+    /// What it counts as.
+    pub fn reason(self) -> RefusalReason {
         match self {
-            CredentialRefusal::Missing => "credential_missing",
-            CredentialRefusal::Mismatch => "credential_mismatch",
+            CredentialRefusal::Missing => RefusalReason::CredentialMissing,
+            CredentialRefusal::Mismatch => RefusalReason::CredentialMismatch,
         }
     }
 }
@@ -46,6 +44,7 @@ pub struct AcceptedCredentials {
 enum Scheme {
     ApiKey,
     Basic,
+    Bearer,
 }
 
 impl AcceptedCredentials {
@@ -65,12 +64,18 @@ impl AcceptedCredentials {
         Self { scheme: Scheme::Basic, digests: passwords.map(of).collect() }
     }
 
+    /// The `Authorization` header carries one of `tokens` (RFC 6750, 2.1).
+    pub fn bearer<'v>(tokens: impl IntoIterator<Item = &'v SecretValue>) -> Self {
+        Self { scheme: Scheme::Bearer, ..Self::api_key(tokens) }
+    }
+
     /// Checks the value of the header that carries the credential.
     pub fn check(&self, header: Option<&[u8]>) -> Result<(), CredentialRefusal> {
         let header = header.ok_or(CredentialRefusal::Missing)?;
         let presented = match self.scheme {
             Scheme::ApiKey => digest(&[header]),
             Scheme::Basic => digest(&[&user_and_password(header).ok_or(CredentialRefusal::Missing)?]),
+            Scheme::Bearer => digest(&[bearer_token(header).ok_or(CredentialRefusal::Missing)?]),
         };
         let none = Choice::from(0);
         let fits = self.digests.iter().fold(none, |any, accepted| any | accepted.ct_eq(&presented));
@@ -91,6 +96,11 @@ fn user_and_password(header: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (scheme, token) = header.split_at_checked(6)?;
     let base64 = scheme.eq_ignore_ascii_case(b"basic ").then_some(token.trim_ascii())?;
     STANDARD.decode(base64).ok().map(Zeroizing::new)
+}
+
+fn bearer_token(header: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = header.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then_some(token.trim_ascii())
 }
 
 #[cfg(test)]
@@ -134,6 +144,25 @@ mod tests {
         {
             assert_eq!(accepted.check(Some(header.as_bytes())), Err(CredentialRefusal::Missing), "{header}");
         }
+    }
+
+    #[test]
+    fn a_bearer_token_is_the_word_behind_the_scheme() {
+        let accepted = AcceptedCredentials::bearer(&values(&["old-token", "new-token"]));
+        let check = |header: &str| accepted.check(Some(header.as_bytes()));
+        for header in ["Bearer old-token", "bEaReR   new-token"] {
+            assert_eq!(check(header), Ok(()), "{header}");
+        }
+        for header in ["Bearer third", "Bearer ", "Bearer old-token new-token"] {
+            assert_eq!(check(header), Err(CredentialRefusal::Mismatch), "{header}");
+        }
+        for header in ["old-token", "Basic old-token", "Bearer", ""] {
+            assert_eq!(check(header), Err(CredentialRefusal::Missing), "{header}");
+        }
+        assert_eq!(
+            AcceptedCredentials::bearer(&[]).check(Some(b"Bearer ")),
+            Err(CredentialRefusal::Mismatch)
+        );
     }
 
     #[test]

@@ -1,17 +1,19 @@
 //! The check of a request that is signed as "Standard Webhooks" writes it: the manual trigger.
 //!
-//! Every key is tried against every signature without a branch on the outcome, so the time tells
-//! neither which key fits nor how much of a signature does. How a signature is made stands in
-//! [`crate::webhook_signature`].
+//! Every shared key is tried against every signature without a branch on the outcome, so the time tells
+//! neither which key fits nor how much of a signature does. What a public key says is no secret; its
+//! signatures are checked last. How a signature is made stands in [`crate::webhook_signature`].
 
 use std::time::Duration;
 
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
-use crate::webhook_signature::tag;
+use crate::model::RefusalReason;
+use crate::webhook_signature::{PublicKey, signed_text, tag};
 
 /// Most signatures in one request that are looked at.
 const MAX_SIGNATURES: usize = 8;
@@ -27,6 +29,15 @@ pub struct WebhookHeaders<'h> {
     pub signature: &'h str,
 }
 
+/// A key that is accepted.
+#[derive(Clone, Copy)]
+pub enum AcceptedKey<'k> {
+    /// One that both sides have (`v1`).
+    Shared(&'k [u8]),
+    /// The public half of one that the sender alone has (`v1a`).
+    Public(&'k PublicKey),
+}
+
 /// Which of the accepted keys signed, by its place in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyIndex(pub usize);
@@ -40,8 +51,8 @@ pub enum WebhookRefusal {
     /// The timestamp is no number of seconds.
     #[error("webhook-timestamp is not a number of seconds since 1970")]
     Timestamp,
-    /// No signature of version 1, or too many.
-    #[error("webhook-signature is not a list of one to eight signatures with a v1 among them")]
+    /// No signature of a known version, or too many.
+    #[error("webhook-signature is not a list of one to eight signatures with a v1 or v1a among them")]
     SignatureForm,
     /// Older than the tolerance allows.
     #[error("webhook-timestamp is too old; check the sender's clock")]
@@ -55,19 +66,15 @@ pub enum WebhookRefusal {
 }
 
 impl WebhookRefusal {
-    /// Every code.
-    pub const CODES: &'static [&'static str] =
-        &["webhook_id", "webhook_timestamp", "webhook_signature", "too_old", "too_new", "signature"];
-
-    /// The stable code.
-    pub fn code(self) -> &'static str {
+    /// What it counts as.
+    pub fn reason(self) -> RefusalReason {
         match self {
-            WebhookRefusal::Id => "webhook_id",
-            WebhookRefusal::Timestamp => "webhook_timestamp",
-            WebhookRefusal::SignatureForm => "webhook_signature",
-            WebhookRefusal::TooOld => "too_old",
-            WebhookRefusal::TooNew => "too_new",
-            WebhookRefusal::Mismatch => "signature",
+            WebhookRefusal::Id | WebhookRefusal::Timestamp | WebhookRefusal::SignatureForm => {
+                RefusalReason::WebhookForm
+            }
+            WebhookRefusal::TooOld => RefusalReason::TooOld,
+            WebhookRefusal::TooNew => RefusalReason::TooNew,
+            WebhookRefusal::Mismatch => RefusalReason::Signature,
         }
     }
 
@@ -81,7 +88,7 @@ impl WebhookRefusal {
 pub fn verify(
     headers: WebhookHeaders<'_>,
     body: &[u8],
-    keys: &[&[u8]],
+    keys: &[AcceptedKey<'_>],
     tolerance: Duration,
     now: Timestamp,
 ) -> Result<KeyIndex, WebhookRefusal> {
@@ -102,27 +109,50 @@ pub fn verify(
     let mut found = Choice::from(0);
     let mut index = 0_u64;
     for (key, place) in keys.iter().zip(0_u64..) {
+        let AcceptedKey::Shared(key) = key else { continue };
         let made = tag(headers.id, headers.timestamp, body, key).ok_or(WebhookRefusal::Mismatch)?;
-        let fits = signatures.iter().fold(Choice::from(0), |any, signature| any | signature[..].ct_eq(&made));
+        let fits =
+            signatures.v1.iter().fold(Choice::from(0), |any, signature| any | signature[..].ct_eq(&made));
         index = u64::conditional_select(&index, &place, fits & !found);
         found |= fits;
     }
-    let index = usize::try_from(index).map_err(|_| WebhookRefusal::Mismatch)?;
-    if bool::from(found) { Ok(KeyIndex(index)) } else { Err(WebhookRefusal::Mismatch) }
+    if bool::from(found) {
+        return usize::try_from(index).map(KeyIndex).map_err(|_| WebhookRefusal::Mismatch);
+    }
+    // Not made unless somebody could have signed it so.
+    let text =
+        if signatures.v1a.is_empty() { Vec::new() } else { signed_text(headers.id, headers.timestamp, body) };
+    let signed = |key: &PublicKey| {
+        let key = UnparsedPublicKey::new(&ED25519, key.as_bytes());
+        signatures.v1a.iter().any(|signature| key.verify(&text, signature).is_ok())
+    };
+    let fits = keys.iter().position(|key| matches!(key, AcceptedKey::Public(key) if signed(key)));
+    fits.map(KeyIndex).ok_or(WebhookRefusal::Mismatch)
 }
 
-/// The signatures of version 1. Other versions may stand beside them.
-fn listed(header: &str) -> Result<Vec<[u8; 32]>, WebhookRefusal> {
-    let mut signatures = Vec::new();
+/// The signatures of the versions that are known. Others may stand beside them.
+#[derive(Default)]
+struct Signatures {
+    v1: Vec<[u8; 32]>,
+    v1a: Vec<[u8; 64]>,
+}
+
+fn listed(header: &str) -> Result<Signatures, WebhookRefusal> {
+    let mut signatures = Signatures::default();
     for (count, entry) in header.split_ascii_whitespace().enumerate() {
         if count == MAX_SIGNATURES {
             return Err(WebhookRefusal::SignatureForm);
         }
-        let bytes = entry.strip_prefix("v1,").and_then(|text| STANDARD.decode(text).ok());
-        let tag: Option<[u8; 32]> = bytes.and_then(|bytes| bytes.try_into().ok());
-        signatures.extend(tag);
+        let Some((version, text)) = entry.split_once(',') else { continue };
+        let bytes = STANDARD.decode(text).unwrap_or_default();
+        match version {
+            "v1" => signatures.v1.extend(<[u8; 32]>::try_from(bytes).ok()),
+            "v1a" => signatures.v1a.extend(<[u8; 64]>::try_from(bytes).ok()),
+            _ => {}
+        }
     }
-    if signatures.is_empty() { Err(WebhookRefusal::SignatureForm) } else { Ok(signatures) }
+    let none = signatures.v1.is_empty() && signatures.v1a.is_empty();
+    if none { Err(WebhookRefusal::SignatureForm) } else { Ok(signatures) }
 }
 
 fn check_time(sent: Timestamp, tolerance: Duration, now: Timestamp) -> Result<(), WebhookRefusal> {
@@ -142,7 +172,7 @@ fn check_time(sent: Timestamp, tolerance: Duration, now: Timestamp) -> Result<()
 mod tests {
     use super::*;
     use crate::secret::SecretValue;
-    use crate::webhook_signature::{decode_key, sign};
+    use crate::webhook_signature::{Signer, decode_key, sign};
 
     // The example of the Standard Webhooks specification.
     const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -166,7 +196,8 @@ mod tests {
         let key = key();
         let now = Timestamp::from_second(SENT + late).unwrap();
         let headers = WebhookHeaders { id, timestamp, signature };
-        verify(headers, body, &[OTHER, key.expose_bytes()], Duration::from_mins(5), now)
+        let keys = [AcceptedKey::Shared(OTHER), AcceptedKey::Shared(key.expose_bytes())];
+        verify(headers, body, &keys, Duration::from_mins(5), now)
     }
 
     fn check_signature(signature: &str) -> Result<KeyIndex, WebhookRefusal> {
@@ -247,6 +278,65 @@ mod tests {
             assert!(refusal.is_malformed());
         }
         assert!(!WebhookRefusal::Mismatch.is_malformed() && !WebhookRefusal::TooOld.is_malformed());
+    }
+
+    /// The example of the specification's own library for Go.
+    const SEED: &str = "whsk_VEVTVFNJR05JTkdLRVlET05PVFVTRVRISVNGT1JBTlk=";
+    const V1A: &str =
+        "v1a,tQ9V2XOqn7jL/DQenEFpqIugdBVtiMmER5mhSkXBNwM0mkATuDe6KYYUuxqtaiHeYGb7KaaBRdM5WqyeFiL8Ag==";
+
+    fn signer(text: &str) -> Signer {
+        Signer::read(&SecretValue::from(text.to_owned())).unwrap()
+    }
+
+    /// Checks the example against a shared and a public key.
+    fn check_mixed(signature: &str, body: &[u8]) -> Result<KeyIndex, WebhookRefusal> {
+        let (key, public) = (key(), signer(SEED).public_key().unwrap());
+        let keys = [
+            AcceptedKey::Shared(OTHER),
+            AcceptedKey::Public(&public),
+            AcceptedKey::Shared(key.expose_bytes()),
+        ];
+        let at = SENT.to_string();
+        let headers = WebhookHeaders { id: ID, timestamp: &at, signature };
+        verify(headers, body, &keys, Duration::from_mins(5), Timestamp::from_second(SENT).unwrap())
+    }
+
+    #[test]
+    fn the_published_example_of_an_ed25519_key_verifies_beside_shared_keys() {
+        assert_eq!(check_mixed(V1A, BODY), Ok(KeyIndex(1)));
+        assert_eq!(check_mixed(SIGNATURE, BODY), Ok(KeyIndex(2)));
+        let stranger = signer(&format!("whsk_{}", STANDARD.encode([7; 32]))).sign(ID, SENT, BODY);
+        assert_eq!(check_mixed(&format!("{stranger} v1,AAAA {V1A}"), BODY), Ok(KeyIndex(1)));
+        assert_eq!(check_mixed(&stranger, BODY), Err(WebhookRefusal::Mismatch));
+        assert_eq!(check_signature(V1A), Err(WebhookRefusal::Mismatch), "no public key is accepted");
+    }
+
+    #[test]
+    fn every_changed_byte_of_an_ed25519_signature_or_of_its_body_is_refused() {
+        for index in 0..64 {
+            let mut tag = STANDARD.decode(&V1A[4..]).unwrap();
+            tag[index] ^= 1;
+            let changed = format!("v1a,{}", STANDARD.encode(tag));
+            assert_eq!(check_mixed(&changed, BODY), Err(WebhookRefusal::Mismatch), "{index}");
+        }
+        for index in 0..BODY.len() {
+            let mut body = BODY.to_vec();
+            body[index] ^= 1;
+            assert_eq!(check_mixed(V1A, &body), Err(WebhookRefusal::Mismatch), "{index}");
+        }
+    }
+
+    #[test]
+    fn a_public_key_taken_for_a_shared_one_makes_nothing_valid() {
+        let public = signer(SEED).public_key().unwrap();
+        for version in ["v1", "v1a"] {
+            let tag = sign(ID, SENT, BODY, public.as_bytes());
+            let refusal = check_mixed(&tag.replacen("v1", version, 1), BODY).unwrap_err();
+            assert!(matches!(refusal, WebhookRefusal::Mismatch | WebhookRefusal::SignatureForm));
+        }
+        // The right bytes under the other version's name are of the wrong length for it.
+        assert_eq!(check_mixed(&V1A.replacen("v1a", "v1", 1), BODY), Err(WebhookRefusal::SignatureForm));
     }
 
     #[test]

@@ -98,6 +98,7 @@ fn workshop(targets: &[(&str, &str, Look)]) -> Workshop {
         },
         board: Arc::new(StatusBoard::new(stations.keys().cloned(), [])),
         metrics: Arc::new(Metrics::new(stations.keys().cloned())),
+        audit: Arc::new(Audit::off()),
         queue: Arc::new(Queue::new(queue, Arc::clone(&clock))),
         stations,
         clock,
@@ -180,6 +181,33 @@ async fn a_host_that_asks_for_a_pause_gets_it_from_its_other_targets_too() {
     let started = workshop.clock.now();
     let taken = workshop.queue.next().await.unwrap();
     assert!(workshop.clock.now() - started >= Duration::from_secs(7), "{taken:?}");
+}
+
+#[tokio::test]
+async fn what_becomes_of_a_target_is_recorded_when_it_changes_and_not_at_each_look() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let denied = |code| Look::Fails(Failure::new(code, Retry::Slowly, "refused", "grant it"));
+    let key = crate::credential::CredentialRef::Env("AUDIT_KEY".to_owned());
+    let to = crate::config::AuditTo::File(path.clone());
+    let settings = crate::config::Audit { to, key, head_every: Duration::from_hours(1) };
+    let plain = workshop(&[("one", "a", denied(FailureCode::Denied)), ("two", "a", Look::Panics)]);
+    let secret = crate::secret::SecretValue::from("audit-key-0123456789abcdefghijklmnop".to_owned());
+    let clock = Arc::clone(&plain.clock);
+    let audit = Audit::open(&settings, &secret, Arc::clone(&plain.metrics), clock).unwrap();
+    let workshop = Workshop { audit: Arc::new(audit), ..plain };
+    for target in ["one", "one", "two", "one"] {
+        run_once(&workshop, target).await;
+    }
+    workshop.audit.end("done").await;
+    let text = std::fs::read_to_string(&path).unwrap();
+    let said: Vec<(String, String, String)> = text
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|line| ["what", "target", "code"].map(|key| line[key].as_str().unwrap_or("").to_owned()).into())
+        .collect();
+    let expected = [("parked", "one", "denied"), ("parked", "two", "internal"), ("end", "", "")];
+    assert_eq!(said, expected.map(|(what, target, code)| (what.into(), target.into(), code.into())));
 }
 
 #[tokio::test]

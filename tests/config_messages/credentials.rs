@@ -37,6 +37,23 @@ fn a_credential_in_the_file_is_refused_and_not_shown() {
 }
 
 #[test]
+fn no_url_leads_to_where_a_platform_hands_out_credentials() {
+    for (host, shown) in [
+        ("169.254.169.254", "169.254.169.254"),
+        ("[fd00:ec2::254]", "fd00:ec2::254"),
+        ("[::ffff:169.254.170.2]", "::ffff:169.254.170.2"),
+        ("2852039166", "169.254.169.254"),
+    ] {
+        assert_printed(
+            &connection_with("host: anypoint.mulesoft.com", &format!("base_url: \"https://{host}/latest\"")),
+            &format!(
+                "relay.yaml:3:15: connections.prod.base_url: {shown} is where a platform hands out credentials; nothing may call it"
+            ),
+        );
+    }
+}
+
+#[test]
 fn a_credential_from_a_variable_is_to_be_a_reference() {
     assert_client_secret(
         "${SECRET}",
@@ -226,7 +243,7 @@ fn an_eventbridge_sender_proves_itself_in_one_way() {
     accounts: [12345]
     regions: [europe]
 ",
-        r#"relay.yaml:2:3: ingress.eventbridge: `auth` is missing: an `api_key` or `basic` credential, as in the EventBridge connection
+        r#"relay.yaml:2:3: ingress.eventbridge: `auth` is missing: `api_key`, `basic` or `oauth`, as in the EventBridge connection
 relay.yaml:3:16: ingress.eventbridge.accounts[0]: expected an AWS account id of twelve digits, found "12345"
 relay.yaml:4:15: ingress.eventbridge.regions[0]: expected an AWS region such as eu-west-1, found "europe""#,
     );
@@ -252,8 +269,64 @@ relay.yaml:4:26: ingress.eventbridge.auth.basic.username: a user name of HTTP Ba
       api_key: { value: { env: A } }
       basic: { username: a, password: { env: B } }
 ",
-        "relay.yaml:3:5: ingress.eventbridge.auth: give only one of `api_key` and `basic`",
+        "relay.yaml:3:5: ingress.eventbridge.auth: give only one of `api_key`, `basic` and `oauth`",
     );
+}
+
+#[test]
+fn an_issuer_is_reached_over_https_by_name() {
+    assert_printed(
+        "ingress:
+  eventbridge:
+    auth:
+      oauth: { algorithms: [HS256, none, RS256, RS256], leeway: 1h, scope: 'a b' }
+",
+        r#"relay.yaml:4:7: ingress.eventbridge.auth.oauth: `issuer` is missing: the `iss` of the tokens
+relay.yaml:4:7: ingress.eventbridge.auth.oauth: `audience` is missing: the `aud` of the tokens
+relay.yaml:4:7: ingress.eventbridge.auth.oauth: `jwks_url` is missing: where the issuer publishes its keys (`jwks_uri`)
+relay.yaml:4:29: ingress.eventbridge.auth.oauth.algorithms[0]: "HS256" is not an algorithm; did you mean "ES256"? (RS256, ES256, RS384, RS512, PS256, PS384, PS512, ES384, EdDSA)
+relay.yaml:4:36: ingress.eventbridge.auth.oauth.algorithms[1]: "none" is not an algorithm (RS256, ES256, RS384, RS512, PS256, PS384, PS512, ES384, EdDSA)
+relay.yaml:4:49: ingress.eventbridge.auth.oauth.algorithms[3]: listed twice; keep one of them
+relay.yaml:4:65: ingress.eventbridge.auth.oauth.leeway: expected a duration between 0s and 10m, found "1h"
+relay.yaml:4:76: ingress.eventbridge.auth.oauth.scope: one scope; tokens separate several by spaces"#,
+    );
+    for (url, problem) in [
+        ("http://127.0.0.1/keys", "use https: whoever can change the keys on their way can sign tokens"),
+        ("https://10.1.2.3/keys", "name the issuer's host; an address has no place here"),
+        ("https://[::1]/keys", "name the issuer's host; an address has no place here"),
+        (
+            "https://u:hunter2@login.example.com/",
+            "a URL holds no user name and no password here; credentials are given by reference",
+        ),
+    ] {
+        let text = format!(
+            "ingress:
+  eventbridge:
+    auth:
+      oauth:
+        issuer: i
+        audience: a
+        jwks_url: '{url}'
+"
+        );
+        assert_printed(
+            &text,
+            &format!("relay.yaml:7:19: ingress.eventbridge.auth.oauth.jwks_url: {problem}"),
+        );
+    }
+}
+
+#[test]
+fn a_trigger_key_is_shared_or_public() {
+    assert_printed("ingress:
+  trigger:
+    keys:
+      - { id: a, value: { env: A }, public_key: whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= }
+      - { id: b, public_key: whsk_hunter2 }
+      - { id: c }
+", "relay.yaml:4:9: ingress.trigger.keys[0]: give only one of `value` and `public_key`
+relay.yaml:5:30: ingress.trigger.keys[1].public_key: expected a public key: whpk_ and the base64 of an Ed25519 key (what stands here is not shown)
+relay.yaml:6:9: ingress.trigger.keys[2]: `value` is missing: a reference such as { env: TRIGGER_KEY } (or `public_key`, where the sender signs with an Ed25519 key)");
 }
 
 #[test]

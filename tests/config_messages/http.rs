@@ -194,7 +194,7 @@ fn an_address_that_is_not_public_is_named_under_allow() {
         assert_printed(
             &format!("{}    allow: ['0.0.0.0/0', '::/0']\n", url(&format!("https://{address}/x"))),
             &format!(
-                "relay.yaml:4:10: targets.facade.url: {shown} is where a platform hands out credentials; no target may call it"
+                "relay.yaml:4:10: targets.facade.url: {shown} is where a platform hands out credentials; nothing may call it"
             ),
         );
     }

@@ -6,7 +6,7 @@ use crate::{APPLICATION, application_with, assert_printed, connection_with};
 fn an_unknown_key_names_the_nearest_and_all() {
     assert_printed(
         "listn: 0.0.0.0:8080\n",
-        r#"relay.yaml:1:1: listn: not a key of the configuration; did you mean "listen"? (its keys: listen, limits, admin, ingress, aws, reconcile, receipts, queue, log, alerts, connections, targets)"#,
+        r#"relay.yaml:1:1: listn: not a key of the configuration; did you mean "listen"? (its keys: listen, limits, admin, ingress, aws, reconcile, receipts, queue, log, alerts, audit, connections, targets)"#,
     );
     assert_printed(
         "reconcile: { every: 5m }\n",
@@ -50,6 +50,36 @@ fn alerts_have_bounds_and_a_topic_of_their_own() {
         &format!("ingress: {{ sns: {{ topics: [\"{topic}\"] }} }}\nalerts: {{ topic: \"{topic}\" }}\n"),
         "relay.yaml:2:18: alerts.topic: listed under `ingress.sns.topics`: the relay would be sent its own alerts",
     );
+}
+
+#[test]
+fn the_audit_has_a_place_of_its_own_and_a_key_by_reference() {
+    for (audit, printed) in [
+        (
+            "{}",
+            "relay.yaml:2:1: audit: `to` is missing: stdout, or the path of a file
+relay.yaml:2:1: audit: `key` is missing: a reference to 32 bytes or more, such as { env: AUDIT_KEY }",
+        ),
+        (
+            "{ to: stdout, key: hunter2 }",
+            "relay.yaml:2:27: audit.key: a credential is given by reference, never in this file; write { env: NAME }, \
+             { file: /path } or { aws_secret: { secret: name, field: name } } (what stands here is not shown)",
+        ),
+        (
+            "{ to: /var/lib/relay.json, key: { env: AUDIT_KEY } }",
+            "relay.yaml:2:14: audit.to: the file of `receipts`; give the audit a file of its own",
+        ),
+        (
+            "{ to: stdout, key: { env: AUDIT_KEY }, head_every: 2d }",
+            r#"relay.yaml:2:59: audit.head_every: expected a duration such as 500ms, 30s, 5m or 1h15m, found "2d""#,
+        ),
+        (
+            "{ to: stdout, key: { env: AUDIT_KEY }, head_every: 500ms }",
+            r#"relay.yaml:2:59: audit.head_every: expected a duration between 1s and 24h, found "500ms""#,
+        ),
+    ] {
+        assert_printed(&format!("receipts: /var/lib/relay.json\naudit: {audit}\n"), printed);
+    }
 }
 
 #[test]
@@ -155,6 +185,21 @@ relay.yaml:1:19: queue.workers: expected a whole number between 1 and 1024, foun
 }
 
 #[test]
+fn a_trusted_proxy_is_an_address_or_a_network_and_not_everybody() {
+    assert_printed(
+        "limits:
+  failed_attempts: 0
+  trusted_proxies: [10.0.0.1/8, 0.0.0.0/0, proxy.internal, 10.0.0.1, 10.0.0.1]
+",
+        r#"relay.yaml:2:20: limits.failed_attempts: expected a whole number between 1 and 10000, found "0"
+relay.yaml:3:21: limits.trusted_proxies[0]: expected the network 10.0.0.0/8, found "10.0.0.1/8"
+relay.yaml:3:33: limits.trusted_proxies[1]: everybody is no proxy; name the addresses of those that stand before the relay
+relay.yaml:3:44: limits.trusted_proxies[2]: expected an address or a network such as 10.0.0.0/8, found "proxy.internal"
+relay.yaml:3:70: limits.trusted_proxies[4]: listed twice; keep one of them"#,
+    );
+}
+
+#[test]
 fn what_could_not_be_read_is_not_compared_with_anything() {
     assert_printed(
         "queue: { retry_base: 2x, retry_cap: 10ms }\n",
@@ -165,7 +210,7 @@ fn what_could_not_be_read_is_not_compared_with_anything() {
         r#"relay.yaml:1:37: queue.retry_cap: expected a duration such as 500ms, 30s, 5m or 1h15m, found "2x""#,
     );
     assert_printed(
-        "listen: 8081\nadmin: { listen: 0.0.0.0:8080 }\n",
+        "listen: 8081\nadmin: { listen: 127.0.0.1:8080 }\n",
         r#"relay.yaml:1:9: listen: expected an IP address and a port such as 0.0.0.0:8080, found "8081""#,
     );
     assert_printed(
@@ -175,6 +220,18 @@ fn what_could_not_be_read_is_not_compared_with_anything() {
     emulator: { connect: 4566, certificate_path: /certs/ }
 ",
         r#"relay.yaml:4:26: ingress.sns.emulator.connect: expected an IP address and a port such as 0.0.0.0:8080, found "4566""#,
+    );
+}
+
+#[test]
+fn an_admin_listener_that_others_reach_asks_for_a_token() {
+    assert_printed(
+        "admin: { listen: 0.0.0.0:9090 }\n",
+        "relay.yaml:1:18: admin.listen: other machines can reach 0.0.0.0:9090: add `token: { env: NAME }`, or listen on 127.0.0.1",
+    );
+    assert_printed(
+        "admin: { listen: 0.0.0.0:9090, tokens: [ { env: A }, { env: B }, { env: C } ] }\n",
+        "relay.yaml:1:32: admin.tokens: at most two values at once: the present one and the next",
     );
 }
 

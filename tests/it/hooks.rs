@@ -9,6 +9,7 @@ mod eventbridge;
 mod hostile;
 mod limits;
 mod made_up;
+mod oauth;
 mod page;
 mod sns;
 mod trigger;

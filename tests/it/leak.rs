@@ -32,6 +32,7 @@ const CLIENT_SECRET: &str = "cs4m8zw2pk7x \"\\/+&%<é>' cs9h3vtq6nbd";
 const TRIGGER_KEY: &str = "tk5h8c2vn6qd\"\\/+&%<>'tk9x3b7mzw1f";
 const EVENTBRIDGE_KEY: &str = "eb3j7f5wr2ks\"\\/+&%<>'eb8d4p6gxn9c";
 const REFRESH_KEY: &str = "rf6b9m3xt8wj\"\\/+&%<>'rf2q5k7zvh4s";
+const AUDIT_KEY: &str = "ak7w4n9cz2vk\"\\/+&%<>'ak5r8x3hq6tm";
 /// Of the sandbox's AWS.
 const AWS_KEY: &str = "sandbox/secret/access/key";
 
@@ -66,6 +67,7 @@ impl World {
             ("TRIGGER_KEY", TRIGGER_KEY),
             ("EVENTBRIDGE_KEY", EVENTBRIDGE_KEY),
             ("REFRESH_KEY", REFRESH_KEY),
+            ("AUDIT_KEY", AUDIT_KEY),
         ] {
             bench.environment_with(name, value);
         }
@@ -89,13 +91,15 @@ impl World {
         let queue = format!("workers: 64, retry_base: {}, retry_cap: 1m", self.retry_base);
         let text = text.replace("workers: 8, retry_base: 10ms, retry_cap: 100ms", &queue);
         let text = text.replace("connections:\n", &format!("connections:\n{connections}"));
-        let receipts = self.bench.path("receipts.json");
+        let (receipts, audit) = (self.bench.path("receipts.json"), self.bench.path("audit.jsonl"));
         format!(
             "{text}log: {{ format: {}, filter: trace }}\nreceipts: {}\n\
-             alerts: {{ stale_after: 10ms, repeat: 50ms, topic: \"{}\" }}\n",
+             alerts: {{ stale_after: 10ms, repeat: 50ms, topic: \"{}\" }}\n\
+             audit: {{ to: {}, key: {{ env: AUDIT_KEY }} }}\n",
             self.log_format,
             receipts.display(),
             self.alerts().arn(),
+            audit.display(),
         )
     }
 
@@ -119,6 +123,7 @@ impl World {
             ("the trigger key".to_owned(), TRIGGER_KEY.to_owned()),
             ("the EventBridge key".to_owned(), EVENTBRIDGE_KEY.to_owned()),
             ("the key of the http target".to_owned(), REFRESH_KEY.to_owned()),
+            ("the key of the audit".to_owned(), AUDIT_KEY.to_owned()),
             ("the AWS key".to_owned(), AWS_KEY.to_owned()),
             ("a private key".to_owned(), stores::part_of_key().to_owned()),
         ];

@@ -1,5 +1,6 @@
 //! The binary as a process: killed, drained, restarted.
 
+mod audit;
 mod crash;
 mod drain;
 mod proxy;

@@ -95,8 +95,15 @@ fn a_target_that_reads_for_itself_is_lost_if_it_started_before_the_secret_moved(
             target.held = vec![Held { since: at(seconds), ..held(Map::new()) }];
         })
     };
-    assert_eq!(texts(&lost(&started(19))), ["it runs since before secret 0 moved"]);
+    let another = "it has read another version of secret 0 when it started";
+    assert_eq!(texts(&lost(&started(19))), [another]);
     assert_eq!(lost(&started(20)), vec![]);
+    // AWSCURRENT goes away and comes back.
+    let mut history = started(12);
+    history.secrets[0].push(tenure(2, 30, None));
+    assert_eq!(lost(&history), vec![]);
+    history.targets[0].held[0].since = at(25);
+    assert_eq!(texts(&lost(&history)), [another]);
 }
 
 #[test]

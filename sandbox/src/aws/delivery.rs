@@ -143,6 +143,15 @@ impl Parcel {
     }
 }
 
+impl Parcel {
+    /// The record of an attempt that ended before anything was sent.
+    pub(crate) fn not_sent(&self, number: u32, why: String) -> Attempt {
+        let (headers, body, took) = (HeaderMap::new(), Bytes::new(), Duration::ZERO);
+        let (id, url, outcome) = (self.id.clone(), self.url.clone(), Outcome::NoAnswer(why));
+        Attempt { id, url, number, at: time::now(), took, outcome, headers, body }
+    }
+}
+
 /// The client of SNS and EventBridge: no redirects, no proxy, and for HTTPS it trusts the sandbox's own
 /// authority as the services trust the public ones.
 pub(crate) fn client(authority: &Authority) -> Client {

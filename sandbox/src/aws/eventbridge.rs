@@ -15,6 +15,7 @@ use serde_json::Value as Json;
 use super::Core;
 use super::delivery::{Attempt, Delivery, Next, Outcome, Parcel, begin};
 use super::events::{self, Source};
+use super::oauth::{Grant, Token};
 use super::outbox::{Order, Outbox};
 use super::secrets::Change;
 use super::sns::Topic;
@@ -36,6 +37,8 @@ pub enum Auth {
         /// The password.
         password: String,
     },
+    /// `OAUTH_CLIENT_CREDENTIALS`.
+    OAuth(Grant),
 }
 
 /// How often and how fast EventBridge tries again.
@@ -106,6 +109,8 @@ enum Route {
 struct Destination {
     url: String,
     auth: Auth,
+    /// What OAuth has brought.
+    token: Option<Token>,
     policy: BusPolicy,
     array: bool,
     outbox: Outbox<Json>,
@@ -186,6 +191,7 @@ impl ApiDestination {
         let destination = Destination {
             url,
             auth,
+            token: None,
             policy: BusPolicy::default(),
             array: false,
             outbox: Outbox::default(),
@@ -214,7 +220,10 @@ impl ApiDestination {
 
     /// The connection's credentials from the next attempt on, so that retries see a new key.
     pub fn set_auth(&self, auth: Auth) {
-        self.with(|destination| destination.auth = auth);
+        self.with(|destination| {
+            destination.auth = auth;
+            destination.token = None;
+        });
     }
 
     /// The retry policy from the next event on.
@@ -293,14 +302,21 @@ impl Delivery for Posting {
     }
 
     async fn attempt(&self, number: u32) -> Next {
+        let token = self.authorise().await;
         let parcel = self.destination.with(|destination| Parcel {
             id: self.id.clone(),
             url: destination.url.clone(),
-            headers: headers(&destination.auth),
+            headers: headers(&destination.auth, token.as_deref().unwrap_or_default()),
             body: Bytes::from(self.body.to_string()),
         });
-        let attempt = parcel.post(&self.destination.core.client, number, self.policy.timeout).await;
+        let attempt = match token {
+            Ok(_) => parcel.post(&self.destination.core.client, number, self.policy.timeout).await,
+            Err(why) => parcel.not_sent(number, why),
+        };
         let (outcome, retry_after) = (attempt.outcome.clone(), attempt.retry_after());
+        if matches!(outcome, Outcome::Status(401 | 407)) {
+            self.destination.with(|destination| destination.token = None);
+        }
         self.destination.with(|destination| destination.attempts.push(attempt));
         match outcome {
             Outcome::Status(200..300) => Next::Done,
@@ -317,6 +333,19 @@ impl Delivery for Posting {
 }
 
 impl Posting {
+    /// The bearer token of a connection that uses OAuth; nothing for the others.
+    async fn authorise(&self) -> Result<String, String> {
+        let (auth, held) =
+            self.destination.with(|destination| (destination.auth.clone(), destination.token.clone()));
+        let Auth::OAuth(grant) = auth else { return Ok(String::new()) };
+        if let Some(token) = held.filter(Token::is_fresh) {
+            return Ok(token.bearer);
+        }
+        let token = Token::fetch(&self.destination.core.client, &grant).await?;
+        self.destination.with(|destination| destination.token = Some(token.clone()));
+        Ok(token.bearer)
+    }
+
     /// The longer of the own delay and Retry-After; none if that is negative, which means stop.
     fn delay(&self, number: u32, retry_after: Option<i64>) -> Option<Duration> {
         let doubled = self.policy.delay.saturating_mul(2_u32.saturating_pow(number - 1));
@@ -326,7 +355,7 @@ impl Posting {
     }
 }
 
-fn headers(auth: &Auth) -> HeaderMap {
+fn headers(auth: &Auth, token: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut set = |name: &str, value: &str| {
         let name: HeaderName = name.parse().expect("a header name");
@@ -342,6 +371,7 @@ fn headers(auth: &Auth) -> HeaderMap {
         Auth::Basic { user, password } => {
             set("authorization", &format!("Basic {}", BASE64.encode(format!("{user}:{password}"))));
         }
+        Auth::OAuth(_) => set("authorization", &format!("Bearer {token}")),
     }
     headers
 }

@@ -1,7 +1,10 @@
 use std::time::Duration;
 
-use anypoint_sandbox::aws::{ApiDestination, Auth, Aws, BusPolicy, CURRENT, Order, Sink, Source, events};
+use anypoint_sandbox::aws::{
+    ApiDestination, Auth, Aws, BusPolicy, CURRENT, Grant, Order, Outcome, Sink, Source, events,
+};
 use anypoint_sandbox::faults::{Action, Rule};
+use anypoint_sandbox::issuer::Issuer;
 use anypoint_sandbox::server::Server;
 use anypoint_sandbox::wait_until;
 use serde_json::{Value as Json, json};
@@ -71,6 +74,35 @@ async fn a_retry_carries_the_credentials_of_its_own_time() {
     })
     .await;
     assert_eq!(destination.attempts()[0].outcome.status(), Some(401));
+}
+
+#[tokio::test]
+async fn a_connection_with_oauth_keeps_its_token_and_renews_it_after_401() {
+    let (aws, destination, endpoint) = start().await;
+    let issuer = Issuer::start(aws.authority(), "relay").await;
+    let (client_id, client_secret) = issuer.client();
+    let grant = Grant { endpoint: issuer.token_endpoint(), client_id, client_secret };
+    destination.set_auth(Auth::OAuth(grant.clone()));
+    for id in ["1", "2"] {
+        destination.send(json!({"id": id}));
+        arrived(&endpoint, id.parse().unwrap()).await;
+    }
+    endpoint.faults().add(Rule::status(401).times(1));
+    destination.send(json!({"id": "3"}));
+    let requests = arrived(&endpoint, 4).await;
+    let tokens: Vec<&str> = requests.iter().map(|request| header(request, "authorization")).collect();
+    assert!(tokens[0].starts_with("Bearer ") && tokens[0].split('.').count() == 3, "{tokens:?}");
+    assert!(tokens[0] == tokens[1] && tokens[1] == tokens[2] && tokens[2] != tokens[3], "{tokens:?}");
+
+    let wrong = Grant { client_secret: "wrong".to_owned(), ..grant };
+    destination.set_auth(Auth::OAuth(wrong));
+    destination.send(json!({"id": "4"}));
+    let refused = Outcome::NoAnswer("no token: HTTP 401".to_owned());
+    wait_until("an attempt without a token", LIMIT, || {
+        destination.attempts().last().is_some_and(|attempt| attempt.outcome == refused)
+    })
+    .await;
+    assert_eq!(endpoint.log().count(), 4, "nothing was sent");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::*;
 use crate::config::EventBridgeAuth;
 use crate::credential::CredentialRef;
-use crate::ingress::keyring::REREAD_EVERY;
+use crate::http::keyring::REREAD_EVERY;
 use crate::telemetry::metrics::Route;
 
 #[tokio::test]

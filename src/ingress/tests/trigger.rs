@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::ingress::keyring::REREAD_EVERY;
+use crate::config::{TriggerKey, TriggerKeyKind};
+use crate::http::keyring::REREAD_EVERY;
 use crate::ingress::ports::Subject;
 use crate::model::{Failure, FailureCode, Outcome, Retry};
+use crate::secret::SecretValue;
+use crate::webhook_signature::Signer;
 
 const PATH: &str = "/hooks/trigger";
 const WAITING: &str = "/hooks/trigger?wait=30s";
@@ -213,4 +218,25 @@ async fn a_closed_intake_is_503_and_the_id_is_still_good() {
     assert_eq!(app.ask(trigger_post(PATH, "msg_1", &by_secret())).await.cell(), (503, "draining"));
     *app.intake.closed_after.lock().unwrap() = None;
     assert_eq!(app.ask(trigger_post(PATH, "msg_1", &by_secret())).await.cell(), (202, "accepted"));
+}
+
+#[tokio::test]
+async fn a_sender_with_a_key_pair_signs_what_the_relay_cannot_forge() {
+    let mut app = App::new();
+    let seed = SecretValue::from(format!("whsk_{}", STANDARD.encode([7; 32])));
+    let signer = Signer::read(&seed).unwrap();
+    let key = TriggerKeyKind::Public(signer.public_key().unwrap());
+    app.config.trigger.as_mut().unwrap().keys.push(TriggerKey { id: "pipeline".to_owned(), key });
+    let body = by_secret().to_string();
+    let at = now().as_second().to_string();
+    let request = |id: &str, signature: &str| {
+        let headers = [("webhook-id", id), ("webhook-timestamp", &at), ("webhook-signature", signature)];
+        post(PATH, &headers, body.clone())
+    };
+    let signature = signer.sign("msg_1", now().as_second(), body.as_bytes());
+    assert_eq!(app.ask(request("msg_1", &signature)).await.cell(), (202, "accepted"));
+    assert_eq!(app.hints()[0].key_id.as_deref(), Some("pipeline"));
+    assert_eq!(app.ask(request("msg_2", &signature)).await.cell(), (401, "unauthorized"));
+    assert_eq!(app.ask(trigger_post(PATH, "msg_3", &by_secret())).await.cell(), (202, "accepted"));
+    assert_eq!(app.hints()[1].key_id.as_deref(), Some("ops"));
 }

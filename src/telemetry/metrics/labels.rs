@@ -5,7 +5,7 @@ use std::fmt;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 
 use crate::config::{StoreKind, TargetKind};
-use crate::model::{Change, Outcome};
+use crate::model::{Change, Outcome, RefusalReason};
 
 macro_rules! label_values {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
@@ -70,6 +70,8 @@ label_values! {
         Malformed = "malformed",
         /// Larger than allowed.
         TooLarge = "too_large",
+        /// From an address that failed too often; not looked at.
+        Throttled = "throttled",
         /// The relay starts, drains, is overloaded or could not fetch a certificate.
         Unavailable = "unavailable",
     }
@@ -278,6 +280,22 @@ pub(super) struct OfNotification {
     pub(super) verdict: Verdict,
 }
 
+/// [`RefusalReason`] as a label's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ReasonLabel(pub(super) RefusalReason);
+
+impl EncodeLabelValue for ReasonLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+        EncodeLabelValue::encode(&self.0.as_str(), encoder)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfRefusal {
+    pub(super) route: Route,
+    pub(super) reason: ReasonLabel,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct OfPhase {
     pub(super) phase: QueuePhase,
@@ -298,6 +316,12 @@ pub(super) struct OfRotationAlert {
 pub(super) struct OfStaleAlert {
     pub(super) kind: AlertKind,
     pub(super) result: AlertResult,
+}
+
+/// Not of a closed set, so there is never more than one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfAuditHead {
+    pub(super) head: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

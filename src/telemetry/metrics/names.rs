@@ -48,10 +48,18 @@ names! {
         "Alerts about stale targets by kind and what became of them";
     Notifications = "relay_notifications_total",
         "Notifications by route and what became of them";
+    Refused = "relay_refused_total",
+        "Requests that did not prove who sent them, by route and reason";
     RotationAlerts = "relay_rotation_alerts_total",
         "Rotations that AWS reported as failed or abandoned";
     QueueKeys = "relay_queue_keys",
         "Targets by where they stand in the queue";
+    AuditEntries = "relay_audit_entries_total",
+        "Entries that were written to the audit";
+    AuditLost = "relay_audit_lost_total",
+        "Entries that the audit lost because they could not be written";
+    AuditHead = "relay_audit_head",
+        "The number of the audit's last entry when the head was last shown; the label is that head";
     Requests = "relay_requests_total",
         "Requests to the relay by route and class of answer";
     BuildInfo = "relay_build_info",

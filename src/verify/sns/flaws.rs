@@ -323,16 +323,6 @@ fn debug_texts_hold_neither_message_nor_token() {
     }
 }
 
-#[test]
-fn every_refusal_has_a_code_from_the_list() {
-    let form = SnsRefusal::Form { field: "Type", expected: "" };
-    for refusal in [form, SnsRefusal::NotJson, SnsRefusal::CertificateUrl(""), SnsRefusal::Signature] {
-        assert!(SnsRefusal::CODES.contains(&refusal.code()));
-    }
-    let distinct: std::collections::HashSet<_> = SnsRefusal::CODES.iter().collect();
-    assert_eq!(distinct.len(), SnsRefusal::CODES.len());
-}
-
 proptest! {
     #[test]
     fn the_canonical_string_is_that_of_the_signed_keys_in_byte_order(

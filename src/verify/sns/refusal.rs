@@ -1,6 +1,8 @@
-//! Why an SNS message was refused: a closed set, with stable codes for metrics, logs and answers.
+//! Why an SNS message was refused: a closed set, finer than the reasons that are counted.
 //!
 //! No variant holds content of the message, so a refusal can be logged as it is.
+
+use crate::model::RefusalReason;
 
 /// What the refusal means for the answer to the sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,51 +87,28 @@ pub enum SnsRefusal {
 }
 
 impl SnsRefusal {
-    /// Every code, for the metric's label and the API's list.
-    pub const CODES: &'static [&'static str] = &[
-        "not_json",
-        "duplicate_key",
-        "field_missing",
-        "field_unexpected",
-        "field_form",
-        "type_header",
-        "raw_delivery",
-        "topic_not_listed",
-        "too_old",
-        "too_new",
-        "signature_version_1",
-        "subscribe_url",
-        "certificate_url",
-        "certificate_file",
-        "certificate_key",
-        "certificate_early",
-        "certificate_expired",
-        "certificate_name",
-        "signature",
-    ];
-
-    /// The stable code.
-    pub fn code(self) -> &'static str {
+    /// What it counts as.
+    pub fn reason(self) -> RefusalReason {
         match self {
-            SnsRefusal::NotJson => "not_json",
-            SnsRefusal::DuplicateKey => "duplicate_key",
-            SnsRefusal::Missing { .. } => "field_missing",
-            SnsRefusal::Unexpected { .. } => "field_unexpected",
-            SnsRefusal::Form { .. } => "field_form",
-            SnsRefusal::TypeHeader => "type_header",
-            SnsRefusal::RawDelivery => "raw_delivery",
-            SnsRefusal::TopicNotListed => "topic_not_listed",
-            SnsRefusal::TooOld => "too_old",
-            SnsRefusal::TooNew => "too_new",
-            SnsRefusal::Version1 => "signature_version_1",
-            SnsRefusal::SubscribeUrl => "subscribe_url",
-            SnsRefusal::CertificateUrl(_) => "certificate_url",
-            SnsRefusal::CertificateFile => "certificate_file",
-            SnsRefusal::CertificateKey => "certificate_key",
-            SnsRefusal::CertificateEarly => "certificate_early",
-            SnsRefusal::CertificateExpired => "certificate_expired",
-            SnsRefusal::CertificateName => "certificate_name",
-            SnsRefusal::Signature => "signature",
+            SnsRefusal::NotJson
+            | SnsRefusal::DuplicateKey
+            | SnsRefusal::Missing { .. }
+            | SnsRefusal::Unexpected { .. }
+            | SnsRefusal::Form { .. }
+            | SnsRefusal::TypeHeader => RefusalReason::MessageForm,
+            SnsRefusal::RawDelivery => RefusalReason::RawDelivery,
+            SnsRefusal::TopicNotListed => RefusalReason::TopicNotListed,
+            SnsRefusal::TooOld => RefusalReason::TooOld,
+            SnsRefusal::TooNew => RefusalReason::TooNew,
+            SnsRefusal::Version1 => RefusalReason::SignatureVersion1,
+            SnsRefusal::SubscribeUrl => RefusalReason::SubscribeUrl,
+            SnsRefusal::CertificateUrl(_) => RefusalReason::CertificateUrl,
+            SnsRefusal::CertificateFile
+            | SnsRefusal::CertificateKey
+            | SnsRefusal::CertificateEarly
+            | SnsRefusal::CertificateExpired
+            | SnsRefusal::CertificateName => RefusalReason::Certificate,
+            SnsRefusal::Signature => RefusalReason::Signature,
         }
     }
 

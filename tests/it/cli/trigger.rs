@@ -43,6 +43,24 @@ async fn a_key_in_a_file_and_the_url_in_the_environment_do_as_well() {
 }
 
 #[tokio::test]
+async fn a_private_key_signs_for_a_relay_that_has_its_public_half() {
+    // The pair of RFC 8037, appendix A.
+    let (private, public) = (
+        "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=",
+        "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+    );
+    let bench = Bench::with_orders().await;
+    let key = format!("keys: [ {{ id: deploy, public_key: {public} }},");
+    let relay = bench.spawn_with(&bench.file(ORDERS_TARGET).replace("keys: [", &key)).await;
+    relay.shows("orders-api", "in_sync").await;
+    let mut command = binary();
+    command.env("KEY", private).args(["trigger", "--url", &relay.hooks, "--key-env", "KEY", "--all"]);
+    Run::of(command.args(["--reason", "by a pair"])).await.ended(0);
+    let line = relay.logs("the reason", |line| line["reason"] == "by a pair").await;
+    assert_eq!(line["key_id"], "deploy");
+}
+
+#[tokio::test]
 async fn a_failing_target_is_told_with_its_next_step() {
     let (bench, relay) = running().await;
     bench.anypoint.faults().add(Rule::status(503).tag(Endpoint::DeploymentGet.tag()));

@@ -92,7 +92,8 @@ async fn bad_signatures_keep_no_sender_out() {
             })
         })
         .await;
-    assert_eq!(siege.statuses(), [401, 403]);
+    // An address that fails to sign triggers is slowed down; one that AWS may send from is not.
+    assert_eq!(siege.statuses(), [401, 403, 429]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

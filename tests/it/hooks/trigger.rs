@@ -5,7 +5,7 @@ use anypoint_relay::telemetry::logging::{Capture, subscriber};
 use anypoint_sandbox::faults::Rule;
 use serde_json::{Value, json};
 
-use crate::support::{Bench, ORDERS_TARGET, TRIGGER_KEY, cell};
+use crate::support::{Bench, ORDERS_TARGET, TRIGGER_KEY, cell, signed_with};
 
 const SECRET: &str = r#"{"secret":"prod/orders/db"}"#;
 
@@ -193,4 +193,30 @@ async fn reason_and_key_are_logged_with_the_request_id() {
     assert_eq!(line["reason"], "the vault was restored");
     assert_eq!(line["key_id"], "ops");
     assert_eq!(line["request_id"], request_id);
+}
+
+#[tokio::test]
+async fn an_address_that_failed_too_often_is_told_429_and_its_neighbour_behind_the_proxy_is_not() {
+    let mut bench = Bench::orders_stopped().await;
+    let limits = "limits: { failed_attempts: 2, trusted_proxies: [127.0.0.1],";
+    let text = bench.file(ORDERS_TARGET).replace("limits: {", limits);
+    bench.start_with(&text).await;
+    bench.in_sync("orders-api").await;
+    let from = |client: &str, id: &str, key: &str| {
+        let mut headers = signed_with(id, SECRET, key).to_vec();
+        headers.push(("x-forwarded-for", client.to_owned()));
+        headers
+    };
+    for id in ["msg_1", "msg_2"] {
+        let forged = from("203.0.113.7", id, "another-key-0123456789abcdefghij");
+        assert_eq!(cell(&bench.post("/hooks/trigger", &forged, SECRET).await), (401, "unauthorized"));
+    }
+    let answer = bench.post("/hooks/trigger", &from("203.0.113.7", "msg_3", TRIGGER_KEY), SECRET).await;
+    assert_eq!(cell(&answer), (429, "too_many_failures"));
+    let wait: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    let answer = bench.post("/hooks/trigger", &from("203.0.113.8", "msg_3", TRIGGER_KEY), SECRET).await;
+    assert_eq!(cell(&answer), (202, "accepted"));
+    let sample = "relay_refused_total{route=\"trigger\",reason=\"signature\"}";
+    assert_eq!(bench.metric(sample).await.as_deref(), Some("2"));
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::scan::Scan;
 use super::{CANARY, EVENTBRIDGE_KEY, TRIGGER_KEY, World};
-use crate::support::{LIMIT, Relay, Run, answer, client, signed_with, text};
+use crate::support::{LIMIT, Relay, Run, answer, client, signed_with, text, without};
 
 /// The text of each channel, by its name.
 pub(super) struct Channels(BTreeMap<&'static str, Vec<u8>>);
@@ -53,6 +53,7 @@ impl Channels {
         relay.signal("TERM").await;
         let (_, log) = relay.ends_within(LIMIT).await;
         channels.add("log", log);
+        channels.add("audit", std::fs::read(world.bench.path("audit.jsonl")).unwrap());
         channels
     }
 
@@ -136,6 +137,8 @@ impl Channels {
         let file = text(&bench.path("relay.yaml"));
         let bad = world.file().replace("coalesce: 10ms", &format!("coalesce: 10ms\n    {mark}: {mark}"));
         let bad = text(&bench.write("bad.yaml", bad));
+        // The audit is the running relay's alone.
+        let beside = text(&bench.write("beside.yaml", without(&world.file(), "audit:")));
         for (channel, arguments) in [
             ("check", vec!["check", &file]),
             ("check --json", vec!["check", "--json", &file]),
@@ -154,7 +157,7 @@ impl Channels {
         );
         self.add("inspect --json", ran(bench.binary().args(["inspect", &event, "--at", at, "--json"])).await);
         let key = ["--key-env", "TRIGGER_KEY", "--all", "--wait", "1s", "--reason", mark];
-        let sync = ["sync", &file, "--timeout", "700ms"];
+        let sync = ["sync", &beside, "--timeout", "700ms"];
         let [mut trigger, mut table, mut json] = [(); 3].map(|()| bench.binary());
         let (trigger, table, json) = tokio::join!(
             ran(trigger.args(["trigger", "--url", &relay.hooks]).args(key)),
@@ -169,11 +172,12 @@ impl Channels {
         for (name, value) in [("TRIGGER_KEY", TRIGGER_KEY), ("EVENTBRIDGE_KEY", EVENTBRIDGE_KEY)] {
             let no_utf8 = OsString::from_vec([value.as_bytes(), &[0xff]].concat());
             let mut serve = bench.binary();
-            self.add("a start that fails", ran(serve.env(name, no_utf8).args(["serve", &file])).await);
+            self.add("a start that fails", ran(serve.env(name, no_utf8).args(["serve", &beside])).await);
         }
         let mut serve = bench.binary();
-        let short = serve.env("TRIGGER_KEY", &TRIGGER_KEY[..12]).args(["serve", &file]);
+        let short = serve.env("TRIGGER_KEY", &TRIGGER_KEY[..12]).args(["serve", &beside]);
         self.add("a start that fails", ran(short).await);
+        self.add("a start that fails", ran(bench.binary().args(["serve", &file])).await);
         self.add("a start that fails", ran(bench.binary().args(["serve", &bad])).await);
     }
 

@@ -14,7 +14,7 @@ use tokio::process::Command;
 
 use super::CANARY;
 use super::scan::Scan;
-use crate::support::{Bench, ORDERS_SECRET, ORDERS_TARGET, Proxy, Relay, TRIGGER_KEY};
+use crate::support::{Bench, ORDERS_SECRET, ORDERS_TARGET, Proxy, Relay, TRIGGER_KEY, program};
 
 /// Blocks of this size are read; a form that lies over a border is found by the overlap.
 const BLOCK: usize = 1 << 20;
@@ -124,6 +124,7 @@ async fn what_is_searched_is_the_memory_of_the_process() {
 }
 
 #[tokio::test]
+#[ignore = "times a second: run it alone, best with the release binary (RELAY_BINARY)"]
 async fn a_second_after_a_sync_no_value_is_in_memory() {
     let (bench, relay, _proxy) = debuggable().await;
     bench.orders_db().rotate(canary_secret());
@@ -134,6 +135,7 @@ async fn a_second_after_a_sync_no_value_is_in_memory() {
 }
 
 #[tokio::test]
+#[ignore = "times a second: run it alone, best with the release binary (RELAY_BINARY)"]
 async fn a_second_after_a_refused_write_no_value_is_in_memory() {
     let (bench, relay, _proxy) = debuggable().await;
     bench.anypoint.rules(|rules| rules.errors_echo_values = true);
@@ -146,6 +148,7 @@ async fn a_second_after_a_refused_write_no_value_is_in_memory() {
 }
 
 #[tokio::test]
+#[ignore = "times a second: run it alone, best with the release binary (RELAY_BINARY)"]
 async fn a_second_after_connections_that_broke_in_a_body_no_value_is_in_memory() {
     let (bench, relay, _proxy) = debuggable().await;
     bench.aws.sns_faults().add(Rule::new(Action::TruncateBody).tag("GetSecretValue").times(1));
@@ -163,10 +166,10 @@ const NOBODY: u32 = 65534;
 async fn read_by_the_same_user(flags: &[&str]) -> Option<Vec<u8>> {
     let bench = Bench::with_orders().await;
     let folder = bench.path("");
-    let program = bench.path("relay");
-    std::fs::copy(env!("CARGO_BIN_EXE_anypoint-relay"), &program).unwrap();
+    let copy = bench.path("relay");
+    std::fs::copy(program(), &copy).unwrap();
     let file = bench.write("relay.yaml", bench.file(ORDERS_TARGET));
-    for path in [&folder, &program, &file, &bench.path("ca.pem")] {
+    for path in [&folder, &copy, &file, &bench.path("ca.pem")] {
         std::fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
     }
     let as_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
@@ -176,8 +179,9 @@ async fn read_by_the_same_user(flags: &[&str]) -> Option<Vec<u8>> {
         }
         command
     };
-    let mut relay = Command::new(program);
-    relay.envs(bench.aws.environment()).envs(&bench.environment).arg("serve").args(flags).arg(file);
+    let mut relay = Command::new(copy);
+    relay.kill_on_drop(true).envs(bench.aws.environment()).envs(&bench.environment);
+    relay.arg("serve").args(flags).arg(file);
     let relay = Relay::start(&mut as_user(relay)).await;
     let mut cat = Command::new("cat");
     cat.arg(format!("/proc/{}/environ", relay.process())).kill_on_drop(true);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::from_fn;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -196,11 +197,16 @@ targets:
             endpoint = aws.endpoint_url(),
             topic = aws.topic("rotations").arn(),
             sns = aws.sns_tls_addr(),
-            root = self.folder.path().join("ca.pem").display(),
+            root = self.ca_file().display(),
             base_url = anypoint.base_url(),
             organization = anypoint.organization(),
             environment = anypoint.environment(),
         )
+    }
+
+    /// The root certificate of the sandbox, as a file.
+    pub(crate) fn ca_file(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
     }
 
     /// Sets what stands at a credential's place (in the configuration: `{ env: NAME }`), at any time.

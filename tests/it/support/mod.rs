@@ -12,7 +12,7 @@ pub(crate) use bench::{
     APPLICATION_MANAGER_LIMIT, Bench, EVENTBRIDGE_KEY, LIMIT, ORDERS_SECRET, ORDERS_TARGET, TRIGGER_KEY, name,
 };
 pub(crate) use edges::{Names, SetClock};
-pub(crate) use process::{Relay, Run, binary, text, without};
+pub(crate) use process::{Relay, Run, binary, program, text, without};
 pub(crate) use proxy::Proxy;
 pub(crate) use scene::{
     COMPARES_SECRETS, LOOKS_AT_TARGETS, NEVER_POLLS, RETRIES_SLOWLY, Setting, another_second,

@@ -1,6 +1,7 @@
 //! The binary as a process of its own: its output, its exit code, its end.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fmt::from_fn;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -19,9 +20,14 @@ use super::Bench;
 use super::bench::LIMIT;
 use super::trigger::{Answer, answer, client, signed, try_answer};
 
+/// Where the binary is: that of this build, or the one that `RELAY_BINARY` names, such as a release build.
+pub(crate) fn program() -> OsString {
+    std::env::var_os("RELAY_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_anypoint-relay").into())
+}
+
 /// The binary, with an empty environment: nothing of this machine (AWS profiles, proxies) takes part.
 pub(crate) fn binary() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_anypoint-relay"));
+    let mut command = Command::new(program());
     command.env_clear().env("AWS_EC2_METADATA_DISABLED", "true").stdin(Stdio::null()).kill_on_drop(true);
     command
 }
@@ -97,7 +103,12 @@ impl Bench {
 
     /// Starts `serve` with a configuration of these targets, and waits until it is ready.
     pub(crate) async fn spawn(&self, targets: &str) -> Relay {
-        let file = self.write("relay.yaml", self.file(targets));
+        self.spawn_with(&self.file(targets)).await
+    }
+
+    /// The same with a whole configuration.
+    pub(crate) async fn spawn_with(&self, text: &str) -> Relay {
+        let file = self.write("relay.yaml", text);
         Relay::start(self.binary().arg("serve").arg(file)).await
     }
 }

@@ -11,35 +11,34 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use super::Parts;
 use crate::clock::Clock;
 use crate::credential::{CredentialError, CredentialRef, Credentials};
 use crate::secret::SecretValue;
 
 /// Shortest time between two reads: strangers can cause them.
-pub(super) const REREAD_EVERY: Duration = Duration::from_secs(5);
+pub const REREAD_EVERY: Duration = Duration::from_secs(5);
 
 /// Turns what was read into what is compared, or says what is wrong with it.
-type Decode = fn(SecretValue) -> Result<SecretValue, String>;
+pub type Decode = fn(SecretValue) -> Result<SecretValue, String>;
 
 /// One accepted credential; cheap to clone.
 #[derive(Clone)]
-pub(super) struct Key(Arc<(String, SecretValue)>);
+pub struct Key(Arc<(String, SecretValue)>);
 
 impl Key {
     /// Its name in the configuration; empty where it has none.
-    pub(super) fn id(&self) -> &str {
+    pub fn id(&self) -> &str {
         &self.0.0
     }
 
     /// The credential.
-    pub(super) fn value(&self) -> &SecretValue {
+    pub fn value(&self) -> &SecretValue {
         &self.0.1
     }
 }
 
-/// The accepted credentials of one hook.
-pub(super) struct KeyRing {
+/// The accepted credentials of one door.
+pub struct KeyRing {
     places: Vec<(String, CredentialRef)>,
     decode: Decode,
     reader: Arc<dyn Credentials>,
@@ -50,12 +49,12 @@ pub(super) struct KeyRing {
 
 impl KeyRing {
     /// Reads every place; one that can't be read or decoded is an error.
-    pub(super) async fn load(
+    pub async fn load(
         places: Vec<(String, CredentialRef)>,
-        parts: &Parts,
+        reader: Arc<dyn Credentials>,
+        clock: Arc<dyn Clock>,
         decode: Decode,
     ) -> Result<Self, CredentialError> {
-        let (reader, clock) = (Arc::clone(&parts.credentials), Arc::clone(&parts.clock));
         let (keys, last_read) = (RwLock::new(Arc::default()), Mutex::new(clock.now()));
         let ring = Self { places, decode, reader, clock, keys, last_read };
         let mut keys = Vec::with_capacity(ring.places.len());
@@ -68,7 +67,7 @@ impl KeyRing {
 
     /// What `check` finds among the credentials. After a refusal that `stale` credentials may have
     /// caused, among them as they are now; the second refusal is final.
-    pub(super) async fn admit<T, E>(
+    pub async fn admit<T, E>(
         &self,
         check: impl Fn(&[Key]) -> Result<T, E>,
         stale: impl Fn(&E) -> bool,
@@ -126,7 +125,6 @@ mod tests {
 
     use super::*;
     use crate::clock::TestClock;
-    use crate::ingress::testing;
 
     /// Gives `first` at the first read and `then` (or a failure) at all others.
     struct Rotating {
@@ -150,12 +148,8 @@ mod tests {
         let clock = TestClock::at(jiff::Timestamp::UNIX_EPOCH);
         let reader = Arc::new(Rotating { reads: AtomicUsize::new(0), then });
         let places = vec![("ops".to_owned(), CredentialRef::Env("KEY".to_owned()))];
-        let parts = Parts {
-            clock: Arc::new(clock.clone()),
-            credentials: Arc::clone(&reader) as _,
-            ..testing::parts()
-        };
-        let ring = KeyRing::load(places, &parts, Ok).await.unwrap();
+        let ring =
+            KeyRing::load(places, Arc::clone(&reader) as _, Arc::new(clock.clone()), Ok).await.unwrap();
         (ring, reader, clock)
     }
 
