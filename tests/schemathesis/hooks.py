@@ -26,7 +26,7 @@ SIGNER = os.environ["SIGNER"]
 SUMMARY = os.environ["SUMMARY"]
 
 # What the answers say where the sender is not proved.
-UNPROVED = {401, 403}
+UNPROVED = {401, 403, 429}
 
 numbers = collections.defaultdict(itertools.count)
 statuses = collections.defaultdict(collections.Counter)
