@@ -54,7 +54,8 @@ pub(crate) fn check(input: &[u8]) {
     let right = is_right(header, claims);
     if passes(&token(header, claims, signature)) {
         assert_eq!(signature, "@0", "the issuer did not sign it");
-        assert!(right.is_some_and(|right| right), "a token that no rule lets pass: {header} {claims}");
+        // Not read by the oracle is a number out of range in a claim that nobody looks at.
+        assert_ne!(right, Some(false), "a token that no rule lets pass: {header} {claims}");
     }
     // Printed again no key is there twice, and then the oracle says everything.
     let (Ok(header), Ok(claims)) = (serde_json::from_str(header), serde_json::from_str(claims)) else {
@@ -90,7 +91,7 @@ fn passes(token: &str) -> bool {
     }
 }
 
-/// Whether the rules let it pass when it is signed; none where it is no JSON.
+/// Whether the rules let it pass when it is signed; none where it is not read.
 fn is_right(header: &str, claims: &str) -> Option<bool> {
     let header: Value = serde_json::from_str(header).ok()?;
     let claims: Value = serde_json::from_str(claims).ok()?;
