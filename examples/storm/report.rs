@@ -150,6 +150,8 @@ impl Report<'_> {
                 options.stale
             ),
         );
+        let on_their_way = verdict::older_than(history, options.stale).len();
+        pair("arrived later than reads lag", &format!("{on_their_way} writes"));
         pair("landed late", &format!("{} writes, over one of a newer version", verdict::late(history)));
         pair("raced", &format!("{} writes met a deployment between look and write", verdict::raced(history)));
         pair(

@@ -47,9 +47,15 @@ fn missing(history: &History, target: &Target) -> Option<String> {
 /// Writes of the relay that started although their version had ceased to be current for longer than reads may
 /// lag.
 pub(crate) fn older_over_newer(history: &History) -> Vec<Finding> {
+    older_than(history, history.allowance)
+}
+
+/// Writes of the relay that arrived longer than `limit` after their version had ceased to be current. The fakes see
+/// when a request comes, not when it was begun.
+pub(crate) fn older_than(history: &History, limit: Duration) -> Vec<Finding> {
     let each = history.targets.iter().flat_map(|target| {
         let outdated = ours(&target.started).filter_map(|write| {
-            let age = age(history, target, write).filter(|age| *age > history.allowance)?;
+            let age = age(history, target, write).filter(|age| *age > limit)?;
             Some(finding(target, format!("{} carried a version superseded {age:.1?} before", write.at)))
         });
         outdated.collect::<Vec<_>>()

@@ -9,6 +9,7 @@
 //! so rotated profile files are noticed without a restart.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,11 +17,14 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_secretsmanager::config::http::HttpResponse;
 use aws_sdk_secretsmanager::config::{HttpClient, SharedHttpClient};
+use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 
+use super::error::{self, Call};
 use super::http_client::sdk_client;
 use crate::config;
-use crate::model::SecretRef;
+use crate::model::{Failure, FailureCode, SecretRef};
 
 /// Name in the user agent, and of the sessions of assumed roles: what CloudTrail shows.
 const APPLICATION: &str = "anypoint-relay";
@@ -97,6 +101,23 @@ impl Access {
         if slot.as_ref().is_some_and(|current| Arc::ptr_eq(current, refused)) {
             *slot = None;
         }
+    }
+
+    /// What a call that failed means. Credentials that AWS refused are loaded anew for the next one.
+    pub(super) async fn failure<E>(
+        &self,
+        generation: &Arc<Generation>,
+        error: &SdkError<E, HttpResponse>,
+        call: &Call<'_>,
+    ) -> Failure
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let failure = error::failure(error, call);
+        if failure.code == FailureCode::Unauthenticated {
+            self.forget(generation).await;
+        }
+        failure
     }
 
     /// Whether credentials of the relay's own are found within two seconds.

@@ -10,7 +10,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_sdk_secretsmanager::error::SdkError;
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
 use aws_smithy_types::DateTime;
@@ -38,18 +37,6 @@ impl SecretsManager {
     /// Reads by way of `access`.
     pub fn new(access: Arc<Access>) -> Self {
         Self { access }
-    }
-
-    /// What an error of the SDK means; credentials that were refused are read anew next time.
-    async fn failed<E>(&self, generation: &Arc<Generation>, error: &SdkError<E>, call: &Call<'_>) -> Failure
-    where
-        E: aws_sdk_secretsmanager::error::ProvideErrorMetadata + std::error::Error + 'static,
-    {
-        let failure = error::failure(error, call);
-        if failure.code == FailureCode::Unauthenticated {
-            self.access.forget(generation).await;
-        }
-        failure
     }
 
     /// The client for a secret, or why there can be none.
@@ -82,7 +69,7 @@ impl Secrets for SecretsManager {
             Ok(output) => state(secret, &output),
             Err(error) => {
                 let call = call("secretsmanager:DescribeSecret", secret, &generation, &place);
-                Err(self.failed(&generation, &error, &call).await)
+                Err(self.access.failure(&generation, &error, &call).await)
             }
         }
     }
@@ -95,7 +82,7 @@ impl Secrets for SecretsManager {
             Ok(output) => fetched(secret, output),
             Err(error) => {
                 let call = call("secretsmanager:GetSecretValue", secret, &generation, &place);
-                Err(self.failed(&generation, &error, &call).await)
+                Err(self.access.failure(&generation, &error, &call).await)
             }
         }
     }

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use super::config::{Access, Place};
-use super::error::{self, Call, Service};
+use super::error::{Call, Service};
 use super::sns_http::{GetError, SnsHttp};
 use crate::config::Confirm;
 use crate::model::{Failure, FailureCode, Retry, TopicArn};
@@ -81,11 +81,7 @@ impl SnsConfirmer {
             region: None,
             role: None,
         };
-        let failure = error::failure(&error, &call);
-        if failure.code == FailureCode::Unauthenticated {
-            self.access.forget(&generation).await;
-        }
-        Err(failure)
+        Err(self.access.failure(&generation, &error, &call).await)
     }
 
     async fn by_url(&self, topic: &TopicArn, token: &str) -> Result<(), Failure> {

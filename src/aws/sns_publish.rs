@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use super::config::{Access, Place};
-use super::error::{self, Call, Service};
-use crate::model::{Failure, FailureCode, TopicArn};
+use super::error::{Call, Service};
+use crate::model::{Failure, TopicArn};
 
 /// Publishes to a topic.
 pub struct SnsPublisher {
@@ -34,11 +34,7 @@ impl SnsPublisher {
             region: None,
             role: None,
         };
-        let failure = error::failure(&error, &call);
-        if failure.code == FailureCode::Unauthenticated {
-            self.access.forget(&generation).await;
-        }
-        Err(failure)
+        Err(self.access.failure(&generation, &error, &call).await)
     }
 }
 
@@ -46,7 +42,7 @@ impl SnsPublisher {
 mod tests {
     use super::*;
     use crate::aws::testing::{credentials, settings};
-    use crate::model::Retry;
+    use crate::model::{FailureCode, Retry};
     use crate::outbound::testing::{Server, reply};
 
     const TOPIC: &str = "arn:aws:sns:ap-southeast-2:123456789012:relay-alerts";

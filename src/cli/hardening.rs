@@ -20,17 +20,16 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// What could be done.
 #[derive(Debug)]
 pub(super) struct Hardening {
-    /// Whether others may trace the process and read its memory: because it was asked for, or because it could
-    /// not be forbidden.
-    pub(super) debuggable: bool,
-    /// Whether its memory stays out of swap.
-    pub(super) locked: bool,
+    /// Whether it was forbidden to trace the process and to read its memory; not if it was asked to leave that.
+    pub(super) private: Result<bool>,
+    /// Whether its memory stays out of swap; not if there is a limit.
+    pub(super) locked: Result<bool>,
 }
 
 /// Does what can be done. `debuggable` leaves core dumps and debuggers as they are.
 pub(super) fn harden(debuggable: bool) -> Hardening {
-    let forbidden = !debuggable && forbid_dumps().is_ok();
-    Hardening { debuggable: !forbidden, locked: lock().unwrap_or(false) }
+    let private = if debuggable { Ok(false) } else { forbid_dumps().map(|()| true) };
+    Hardening { private, locked: lock() }
 }
 
 fn forbid_dumps() -> Result<()> {

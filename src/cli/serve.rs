@@ -58,11 +58,23 @@ fn announce(config: &Config, hardening: &Hardening) {
         connections = config.connections.len(),
         "anypoint-relay starts"
     );
-    if hardening.debuggable {
-        tracing::warn!("others may read this process's memory, and core dumps of it are written");
+    match &hardening.private {
+        Ok(true) => {}
+        Ok(false) => {
+            tracing::warn!(
+                "as asked, others may read this process's memory, and core dumps of it are written"
+            );
+        }
+        Err(error) => {
+            tracing::warn!(%error, "others may read this process's memory: that could not be forbidden");
+        }
     }
-    if !hardening.locked {
-        tracing::info!("memory is not locked: without a limit on locked memory (ulimit -l) it would be");
+    match &hardening.locked {
+        Ok(true) => {}
+        Ok(false) => {
+            tracing::info!("memory is not locked: without a limit on locked memory (ulimit -l) it would be");
+        }
+        Err(error) => tracing::warn!(%error, "memory could not be locked: values may be written to swap"),
     }
     for warning in &config.warnings {
         tracing::warn!("{warning}");
