@@ -151,7 +151,7 @@ impl Report<'_> {
             ),
         );
         let on_their_way = verdict::older_than(history, options.stale).len();
-        pair("arrived later than reads lag", &format!("{on_their_way} writes"));
+        pair("later than reads lag", &format!("{on_their_way} writes"));
         pair("landed late", &format!("{} writes, over one of a newer version", verdict::late(history)));
         pair("raced", &format!("{} writes met a deployment between look and write", verdict::raced(history)));
         pair(
