@@ -22,7 +22,8 @@ use crate::aws::{Access, CertificateStore, SecretsManager, SnsConfirmer, SnsHttp
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
 use crate::credential::{CredentialReader, Credentials};
-use crate::http::serve::Bounds;
+use crate::http::serve::{Bounds, Listening};
+use crate::http::tls::{Tls, TlsError};
 use crate::http::{self, Readiness};
 use crate::index::SecretIndex;
 use crate::ingress::{self, IngressState, Parts};
@@ -84,6 +85,9 @@ pub enum BuildError {
     /// The way to the issuer of EventBridge's tokens.
     #[error(transparent)]
     Issuer(#[from] crate::jwks::SetupError),
+    /// What a listener shows.
+    #[error("`{0}`: {1}")]
+    Tls(&'static str, TlsError),
     /// The receipts file.
     #[error("the receipts file {0} cannot be used: {1}")]
     Receipts(String, io::Error),
@@ -117,8 +121,10 @@ pub struct App {
     alerts: Arc<Alerts>,
     audit: Arc<Audit>,
     ingress: IngressState,
+    hooks_tls: Option<Arc<Tls>>,
     /// Of the admin listener, if there is one.
     door: Option<Door>,
+    admin_tls: Option<Arc<Tls>>,
 }
 
 impl App {
@@ -201,6 +207,9 @@ impl App {
             }
             None => None,
         };
+        let hooks_tls = load_tls("tls", config.tls.as_ref()).await?;
+        let admin_tls =
+            load_tls("admin.tls", config.admin.as_ref().and_then(|admin| admin.tls.as_ref())).await?;
         let parts = Parts {
             clock: Arc::clone(&clock),
             readiness: Arc::clone(&readiness),
@@ -214,7 +223,19 @@ impl App {
         };
         let ingress = IngressState::open(&config.ingress, config.limits.clone(), parts).await?;
         let alerts = Arc::new(alerts);
-        Ok(Self { config, clock, readiness, workshop, reconcile, alerts, audit, ingress, door })
+        Ok(Self {
+            config,
+            clock,
+            readiness,
+            workshop,
+            reconcile,
+            alerts,
+            audit,
+            ingress,
+            hooks_tls,
+            door,
+            admin_tls,
+        })
     }
 
     /// Takes the addresses.
@@ -403,7 +424,8 @@ impl App {
 
     fn start_listeners(&self, lifecycle: &Lifecycle, hooks: TcpListener, admin: Option<TcpListener>) {
         let connections = MIN_CONNECTIONS.max(2 * self.config.limits.concurrency);
-        self.serve(lifecycle, "hooks listener", hooks, ingress::router(self.ingress.clone()), connections);
+        let hooks = Listening { listener: hooks, tls: self.hooks_tls.clone() };
+        self.serve(lifecycle, "hooks", hooks, ingress::router(self.ingress.clone()), connections);
         if let (Some(admin), Some(door)) = (admin, &self.door) {
             let state = AdminState {
                 board: Arc::clone(&self.workshop.board),
@@ -413,7 +435,8 @@ impl App {
                 clock: Arc::clone(&self.clock),
                 door: door.clone(),
             };
-            self.serve(lifecycle, "admin listener", admin, admin::router(state), ADMIN_CONNECTIONS);
+            let admin = Listening { listener: admin, tls: self.admin_tls.clone() };
+            self.serve(lifecycle, "admin", admin, admin::router(state), ADMIN_CONNECTIONS);
         }
     }
 
@@ -423,7 +446,7 @@ impl App {
         &self,
         lifecycle: &Lifecycle,
         name: &'static str,
-        listener: TcpListener,
+        listening: Listening,
         router: Router,
         connections: usize,
     ) {
@@ -431,10 +454,30 @@ impl App {
         let router =
             router.layer(map_response_with_state(Arc::clone(&self.readiness), http::readiness::farewell));
         let bounds = Bounds::of(connections, self.config.limits.request_timeout);
+        let tls = listening.tls.clone();
         lifecycle.spawn(name, async move {
-            http::serve::serve(listener, router, bounds, queue.over()).await;
+            http::serve::serve(listening, router, bounds, queue.over()).await;
         });
+        if let Some(tls) = tls {
+            let (metrics, draining) = (Arc::clone(&self.workshop.metrics), lifecycle.clone());
+            metrics.certificate(name, tls.expires());
+            lifecycle.spawn("TLS files", async move {
+                tokio::select! {
+                    () = tls.watch(|expires| metrics.certificate(name, expires)) => {}
+                    () = draining.draining() => {}
+                }
+            });
+        }
     }
+}
+
+async fn load_tls(
+    setting: &'static str,
+    files: Option<&config::Tls>,
+) -> Result<Option<Arc<Tls>>, BuildError> {
+    let Some(files) = files else { return Ok(None) };
+    let tls = Tls::load(files).await.map_err(|error| BuildError::Tls(setting, error))?;
+    Ok(Some(Arc::new(tls)))
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, BuildError> {

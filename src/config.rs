@@ -40,10 +40,11 @@ mod scalar;
 mod source;
 mod target;
 mod targets;
+mod tls;
 
 pub use audit::{Audit, AuditTo};
 pub use channel::{Channel, ClientCertificate, HttpProxy, Proxy};
-pub use load::{load, load_listen, parse};
+pub use load::{Probe, load, load_probe, parse};
 pub use oauth::OAuth;
 pub use problem::{ConfigErrors, Place, Problem};
 pub use rates::Rates;
@@ -54,12 +55,15 @@ pub use target::{
     SharedSecretContent, SharedSecretTarget, StoreAlgorithm, StoreContent, StoreFormat, StoreKind,
     StoreTarget, Target, TargetKind, header_flaw,
 };
+pub use tls::Tls;
 
 /// Everything that the file says, defaults filled in.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Address of the hooks.
     pub listen: SocketAddr,
+    /// What they speak; none is plain HTTP.
+    pub tls: Option<Tls>,
     /// Limits of the hooks' listener.
     pub limits: Limits,
     /// The admin listener; none switches it off.
@@ -111,6 +115,8 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// Accepted tokens: the present one and the next. None where only this machine reaches it.
     pub tokens: Vec<CredentialRef>,
+    /// What it speaks; none is plain HTTP.
+    pub tls: Option<Tls>,
 }
 
 /// The three triggers.

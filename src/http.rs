@@ -10,6 +10,7 @@ pub mod readiness;
 pub mod request_id;
 pub mod routes;
 pub mod serve;
+pub mod tls;
 
 pub use problem::{ErrorCode, Problem, ProblemBody};
 pub use readiness::{NotReady, Readiness};

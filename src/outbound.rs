@@ -52,6 +52,8 @@ pub struct Options {
     pub connect: Option<(String, SocketAddr)>,
     /// Refuse to send anything over plain HTTP.
     pub https_only: bool,
+    /// Whoever answers is believed to be the server: for questions whose answer nobody acts on.
+    pub any_certificate: bool,
     /// Which addresses may be connected to; none means any.
     pub guard: Option<Guard>,
     /// How names become addresses.
@@ -70,6 +72,7 @@ impl Options {
             proxy: Proxy::Environment,
             connect: None,
             https_only: false,
+            any_certificate: false,
             guard: None,
             lookup: Arc::new(SystemLookup),
         }
@@ -134,7 +137,8 @@ pub fn client(options: &Options) -> Result<reqwest::Client, BuildError> {
         .user_agent(concat!("anypoint-relay/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(options.connect_timeout)
         .timeout(options.timeout)
-        .https_only(options.https_only);
+        .https_only(options.https_only)
+        .tls_danger_accept_invalid_certs(options.any_certificate);
     builder = match options.idle {
         Some(idle) => builder.pool_idle_timeout(idle),
         None => builder.pool_max_idle_per_host(0),

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_RSA_SHA256, date_time_ymd,
 };
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -80,12 +80,22 @@ impl Authority {
         (leaf.pem(), key.serialize_pem())
     }
 
-    fn config(&self, names: &[&str], clients: Arc<dyn ClientCertVerifier>) -> ServerConfig {
+    /// A certificate for a server under `names` (DNS names or addresses) and its key, both PEM.
+    pub fn server_certificate(&self, names: &[&str]) -> Identity {
+        let (leaf, key) = self.server(names);
+        Identity { certificate: leaf.pem(), key: key.serialize_pem() }
+    }
+
+    fn server(&self, names: &[&str]) -> (Certificate, KeyPair) {
         let key = KeyPair::generate().expect("an ECDSA key");
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("DNS names or addresses");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let leaf = params.signed_by(&key, &self.0.issuer).expect("a signed certificate");
+        (params.signed_by(&key, &self.0.issuer).expect("a signed certificate"), key)
+    }
+
+    fn config(&self, names: &[&str], clients: Arc<dyn ClientCertVerifier>) -> ServerConfig {
+        let (leaf, key) = self.server(names);
         let chain = vec![CertificateDer::from(leaf.der().to_vec())];
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))

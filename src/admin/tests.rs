@@ -41,7 +41,7 @@ impl Credentials for Tokens {
 async fn door(tokens: &Arc<Tokens>, clock: &TestClock) -> Door {
     let count = tokens.0.lock().unwrap().len();
     let tokens_at = (0..count).map(|number| CredentialRef::Env(number.to_string())).collect();
-    let admin = config::Admin { listen: ([127, 0, 0, 1], 0).into(), tokens: tokens_at };
+    let admin = config::Admin { listen: ([127, 0, 0, 1], 0).into(), tokens: tokens_at, tls: None };
     let limits = config::Limits {
         body_bytes: 1024,
         request_timeout: Duration::from_secs(1),

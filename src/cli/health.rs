@@ -34,7 +34,14 @@ pub async fn health(args: &HealthArgs, out: &mut dyn Write) -> anyhow::Result<bo
         Some(file) => configured(file).map(|(url, place)| (url, Some(place)))?,
         None => (args.url.clone(), this_machine(&args.url)),
     };
-    let client = outbound::client(&Options { connect, ..Options::within(args.timeout, args.timeout) })?;
+    // The certificate is for the name that senders use, not for this machine's address; nothing is sent that
+    // anybody could want, and all that is learnt is whether something answers.
+    let any_certificate = connect.is_some();
+    let client = outbound::client(&Options {
+        connect,
+        any_certificate,
+        ..Options::within(args.timeout, args.timeout)
+    })?;
     match client.get(url).send().await {
         Ok(answer) => {
             writeln!(out, "{}", answer.status())?;
@@ -49,7 +56,13 @@ pub async fn health(args: &HealthArgs, out: &mut dyn Write) -> anyhow::Result<bo
 
 /// The probe of the relay that `file` configures, and where to connect for it.
 fn configured(file: &Path) -> anyhow::Result<(String, (String, SocketAddr))> {
-    let mut address = config::load_listen(file)?;
+    let Some(config::Probe { listen: mut address, tls }) = config::load_probe(file)? else {
+        bail!(
+            "{}: every listener asks for a client's certificate, and this command has none; leave `client_ca` out \
+             of one, such as `admin` on 127.0.0.1",
+            file.display()
+        );
+    };
     if address.port() == 0 {
         bail!("{}: the system chooses the port of `listen`; give the probe with --url", file.display());
     }
@@ -59,7 +72,8 @@ fn configured(file: &Path) -> anyhow::Result<(String, (String, SocketAddr))> {
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
         _ => {}
     }
-    let url = Url::parse(&format!("http://{address}/healthz"))?;
+    let scheme = if tls { "https" } else { "http" };
+    let url = Url::parse(&format!("{scheme}://{address}/healthz"))?;
     let host = url.host_str().unwrap_or_default().to_owned();
     Ok((url.into(), (host, address)))
 }
@@ -105,6 +119,8 @@ mod tests {
             ("listen: 10.0.0.7:8081", "10.0.0.7:8081"),
             ("listen: 0.0.0.0:${NOT_SET_FOR_HEALTH:-8082}", "127.0.0.1:8082"),
             ("log: { format: pretty }", "127.0.0.1:8080"),
+            ("listen: 0.0.0.0:8081\ntls: { certificate: a, key: b, client_ca: c }", "127.0.0.1:9090"),
+            ("tls: { client_ca: c }\nadmin: { listen: '127.0.0.1:9091' }", "127.0.0.1:9091"),
             // Edits that the relay which runs has not read.
             (
                 "listen: 0.0.0.0:8081\nlog: { format: \"${NOT_SET_FOR_HEALTH}\", fromat: json }",
@@ -114,11 +130,14 @@ mod tests {
             let expected = (format!("http://{address}/healthz"), address.to_owned());
             assert_eq!(asked(text).unwrap(), expected, "{text}");
         }
+        let (url, _) = asked("listen: 127.0.0.1:8443\ntls: { certificate: a, key: b }").unwrap();
+        assert_eq!(url, "https://127.0.0.1:8443/healthz");
         for (text, part) in [
             ("listen: 0.0.0.0:0", "give the probe with --url"),
             ("listen: here", "relay.yaml:1:9: listen: expected an IP address and a port"),
             ("listen: 0.0.0.0:${NOT_SET_FOR_HEALTH}", "NOT_SET_FOR_HEALTH is not set"),
             ("listen: [", "relay.yaml:"),
+            ("tls: { client_ca: c }\nadmin: off", "every listener asks for a client's certificate"),
         ] {
             let error = asked(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");

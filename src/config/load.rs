@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::decode::{Findings, Value};
+use super::decode::{Fields, Findings, Value};
 use super::document::{self, MAX_BYTES};
 use super::interpolate::{self, Environment};
 use super::{Config, ConfigErrors, alerts, audit, connections, ingress, runtime, scalar, targets};
@@ -17,23 +17,50 @@ pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
     parse(&read(path, &name)?, &name, &environment)
 }
 
-/// Where the relay of the file at `path` listens for hooks, whatever else is wrong with the file: a relay
-/// that runs is not to be called dead for an edit that it has not read.
-pub fn load_listen(path: &Path) -> Result<SocketAddr, ConfigErrors> {
+/// Where a relay can be asked whether it is alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// The address of the listener.
+    pub listen: SocketAddr,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+}
+
+/// Where the relay of the file at `path` answers probes without asking for a certificate: at `listen`, else
+/// at `admin`, else nowhere. Whatever else is wrong with the file: a relay that runs is not to be called
+/// dead for an edit that it has not read.
+pub fn load_probe(path: &Path) -> Result<Option<Probe>, ConfigErrors> {
     let name = path.display().to_string();
     let text = read(path, &name)?;
     let findings = Findings::default();
-    let listen = document::read(&text, &findings).and_then(|mut root| {
+    let probe = document::read(&text, &findings).and_then(|mut root| {
         let unfilled = interpolate::fill(&mut root, &environment);
         let mut fields = Value::root(&root, &findings).fields("the configuration")?;
-        let listen = fields.get("listen").map_or(Some(runtime::LISTEN), |value| scalar::address(&value));
-        if listen.is_none() {
+        let hooks = probe(&mut fields, runtime::LISTEN);
+        let probe = match hooks {
+            Some(None) => match fields.get("admin") {
+                None => Some(Some(Probe { listen: runtime::default_admin().listen, tls: false })),
+                Some(admin) if admin.written().is_some() => Some(None),
+                Some(admin) => probe(&mut admin.fields("`admin`")?, runtime::default_admin().listen),
+            },
+            hooks => hooks,
+        };
+        if probe.is_none() {
             interpolate::report(unfilled, &findings);
         }
-        listen
+        probe
     });
     let (problems, unlisted, _) = findings.into_parts();
-    listen.ok_or_else(|| ConfigErrors::new(&name, problems, unlisted))
+    probe.ok_or_else(|| ConfigErrors::new(&name, problems, unlisted))
+}
+
+/// The probe of a listener with these settings; inside none where it asks for a certificate.
+#[expect(clippy::option_option, reason = "outside: could it be read; inside: is there one")]
+fn probe(fields: &mut Fields<'_>, default: SocketAddr) -> Option<Option<Probe>> {
+    let listen = fields.get("listen").map_or(Some(default), |value| scalar::address(&value))?;
+    let Some(tls) = fields.get("tls") else { return Some(Some(Probe { listen, tls: false })) };
+    let asks = tls.is_mapping() && tls.fields("`tls`")?.get("client_ca").is_some();
+    Some((!asks).then_some(Probe { listen, tls: true }))
 }
 
 #[expect(clippy::disallowed_methods, reason = "`${NAME}` in the configuration is filled in here only")]
@@ -79,6 +106,7 @@ pub(super) fn read_document(
 fn config(root: &Value<'_>) -> Option<Config> {
     let mut fields = root.fields("the configuration")?;
     let listen = fields.known_or("listen", runtime::LISTEN, scalar::address);
+    let tls = fields.optional("tls", super::tls::tls);
     let limits = fields.or("limits", runtime::default_limits(), runtime::limits);
     let admin = fields.or("admin", Some(runtime::default_admin()), |value| runtime::admin(value, listen));
     let ingress = fields.or("ingress", super::Ingress::default(), ingress::ingress);
@@ -98,6 +126,7 @@ fn config(root: &Value<'_>) -> Option<Config> {
     }
     Some(Config {
         listen: listen?,
+        tls,
         limits,
         admin,
         ingress,

@@ -72,7 +72,7 @@ fn network(value: &Value<'_>) -> Option<IpNet> {
 }
 
 pub(super) fn default_admin() -> Admin {
-    Admin { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090), tokens: Vec::new() }
+    Admin { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090), tokens: Vec::new(), tls: None }
 }
 
 /// `off`, or the listener's settings. `hooks` is the address that it must leave alone, if it is known.
@@ -89,6 +89,8 @@ pub(super) fn admin(value: &Value<'_>, hooks: Option<SocketAddr>) -> Option<Opti
         (None, None) => Some(Vec::new()),
         _ => one_or_two(&mut fields, "token", "tokens"),
     };
+    let given = fields.get("tls");
+    let tls = given.as_ref().and_then(super::tls::tls);
     let listen = fields.or("listen", default_admin().listen, |value| {
         let listen = address(value)?;
         if hooks == Some(listen) && listen.port() != 0 {
@@ -100,10 +102,13 @@ pub(super) fn admin(value: &Value<'_>, hooks: Option<SocketAddr>) -> Option<Opti
                 "other machines can reach {listen}: add `token: {{ env: NAME }}`, or listen on 127.0.0.1"
             ));
         }
+        if !listen.ip().is_loopback() && given.is_none() {
+            value.warn("its token goes over the network unencrypted; give `admin` its own `tls`, or encrypt before it");
+        }
         Some(listen)
     });
     fields.finish();
-    Some(Some(Admin { listen, tokens: tokens? }))
+    Some(Some(Admin { listen, tokens: tokens?, tls }))
 }
 
 pub(super) fn default_aws() -> Aws {

@@ -1,7 +1,8 @@
 //! The outermost layer of both listeners: gives every request its id, and every error its body.
 //!
-//! Guarantees: each answer carries `x-request-id` and is counted under its route; each error is an RFC 9457 problem, also those that
-//! a layer (timeout, body limit) or the router (unknown path, wrong method) made without us.
+//! Guarantees: each answer carries `x-request-id` and what browsers need to be told, and is counted under
+//! its route; each error is an RFC 9457 problem, also those that a layer (timeout, body limit) or the router
+//! (unknown path, wrong method) made without us.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -9,7 +10,7 @@ use std::borrow::Cow;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -19,6 +20,16 @@ use tracing::Span;
 use super::request_id::HEADER;
 use super::routes::ROUTES;
 use super::{ErrorCode, Problem, RequestId};
+
+/// What keeps a browser from making anything of an answer that was not meant for it; a page of ours says
+/// otherwise itself. `Cache-Control`, so that no proxy answers in our place.
+const FOR_BROWSERS: [(HeaderName, &str); 5] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+];
 
 /// Puts request ids, problem bodies, a trace span and the panic guard around a router. `count` is told the
 /// route (`none` for a path that has none) and the status of each answer.
@@ -76,6 +87,9 @@ async fn seal(mut request: Request, next: Next) -> Response {
         *response.body_mut() = Body::from(body);
         problem.add_headers(response.headers_mut());
     }
+    for (name, value) in FOR_BROWSERS {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
     if let Some(value) = id.header_value() {
         response.headers_mut().insert(HEADER, value);
     }
@@ -84,7 +98,6 @@ async fn seal(mut request: Request, next: Next) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::header;
     use axum::routing::get;
     use tower::ServiceExt;
 

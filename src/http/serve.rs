@@ -1,49 +1,52 @@
 //! Serves a router on a listener, so that no client can take the relay away from the others.
 //!
-//! Guarantees: a new connection brings a whole request header within [`Bounds::first_request`] or is
-//! closed, an idle one is closed after [`Bounds::idle`]; there are never more than
-//! [`Bounds::connections`], and when all places are taken the one that has done nothing for the longest
-//! is closed for each newcomer, so that nobody waits behind those who say nothing, and answers end their
-//! connection, so that no sender writes to one that is just being closed; at the end, connections without a request under way are closed, and the others as soon
-//! as they are answered, or after [`Bounds::grace`].
+//! Guarantees: a new connection brings a whole request header, after its TLS handshake if there is one,
+//! within [`Bounds::first_request`] or is closed, an idle one is closed after [`Bounds::idle`]; there are
+//! never more than [`Bounds::connections`], and when all places are taken the one that has done nothing for
+//! the longest is closed for each newcomer, so that nobody waits behind those who say nothing, and answers
+//! end their connection, so that no sender writes to one that is just being closed; at the end, connections
+//! without a request under way are closed, and the others as soon as they are answered, or after
+//! [`Bounds::grace`].
 //!
 //! It is ours because hyper has one time limit for a first header and a next one alike, and because
 //! neither `axum::serve` nor `hyper_util`'s graceful shutdown bounds connections or takes idle ones' places.
 //!
 //! Does not bound how long a request is worked on or its body read: that is the router's.
 
-use std::collections::BTreeMap;
+mod activity;
+mod conversation;
+
 use std::convert::Infallible;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use http::header::CONNECTION;
-use http::{HeaderValue, Request};
+use http::header::{CONNECTION, STRICT_TRANSPORT_SECURITY};
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use self::activity::{Activity, Busy, Idle};
+use self::conversation::{Conversation, Guarded};
 use super::peer::Peer;
+use super::tls::Tls;
 
-/// A header may take about this much memory, and a body is read in pieces of about this size. Load
-/// balancers allow 16 to 64 KiB of header.
-const BUFFER: usize = 64 * 1024;
 /// Given to a connection that was told to end after its answer.
 const LAST_WORD: Duration = Duration::from_secs(1);
 /// After this long without a place, another connection is closed.
 const ROUND: Duration = Duration::from_millis(100);
 /// After an accept that failed for lack of file handles or memory; as long as axum waits.
 const PAUSE: Duration = Duration::from_secs(1);
+/// For browsers, which should never come here in plain: a year, as scanners expect (RFC 6797).
+const ENCRYPTED_ONLY: &str = "max-age=31536000";
 
 /// What clients may take.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +57,8 @@ pub struct Bounds {
     pub first_request: Duration,
     /// From an answer to the end of the next request's header.
     pub idle: Duration,
+    /// For a client to take anything more of its answer.
+    pub stalled: Duration,
     /// From the end of the serving to that of the requests that are under way then.
     pub grace: Duration,
 }
@@ -61,26 +66,33 @@ pub struct Bounds {
 impl Bounds {
     /// So many connections at once, with the usual times: 10 s for a first request, and longer idle
     /// than the 60 s of the usual load balancers, which would otherwise meet a closed connection.
+    /// 30 s for one that takes nothing of its answer, which load balancers never do for so long.
     pub fn of(connections: usize, grace: Duration) -> Self {
-        Self { connections, first_request: Duration::from_secs(10), idle: Duration::from_secs(75), grace }
+        let (first_request, stalled) = (Duration::from_secs(10), Duration::from_secs(30));
+        Self { connections, first_request, idle: Duration::from_secs(75), stalled, grace }
     }
+}
+
+/// Where requests come in.
+pub struct Listening {
+    /// The socket.
+    pub listener: TcpListener,
+    /// What it shows, and asks of clients; none speaks plain HTTP.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// Serves `router` until `shutdown` is over and the requests under way are answered or cut off. When
 /// this is dropped, so are all of its connections.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    bounds: Bounds,
-    shutdown: impl Future<Output = ()>,
-) {
-    let house = House {
+pub async fn serve(at: Listening, router: Router, bounds: Bounds, shutdown: impl Future<Output = ()>) {
+    let Listening { listener, tls } = at;
+    let house = Arc::new(House {
         router,
+        tls,
         bounds,
         places: Arc::new(Semaphore::new(bounds.connections)),
         idle: Arc::default(),
         closing: CancellationToken::new(),
-    };
+    });
     let guests = TaskTracker::new();
     let gone = CancellationToken::new();
     let _gone_when_dropped = gone.clone().drop_guard();
@@ -88,7 +100,7 @@ pub async fn serve(
         loop {
             let (stream, peer) = house.accept(&listener).await;
             let place = house.place().await;
-            let guest = house.clone().entertain(stream, peer, place);
+            let guest = Arc::clone(&house).entertain(stream, peer, place);
             guests.spawn(gone.clone().run_until_cancelled_owned(guest));
         }
     };
@@ -105,9 +117,9 @@ pub async fn serve(
 }
 
 /// What the connections of one listener share.
-#[derive(Clone)]
 struct House {
     router: Router,
+    tls: Option<Arc<Tls>>,
     bounds: Bounds,
     places: Arc<Semaphore>,
     idle: Arc<Idle>,
@@ -152,29 +164,11 @@ impl House {
     }
 
     /// Serves one connection until it ends or overstays.
-    async fn entertain(self, stream: TcpStream, peer: Peer, _place: Option<OwnedSemaphorePermit>) {
+    async fn entertain(self: Arc<Self>, stream: TcpStream, peer: Peer, _place: Option<OwnedSemaphorePermit>) {
         // Answers are small and final: waiting for more to send would only delay them.
         stream.set_nodelay(true).ok();
-        let activity = Activity::new(&self.idle);
-        let service = service_fn(|mut request: Request<Incoming>| {
-            request.extensions_mut().insert(peer);
-            let busy = activity.begin();
-            let answer = self.router.clone().oneshot(request.map(Body::new));
-            let places = &self.places;
-            async move {
-                let mut answer = answer.await;
-                if let Ok(answer) = &mut answer
-                    && places.available_permits() == 0
-                {
-                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                }
-                drop(busy);
-                answer as Result<_, Infallible>
-            }
-        });
-        let connection =
-            http1::Builder::new().max_buf_size(BUFFER).serve_connection(TokioIo::new(stream), service);
-        let mut connection = pin!(connection);
+        let activity = Arc::new(Activity::new(&self.idle));
+        let Some(mut connection) = self.begin(stream, peer, &activity).await else { return };
         let mut closing = false;
         loop {
             let limit = match (closing, activity.requests()) {
@@ -201,15 +195,66 @@ impl House {
                 Err(_) if over(limit) => return,
                 // A request came in the last moment: the next in the line goes instead.
                 Ok(Event::Unwanted) => drop(self.idle.close_oldest()),
+                // HTTP/2 has no header that says so.
+                Ok(Event::Answered) if activity.ends() && !closing => {
+                    closing = true;
+                    connection.as_mut().farewell();
+                }
                 // Busy: counted anew.
                 Ok(Event::Answered) | Err(_) => {}
                 // Closes at once between two requests; else after the answer.
                 Ok(Event::Closing) => {
                     closing = true;
-                    connection.as_mut().graceful_shutdown();
+                    connection.as_mut().farewell();
                 }
             }
         }
+    }
+
+    /// Up to where HTTP is spoken; none if the client does not get there in time or its place is needed.
+    async fn begin(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        peer: Peer,
+        activity: &Arc<Activity>,
+    ) -> Option<Pin<Box<dyn Conversation>>> {
+        let stream = conversation::timed(stream, self.bounds.stalled);
+        let (house, busy) = (Arc::clone(self), Arc::clone(activity));
+        let service = service_fn(move |request| {
+            let answer = Arc::clone(&house).answer(request, peer, Activity::begin(&busy));
+            async { Ok::<_, Infallible>(answer.await) }
+        });
+        let Some(tls) = &self.tls else { return Some(conversation::plain(stream, service)) };
+        tokio::select! {
+            biased;
+            shaken = timeout(self.bounds.first_request, tls.acceptor().accept(stream)) => match shaken.ok()? {
+                Ok(stream) => Some(conversation::encrypted(stream, service)),
+                Err(error) => {
+                    tracing::debug!(%error, client = %peer.0.ip(), "a TLS handshake failed");
+                    None
+                }
+            },
+            () = activity.unwanted.notified() => None,
+            () = self.closing.cancelled() => None,
+        }
+    }
+
+    async fn answer(
+        self: Arc<Self>,
+        mut request: Request<Incoming>,
+        peer: Peer,
+        busy: Busy,
+    ) -> Response<Guarded> {
+        request.extensions_mut().insert(peer);
+        let Ok(mut answer) = self.router.clone().oneshot(request.map(Body::new)).await;
+        if self.tls.is_some() {
+            answer.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(ENCRYPTED_ONLY));
+        }
+        if self.places.available_permits() == 0 {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            busy.is_the_last();
+        }
+        conversation::guarded(answer, busy)
     }
 }
 
@@ -218,118 +263,6 @@ enum Event {
     Answered,
     Unwanted,
     Closing,
-}
-
-/// The connections that do nothing, in the order in which they began to.
-#[derive(Default)]
-struct Idle(Mutex<Queue>);
-
-#[derive(Default)]
-struct Queue {
-    next: u64,
-    waiting: BTreeMap<u64, Arc<Notify>>,
-}
-
-impl Idle {
-    /// Lines up behind all others; gives the place in the line.
-    fn join(&self, unwanted: &Arc<Notify>) -> u64 {
-        let mut queue = self.queue();
-        let number = queue.next;
-        queue.next += 1;
-        queue.waiting.insert(number, Arc::clone(unwanted));
-        number
-    }
-
-    fn leave(&self, number: u64) {
-        self.queue().waiting.remove(&number);
-    }
-
-    fn holds(&self, number: u64) -> bool {
-        self.queue().waiting.contains_key(&number)
-    }
-
-    /// Tells the first in the line to close; false if there is none.
-    fn close_oldest(&self) -> bool {
-        let oldest = self.queue().waiting.pop_first();
-        // Kept for it, should it be at something else just now.
-        oldest.inspect(|(_, unwanted)| unwanted.notify_one()).is_some()
-    }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whether a request of the connection is being worked on, and since when not. Bytes of a header do
-/// not count: a client that sends one now and then does nothing.
-struct Activity<'a> {
-    idle: &'a Idle,
-    state: Mutex<State>,
-    /// A request was answered.
-    answered: Notify,
-    /// Its place is needed.
-    unwanted: Arc<Notify>,
-}
-
-struct State {
-    idle_since: Option<Instant>,
-    /// Its place among those that do nothing.
-    number: u64,
-    requests: u64,
-}
-
-impl<'a> Activity<'a> {
-    fn new(idle: &'a Idle) -> Self {
-        let unwanted = Arc::default();
-        let state = State { idle_since: Some(Instant::now()), number: idle.join(&unwanted), requests: 0 };
-        Self { idle, state: Mutex::new(state), answered: Notify::new(), unwanted }
-    }
-
-    /// A request is being worked on until the guard is dropped.
-    fn begin(&self) -> Busy<'_> {
-        let mut state = self.state();
-        self.idle.leave(state.number);
-        state.idle_since = None;
-        state.requests += 1;
-        Busy(self)
-    }
-
-    fn idle_since(&self) -> Option<Instant> {
-        self.state().idle_since
-    }
-
-    /// Whether it was told to close, and has done nothing since.
-    fn is_dismissed(&self) -> bool {
-        let state = self.state();
-        state.idle_since.is_some() && !self.idle.holds(state.number)
-    }
-
-    fn requests(&self) -> u64 {
-        self.state().requests
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Activity<'_> {
-    fn drop(&mut self) {
-        let number = self.state().number;
-        self.idle.leave(number);
-    }
-}
-
-struct Busy<'a>(&'a Activity<'a>);
-
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        let activity = self.0;
-        let mut state = activity.state();
-        state.idle_since = Some(Instant::now());
-        state.number = activity.idle.join(&activity.unwanted);
-        activity.answered.notify_one();
-    }
 }
 
 #[cfg(test)]

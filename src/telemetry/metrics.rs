@@ -12,6 +12,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -26,8 +27,8 @@ pub use labels::{
     AlertKind, AlertResult, Kind, QueuePhase, RotationAlert, Route, StatusClass, Verdict, WriteResult,
 };
 use labels::{
-    OfAuditHead, OfBuild, OfNotification, OfOutcome, OfPhase, OfRefusal, OfRequest, OfRotationAlert, OfRun,
-    OfStaleAlert, OfTarget, OfWrite, OutcomeLabel, ReasonLabel,
+    OfAuditHead, OfBuild, OfListener, OfNotification, OfOutcome, OfPhase, OfRefusal, OfRequest,
+    OfRotationAlert, OfRun, OfStaleAlert, OfTarget, OfWrite, OutcomeLabel, ReasonLabel,
 };
 pub use names::Name;
 
@@ -64,6 +65,7 @@ pub struct Metrics {
     audit_head: Family<OfAuditHead, Gauge>,
     /// The label that is shown now.
     audit_head_shown: Mutex<Option<OfAuditHead>>,
+    certificates: Family<OfListener, Gauge>,
     requests: Family<OfRequest, Counter>,
 }
 
@@ -101,6 +103,7 @@ impl Metrics {
             audit_entries,
             audit_lost,
             audit_head: family(&mut registry, Name::AuditHead),
+            certificates: family(&mut registry, Name::CertificateNotAfter),
             audit_head_shown: Mutex::default(),
             requests: family(&mut registry, Name::Requests),
             registry,
@@ -230,6 +233,11 @@ impl Metrics {
         }
     }
 
+    /// The listener, by a name of the program, shows a certificate that ends then.
+    pub fn certificate(&self, listener: &'static str, not_after: Timestamp) {
+        self.certificates.get_or_create(&OfListener { listener }).set(not_after.as_second());
+    }
+
     /// A request was answered. `route` is a path of the table of routes or a word for none: a text of the
     /// program, never of the request.
     pub fn request(&self, route: &'static str, status: u16) {
@@ -296,6 +304,7 @@ mod tests {
         metrics.request("/hooks/sns", 200);
         metrics.rotation_to_confirmed(Duration::from_secs(3));
         metrics.audit_head("1:00", 1);
+        metrics.certificate("hooks", Timestamp::UNIX_EPOCH);
         let text = metrics.encode();
         for name in Name::ALL {
             let stem = name.as_str().strip_suffix("_total").unwrap_or(name.as_str());
@@ -367,6 +376,7 @@ mod tests {
         metrics.stale_seconds(&target("orders"), 12.5);
         metrics.foreign_write(&target("orders"));
         metrics.correction(&target("billing"));
+        metrics.certificate("admin", Timestamp::from_second(1_900_000_000).unwrap());
         metrics.alert(AlertKind::Healed, AlertResult::Published);
         metrics.rotation_alert(RotationAlert::Abandoned);
         for status in [200, 204, 429, 404, 503, 999] {
@@ -377,6 +387,7 @@ mod tests {
         for line in [
             r#"relay_target_stale_seconds{target="orders"} 12.5"#,
             r#"relay_foreign_writes_total{target="orders"} 1"#,
+            r#"relay_certificate_not_after_timestamp_seconds{listener="admin"} 1900000000"#,
             r#"relay_reconcile_corrections_total{target="billing"} 1"#,
             r#"relay_reconcile_corrections_total{target="orders"} 0"#,
             r#"relay_alerts_total{kind="healed",result="published"} 1"#,

@@ -121,6 +121,8 @@ fn what_deserves_a_look_is_a_warning_and_no_error() {
     assert_eq!(
         config.warnings,
         [
+            "relay.yaml:1:18: admin.listen: its token goes over the network unencrypted; give `admin` its own `tls`, or \
+             encrypt before it",
             "relay.yaml:2:18: aws.endpoint: AWS is asked at this endpoint instead of its own",
             "relay.yaml:6:5: ingress.sns.emulator: verification is relaxed for tests and emulators (connect \
              127.0.0.1:1); leave this out in production",

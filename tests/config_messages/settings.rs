@@ -6,7 +6,7 @@ use crate::{APPLICATION, application_with, assert_printed, connection_with};
 fn an_unknown_key_names_the_nearest_and_all() {
     assert_printed(
         "listn: 0.0.0.0:8080\n",
-        r#"relay.yaml:1:1: listn: not a key of the configuration; did you mean "listen"? (its keys: listen, limits, admin, ingress, aws, reconcile, receipts, queue, log, alerts, audit, connections, targets)"#,
+        r#"relay.yaml:1:1: listn: not a key of the configuration; did you mean "listen"? (its keys: listen, tls, limits, admin, ingress, aws, reconcile, receipts, queue, log, alerts, audit, connections, targets)"#,
     );
     assert_printed(
         "reconcile: { every: 5m }\n",
@@ -220,6 +220,19 @@ fn what_could_not_be_read_is_not_compared_with_anything() {
     emulator: { connect: 4566, certificate_path: /certs/ }
 ",
         r#"relay.yaml:4:26: ingress.sns.emulator.connect: expected an IP address and a port such as 0.0.0.0:8080, found "4566""#,
+    );
+}
+
+#[test]
+fn a_listener_that_speaks_tls_names_its_files() {
+    assert_printed(
+        "tls: { certificate: /etc/relay/tls.pem, keys: /etc/relay/key.pem }\n",
+        r#"relay.yaml:1:1: tls: `key` is missing: the path of a PEM file with its private key
+relay.yaml:1:41: tls.keys: not a key of `tls`; did you mean "key"? (its keys: certificate, key, client_ca)"#,
+    );
+    assert_printed(
+        "admin: { tls: { key: /etc/relay/key.pem } }\n",
+        "relay.yaml:1:10: admin.tls: `certificate` is missing: the path of a PEM file",
     );
 }
 

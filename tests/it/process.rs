@@ -5,3 +5,4 @@ mod crash;
 mod drain;
 mod proxy;
 mod start;
+mod tls;

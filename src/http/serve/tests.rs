@@ -1,13 +1,26 @@
 use std::net::SocketAddr;
 
+use axum::Extension;
 use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::*;
 
+mod encrypted;
+
 const LIMIT: Duration = Duration::from_secs(10);
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: relay\r\n\r\n";
+
+/// Tells when it goes.
+struct Told(Arc<Notify>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
 
 /// A server whose `/` answers, and whose `/slow` answers when it is let.
 struct Fixture {
@@ -15,11 +28,17 @@ struct Fixture {
     closing: CancellationToken,
     let_go: Arc<Notify>,
     arrived: Arc<Notify>,
+    /// An answer without end is not sent any more.
+    given_up: Arc<Notify>,
     ended: JoinHandle<()>,
 }
 
 impl Fixture {
     async fn new(bounds: Bounds) -> Self {
+        Self::serving(bounds, None).await
+    }
+
+    async fn serving(bounds: Bounds, tls: Option<Arc<Tls>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (closing, let_go) = (CancellationToken::new(), Arc::new(Notify::new()));
@@ -33,13 +52,28 @@ impl Fixture {
             }
         };
         let echo = async |body: String| body;
+        let (endless, given_up) = {
+            let given_up = Arc::new(Notify::new());
+            let told = Arc::clone(&given_up);
+            let endless = async move || {
+                let told = Told(Arc::clone(&told));
+                let piece = move || {
+                    let _kept = &told;
+                    Ok::<_, Infallible>("x".repeat(10_000))
+                };
+                Body::from_stream(futures_util::stream::repeat_with(piece))
+            };
+            (endless, given_up)
+        };
         let router = Router::new()
             .route("/", get(async || "fine"))
             .route("/slow", get(slow))
-            .route("/echo", post(echo));
+            .route("/echo", post(echo))
+            .route("/endless", get(endless))
+            .route("/peer", get(async |Extension(Peer(address)): Extension<Peer>| address.to_string()));
         let shutdown = closing.clone().cancelled_owned();
-        let ended = tokio::spawn(serve(listener, router, bounds, shutdown));
-        Self { address, closing, let_go, arrived, ended }
+        let ended = tokio::spawn(serve(Listening { listener, tls }, router, bounds, shutdown));
+        Self { address, closing, let_go, arrived, given_up, ended }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -53,7 +87,13 @@ impl Fixture {
 
 /// Generous times: only what a test is about is short.
 fn bounds() -> Bounds {
-    Bounds { connections: 8, first_request: LIMIT * 10, idle: LIMIT * 10, grace: LIMIT * 10 }
+    Bounds {
+        connections: 8,
+        first_request: LIMIT * 10,
+        idle: LIMIT * 10,
+        stalled: LIMIT * 10,
+        grace: LIMIT * 10,
+    }
 }
 
 /// What comes until there is an answer as long as `fine`'s, or the end.
@@ -281,4 +321,36 @@ async fn a_body_larger_than_the_buffer_is_read_to_its_end() {
     let both = async { tokio::join!(send.write_all(body.as_bytes()), receiving).0.unwrap() };
     timeout(LIMIT, both).await.unwrap();
     assert!(text.len() > body.len());
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_its_answer_is_given_up() {
+    let fixture = Fixture::new(Bounds { stalled: Duration::from_millis(100), ..bounds() }).await;
+    let mut stream = fixture.connect().await;
+    stream.write_all(b"GET /endless HTTP/1.1\r\nhost: relay\r\n\r\n").await.unwrap();
+    timeout(LIMIT, fixture.given_up.notified()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_is_busy_until_its_answer_is_taken() {
+    let fixture = Fixture::new(Bounds { connections: 2, idle: Duration::from_millis(50), ..bounds() }).await;
+    let mut stream = fixture.connect().await;
+    stream.write_all(b"GET /endless HTTP/1.1\r\nhost: relay\r\n\r\n").await.unwrap();
+    let mut taken = vec![0; 100_000];
+    let started = Instant::now();
+    // Longer than an idle one lives, and although others need its place.
+    while started.elapsed() < Duration::from_millis(200) {
+        timeout(LIMIT, stream.read_exact(&mut taken)).await.unwrap().unwrap();
+        let mut other = fixture.connect().await;
+        assert!(ask(&mut other).await.ends_with("fine"));
+    }
+}
+
+#[tokio::test]
+async fn a_header_of_too_many_fields_is_refused() {
+    let fixture = Fixture::new(bounds()).await;
+    let mut stream = fixture.connect().await;
+    let header = format!("GET / HTTP/1.1\r\nhost: relay\r\n{}\r\n", "x: y\r\n".repeat(100));
+    stream.write_all(header.as_bytes()).await.ok();
+    assert!(read(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 431"));
 }

@@ -325,6 +325,11 @@ pub(super) struct OfAuditHead {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfListener {
+    pub(super) listener: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct OfBuild {
     pub(super) version: &'static str,
 }

@@ -60,6 +60,8 @@ names! {
         "Entries that the audit lost because they could not be written";
     AuditHead = "relay_audit_head",
         "The number of the audit's last entry when the head was last shown; the label is that head";
+    CertificateNotAfter = "relay_certificate_not_after_timestamp_seconds",
+        "The end of the certificate that a listener shows, in seconds since 1970";
     Requests = "relay_requests_total",
         "Requests to the relay by route and class of answer";
     BuildInfo = "relay_build_info",
