@@ -20,7 +20,7 @@ mod tests;
 mod watch;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -33,8 +33,7 @@ use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics::{AlertResult, Metrics};
 
 use message::Alert;
-use outbox::{Outbox, Waiting};
-use watch::Told;
+use outbox::{InHand, Outbox};
 
 /// How often the clock is read, within a tenth of `stale_after`.
 const LONGEST_TICK: Duration = Duration::from_secs(5);
@@ -72,6 +71,16 @@ impl From<&Config> for Settings {
     }
 }
 
+/// What people were told, and what still waits to be published; cheap to clone.
+#[derive(Clone, Default)]
+pub struct Told(Arc<Past>);
+
+#[derive(Default)]
+struct Past {
+    known: Mutex<BTreeMap<TargetName, watch::Told>>,
+    outbox: Outbox,
+}
+
 /// Watches the board and tells.
 pub struct Alerts {
     board: Arc<StatusBoard>,
@@ -80,11 +89,11 @@ pub struct Alerts {
     settings: Settings,
     channel: Option<Arc<dyn Channel>>,
     audit: Arc<Audit>,
-    outbox: Outbox,
+    told: Told,
 }
 
 impl Alerts {
-    /// Alerts about the targets of `board`, to the log and to `channel`.
+    /// Alerts about the targets of `board`, to the log and to `channel`; what was `told` is not told again.
     pub fn new(
         board: Arc<StatusBoard>,
         metrics: Arc<Metrics>,
@@ -92,8 +101,9 @@ impl Alerts {
         settings: Settings,
         channel: Option<Arc<dyn Channel>>,
         audit: Arc<Audit>,
+        told: Told,
     ) -> Self {
-        Self { board, metrics, clock, settings, channel, audit, outbox: Outbox::default() }
+        Self { board, metrics, clock, settings, channel, audit, told }
     }
 
     /// Watches and publishes for ever, side by side: a topic that does not answer holds up no look.
@@ -105,16 +115,17 @@ impl Alerts {
         let tick = (self.settings.stale_after / 10).clamp(SHORTEST_TICK, LONGEST_TICK);
         let mut ticks = tokio::time::interval(tick);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut told = BTreeMap::new();
         loop {
             ticks.tick().await;
-            self.look(&mut told);
+            self.look();
         }
     }
 
-    /// One look at every target. `told` has those that people know to be stale.
-    fn look(&self, told: &mut BTreeMap<TargetName, Told>) {
+    /// One look at every target.
+    fn look(&self) {
         let now = self.clock.timestamp();
+        // Those that people know to be stale.
+        let mut told = self.told.0.known.lock().unwrap_or_else(PoisonError::into_inner);
         for target in self.board.targets() {
             let since = self.board.stale_since(&target);
             let (known, word) = watch::judge(told.remove(&target), since, now, &self.settings);
@@ -133,7 +144,7 @@ impl Alerts {
         self.audit.record(alert.entry());
         self.metrics.alert(alert.kind, AlertResult::Logged);
         if self.channel.is_some()
-            && let Some(older) = self.outbox.put(alert)
+            && let Some(older) = self.told.0.outbox.put(alert)
         {
             self.metrics.alert(older.kind, AlertResult::Superseded);
         }
@@ -143,28 +154,33 @@ impl Alerts {
     async fn publish(&self) {
         let Some(channel) = &self.channel else { return };
         loop {
-            let waiting = self.outbox.next().await;
-            let (kind, alert) = (waiting.alert.kind, &waiting.alert);
+            let in_hand = self.told.0.outbox.next().await;
+            let Some(alert) = in_hand.alert() else { continue };
+            let kind = alert.kind;
             match channel.publish(&alert.subject(), &alert.message()).await {
-                Ok(()) => self.metrics.alert(kind, AlertResult::Published),
-                Err(failure) => self.failed(waiting, &failure).await,
+                Ok(()) => {
+                    in_hand.over();
+                    self.metrics.alert(kind, AlertResult::Published);
+                }
+                Err(failure) => self.failed(in_hand, &failure).await,
             }
         }
     }
 
-    async fn failed(&self, mut waiting: Waiting, failure: &Failure) {
-        let Alert { kind, target, .. } = &waiting.alert;
+    async fn failed(&self, mut in_hand: InHand<'_>, failure: &Failure) {
+        let tries = in_hand.failed();
+        let Some(Alert { kind, target, .. }) = in_hand.alert() else { return };
         let (kind, alert, target) = (*kind, kind.as_str(), target.as_str());
         let (code, next_step) = (failure.code.as_str(), failure.next_step.as_str());
-        waiting.tries += 1;
-        if failure.retry == Retry::Never || waiting.tries >= outbox::TRIES {
+        if failure.retry == Retry::Never || tries >= outbox::TRIES {
             tracing::error!(target, alert, code, error = %failure, next_step, "alert not published: given up");
+            in_hand.over();
             return self.metrics.alert(kind, AlertResult::GivenUp);
         }
         tracing::warn!(target, alert, code, error = %failure, next_step, "alert not published: tried again");
         self.metrics.alert(kind, AlertResult::Failed);
-        let pause = outbox::pause(waiting.tries, &self.settings);
-        if self.outbox.put_back(waiting) {
+        let pause = outbox::pause(tries, &self.settings);
+        if in_hand.put_back() {
             self.metrics.alert(kind, AlertResult::Superseded);
         }
         wait(pause).await;

@@ -1,63 +1,55 @@
 //! The only place that wires everything: from a checked configuration to a running relay.
 //!
-//! [`App::build`] brings the parts together, [`App::bind`] takes the addresses, [`Bound::run`] works until
-//! the lifecycle drains. [`App::sync_once`] is the same relay without listeners, for jobs.
+//! [`App::build`] brings the parts together, [`App::bind`] takes the addresses, [`Bound::run_reloading`] works
+//! until the lifecycle drains. [`App::sync_once`] is the same relay without listeners, for jobs.
 
+mod kept;
 mod parts;
+mod serving;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::middleware::map_response_with_state;
 use futures_util::StreamExt;
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::admin::{self, AdminState, Door};
+use crate::admin::Door;
 use crate::alerts::Alerts;
 use crate::anypoint;
 use crate::aws::{Access, CertificateStore, SecretsManager, SnsConfirmer, SnsHttp};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
 use crate::credential::{CredentialReader, Credentials};
-use crate::http::serve::{Bounds, Listening};
+use crate::http::serve::Listening;
 use crate::http::tls::{Tls, TlsError};
-use crate::http::{self, Readiness};
 use crate::index::SecretIndex;
-use crate::ingress::{self, IngressState, Parts};
-use crate::intake::{Desk, ReplayMemory};
+use crate::ingress::{IngressState, Parts};
+use crate::intake::Desk;
 use crate::lifecycle::Lifecycle;
 use crate::model::{Outcome, TargetName};
 use crate::outbound::{Lookup, SystemLookup};
-use crate::queue::{Note, Queue, Reason};
-use crate::reconcile::{Intervals, Reconcile};
-use crate::status::StatusBoard;
+use crate::queue::{Note, Reason};
+use crate::reconcile::Reconcile;
 use crate::sync::Sync;
 use crate::sync::forecast::{Forecast, forecast};
 use crate::sync::ports::{Secrets, TargetSpec};
-use crate::sync::versions::VersionLog;
-use crate::telemetry::audit::{Audit, Entry};
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::audit::Entry;
 use crate::worker::Workshop;
+use kept::Kept;
 use parts::{
     Certificates, Confirmer, TokenKeys, alerts_topic, build_queue, build_stations, gates, leaders,
-    open_audit, open_connections, open_memory, secrets_of,
+    open_connections, secrets_of,
 };
+pub use serving::{Bound, Reload};
 
-/// Connections of the hooks at once, or twice the concurrent requests if those are more. Half of the
-/// 1,024 file handles that a process commonly has are left for the way to AWS and Anypoint.
-const MIN_CONNECTIONS: usize = 256;
 /// When a job first says what it waits for; each pause after that is twice as long, up to the next.
 const FIRST_WORD: Duration = Duration::from_secs(1);
 const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 /// Connections that are made and not accepted yet. The one too many is dropped without a word, and its
 /// client tries again only after 1 s and 3 s, which is most of EventBridge's 5. Linux allows no more.
 const BACKLOG: u32 = 4096;
-/// Connections of the admin listener at once.
-const ADMIN_CONNECTIONS: usize = 64;
-
 /// Why the relay could not be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -96,6 +88,14 @@ pub enum BuildError {
     Listen(SocketAddr, io::Error),
 }
 
+impl BuildError {
+    /// In one line, with what is behind it.
+    fn whole(&self) -> String {
+        let causes = std::iter::successors(std::error::Error::source(self), |cause| cause.source());
+        causes.fold(self.to_string(), |text, cause| format!("{text}: {cause}"))
+    }
+}
+
 /// What the relay takes from the machine that it runs on.
 #[derive(Clone)]
 pub struct Edges {
@@ -114,17 +114,14 @@ impl Default for Edges {
 /// The relay, wired.
 pub struct App {
     config: Config,
-    clock: Arc<dyn Clock>,
-    readiness: Arc<Readiness>,
+    access: Arc<Access>,
+    kept: Kept,
     workshop: Arc<Workshop>,
     reconcile: Arc<Reconcile>,
     alerts: Arc<Alerts>,
-    audit: Arc<Audit>,
     ingress: IngressState,
-    hooks_tls: Option<Arc<Tls>>,
     /// Of the admin listener, if there is one.
     door: Option<Door>,
-    admin_tls: Option<Arc<Tls>>,
 }
 
 impl App {
@@ -132,22 +129,32 @@ impl App {
     /// Anypoint.
     pub async fn build(config: Config, access: Access, edges: Edges) -> Result<Self, BuildError> {
         let access = Arc::new(access);
-        let aws = Arc::new(SecretsManager::new(Arc::clone(&access)));
-        let credentials: Arc<dyn Credentials> =
-            Arc::new(CredentialReader::new(Some(Arc::clone(&aws) as Arc<dyn Credentials>)));
-        let secrets: Arc<dyn Secrets> = aws;
+        let kept = Kept::open(&config, &credentials(&secrets_manager(&access)), edges).await?;
+        let app = Self::on(kept, config, access).await?;
+        app.configure();
+        Ok(app)
+    }
 
+    /// With another configuration, and all that is known by now. Changes nothing yet.
+    async fn again(&self, config: Config) -> Result<Self, BuildError> {
+        let access = Arc::new(self.access.with_settings(config.aws.clone()));
+        Self::on(self.kept.clone(), config, access).await
+    }
+
+    async fn on(kept: Kept, config: Config, access: Arc<Access>) -> Result<Self, BuildError> {
+        let aws = secrets_manager(&access);
+        let credentials = credentials(&aws);
+        let secrets: Arc<dyn Secrets> = aws;
+        let edges = Edges { clock: Arc::clone(&kept.clock), lookup: Arc::clone(&kept.lookup) };
         let connections = open_connections(&config, &credentials, &edges)?;
         let stations = build_stations(&config, &connections, &credentials, &edges)?;
         let Edges { clock, lookup } = edges;
         let specs: Vec<TargetSpec> = stations.values().map(|station| station.target.spec().clone()).collect();
 
-        let metrics = Arc::new(Metrics::new(stations.keys().cloned()));
-        let audit = Arc::new(open_audit(&config, &credentials, &metrics, &clock).await?);
-        let board = Arc::new(StatusBoard::new(stations.keys().cloned(), secrets_of(&specs)));
+        let (metrics, audit, board) =
+            (Arc::clone(&kept.metrics), Arc::clone(&kept.audit), Arc::clone(&kept.board));
         let queue = Arc::new(build_queue(&config, &stations, &clock));
-        let versions = Arc::new(VersionLog::new(config.aws.freshness, config.aws.settle));
-        let memory = Arc::new(open_memory(&config)?);
+        let (versions, memory) = (kept.versions(&config), Arc::clone(&kept.memory));
         let leaders = Arc::new(leaders(&config, &stations));
 
         let reconcile = Arc::new(Reconcile {
@@ -175,7 +182,7 @@ impl App {
             metrics: Arc::clone(&metrics),
             audit: Arc::clone(&audit),
             clock: Arc::clone(&clock),
-            seen: Mutex::new(ReplayMemory::new((&config.ingress).into())),
+            seen: Arc::clone(&kept.seen),
         };
         let workshop = Arc::new(Workshop {
             sync,
@@ -194,12 +201,12 @@ impl App {
             (&config).into(),
             alerts_topic(&config, &access),
             Arc::clone(&audit),
+            kept.told.clone(),
         );
         let emulator = config.ingress.sns.as_ref().map(|sns| sns.emulator.clone()).unwrap_or_default();
         let confirm = config.ingress.sns.as_ref().map_or(config::Confirm::Off, |sns| sns.confirm);
         let token_keys = TokenKeys::of(&config.ingress, &lookup)?;
         let sns_http = SnsHttp::new(&emulator, lookup)?;
-        let readiness = Arc::new(Readiness::default());
         let door = match &config.admin {
             Some(admin) => {
                 let (reader, clock) = (Arc::clone(&credentials), Arc::clone(&clock));
@@ -207,43 +214,38 @@ impl App {
             }
             None => None,
         };
-        let hooks_tls = load_tls("tls", config.tls.as_ref()).await?;
-        let admin_tls =
-            load_tls("admin.tls", config.admin.as_ref().and_then(|admin| admin.tls.as_ref())).await?;
         let parts = Parts {
             clock: Arc::clone(&clock),
-            readiness: Arc::clone(&readiness),
+            readiness: Arc::clone(&kept.readiness),
             intake: Arc::new(desk),
-            certificates: Arc::new(Certificates(CertificateStore::new(sns_http.clone(), Arc::clone(&clock)))),
-            confirmer: Arc::new(Confirmer(SnsConfirmer::new(confirm, access, sns_http))),
+            certificates: Arc::new(Certificates(CertificateStore::new(sns_http.clone(), clock))),
+            confirmer: Arc::new(Confirmer(SnsConfirmer::new(confirm, Arc::clone(&access), sns_http))),
             token_keys,
             credentials,
             metrics,
-            audit: Arc::clone(&audit),
+            audit,
         };
         let ingress = IngressState::open(&config.ingress, config.limits.clone(), parts).await?;
         let alerts = Arc::new(alerts);
-        Ok(Self {
-            config,
-            clock,
-            readiness,
-            workshop,
-            reconcile,
-            alerts,
-            audit,
-            ingress,
-            hooks_tls,
-            door,
-            admin_tls,
-        })
+        Ok(Self { config, access, kept, workshop, reconcile, alerts, ingress, door })
     }
 
-    /// Takes the addresses.
-    #[expect(clippy::unused_async, reason = "sockets need a runtime around them, which `async` says")]
+    /// From now on its targets are shown and counted.
+    fn configure(&self) {
+        let targets = self.workshop.stations.keys().cloned();
+        self.kept.configure(&self.config, targets, secrets_of(&self.reconcile.specs));
+    }
+
+    /// Takes the addresses, and reads what the listeners show.
     pub async fn bind(self) -> Result<Bound, BuildError> {
-        let hooks = listen(self.config.listen)?;
-        let admin = match &self.config.admin {
-            Some(admin) => Some(listen(admin.listen)?),
+        let config = &self.config;
+        let hooks =
+            Listening { listener: listen(config.listen)?, tls: load_tls("tls", config.tls.as_ref()).await? };
+        let admin = match &config.admin {
+            Some(admin) => {
+                let tls = load_tls("admin.tls", admin.tls.as_ref()).await?;
+                Some(Listening { listener: listen(admin.listen)?, tls })
+            }
             None => None,
         };
         Ok(Bound { app: self, hooks, admin })
@@ -264,7 +266,7 @@ impl App {
         self.audit_start("sync");
         self.start_workers(&lifecycle);
         for target in &targets {
-            let note = Note::new(Reason::Manual, self.clock.timestamp());
+            let note = Note::new(Reason::Manual, self.kept.clock.timestamp());
             // Only a closed queue or an unknown target refuse; both show as a target without outcome.
             self.workshop.queue.add(target, note).ok();
         }
@@ -283,7 +285,7 @@ impl App {
         lifecycle.drain();
         self.workshop.queue.close();
         lifecycle.abort();
-        self.audit.end("done").await;
+        self.kept.audit.end("done").await;
         outcomes
     }
 
@@ -316,7 +318,7 @@ impl App {
 
     fn audit_start(&self, command: &'static str) {
         let targets = self.config.targets.len();
-        self.audit.record(Entry::Start { version: env!("CARGO_PKG_VERSION"), command, targets });
+        self.kept.audit.record(Entry::Start { version: env!("CARGO_PKG_VERSION"), command, targets });
     }
 
     fn start_workers(&self, lifecycle: &Lifecycle) {
@@ -335,140 +337,12 @@ async fn pause(turn: Duration) {
     tokio::time::sleep(turn).await;
 }
 
-/// A relay with its addresses taken.
-pub struct Bound {
-    app: App,
-    hooks: TcpListener,
-    admin: Option<TcpListener>,
+fn secrets_manager(access: &Arc<Access>) -> Arc<SecretsManager> {
+    Arc::new(SecretsManager::new(Arc::clone(access)))
 }
 
-impl Bound {
-    /// Where the hooks are.
-    pub fn hooks_addr(&self) -> io::Result<SocketAddr> {
-        self.hooks.local_addr()
-    }
-
-    /// Where the admin listener is.
-    pub fn admin_addr(&self) -> Option<io::Result<SocketAddr>> {
-        self.admin.as_ref().map(TcpListener::local_addr)
-    }
-
-    /// The board, for those who embed the relay.
-    pub fn board(&self) -> Arc<StatusBoard> {
-        Arc::clone(&self.app.workshop.board)
-    }
-
-    /// The queue, for those who embed the relay.
-    pub fn queue(&self) -> Arc<Queue<TargetName>> {
-        Arc::clone(&self.app.workshop.queue)
-    }
-
-    /// The audit, for those who end the relay otherwise than by a drain.
-    pub fn audit(&self) -> Arc<Audit> {
-        Arc::clone(&self.app.audit)
-    }
-
-    /// Works until the lifecycle drains, then lets running syncs finish within `deadline`.
-    pub async fn run(self, lifecycle: Lifecycle, deadline: Duration) -> Result<(), String> {
-        let Self { app, hooks, admin } = self;
-        app.audit_start("serve");
-        app.start_workers(&lifecycle);
-        app.start_reconcile(&lifecycle);
-        app.start_alerts(&lifecycle);
-        app.start_listeners(&lifecycle, hooks, admin);
-        app.readiness.started();
-
-        lifecycle.draining().await;
-        app.readiness.draining();
-        app.workshop.queue.close();
-        let ended = lifecycle.ended(deadline).await;
-        app.audit.end(if ended.is_ok() { "drained" } else { "failed" }).await;
-        ended
-    }
-}
-
-impl App {
-    fn start_reconcile(&self, lifecycle: &Lifecycle) {
-        let every = Intervals {
-            secrets: self.config.reconcile.interval,
-            targets: self.config.reconcile.targets_interval,
-        };
-        let (reconcile, readiness, draining) =
-            (Arc::clone(&self.reconcile), Arc::clone(&self.readiness), lifecycle.clone());
-        lifecycle.spawn("reconcile", async move {
-            let scanned = |scan: crate::reconcile::Scan| {
-                readiness.reconciled();
-                tracing::info!(
-                    compared = scan.compared,
-                    enqueued = scan.enqueued,
-                    unknown = scan.unknown,
-                    "reconciled"
-                );
-            };
-            tokio::select! {
-                () = reconcile.run(every, scanned) => {}
-                () = draining.draining() => {}
-            }
-        });
-    }
-
-    fn start_alerts(&self, lifecycle: &Lifecycle) {
-        let (alerts, draining) = (Arc::clone(&self.alerts), lifecycle.clone());
-        lifecycle.spawn("alerts", async move {
-            tokio::select! {
-                () = alerts.run() => {}
-                () = draining.draining() => {}
-            }
-        });
-    }
-
-    fn start_listeners(&self, lifecycle: &Lifecycle, hooks: TcpListener, admin: Option<TcpListener>) {
-        let connections = MIN_CONNECTIONS.max(2 * self.config.limits.concurrency);
-        let hooks = Listening { listener: hooks, tls: self.hooks_tls.clone() };
-        self.serve(lifecycle, "hooks", hooks, ingress::router(self.ingress.clone()), connections);
-        if let (Some(admin), Some(door)) = (admin, &self.door) {
-            let state = AdminState {
-                board: Arc::clone(&self.workshop.board),
-                metrics: Arc::clone(&self.workshop.metrics),
-                queue: Arc::clone(&self.workshop.queue),
-                readiness: Arc::clone(&self.readiness),
-                clock: Arc::clone(&self.clock),
-                door: door.clone(),
-            };
-            let admin = Listening { listener: admin, tls: self.admin_tls.clone() };
-            self.serve(lifecycle, "admin", admin, admin::router(state), ADMIN_CONNECTIONS);
-        }
-    }
-
-    /// Serves until the last run of a drain is over: until then whoever comes is told that the relay
-    /// drains, and what it does can be watched. A request that never ends must not hold the end.
-    fn serve(
-        &self,
-        lifecycle: &Lifecycle,
-        name: &'static str,
-        listening: Listening,
-        router: Router,
-        connections: usize,
-    ) {
-        let queue = Arc::clone(&self.workshop.queue);
-        let router =
-            router.layer(map_response_with_state(Arc::clone(&self.readiness), http::readiness::farewell));
-        let bounds = Bounds::of(connections, self.config.limits.request_timeout);
-        let tls = listening.tls.clone();
-        lifecycle.spawn(name, async move {
-            http::serve::serve(listening, router, bounds, queue.over()).await;
-        });
-        if let Some(tls) = tls {
-            let (metrics, draining) = (Arc::clone(&self.workshop.metrics), lifecycle.clone());
-            metrics.certificate(name, tls.expires());
-            lifecycle.spawn("TLS files", async move {
-                tokio::select! {
-                    () = tls.watch(|expires| metrics.certificate(name, expires)) => {}
-                    () = draining.draining() => {}
-                }
-            });
-        }
-    }
+fn credentials(aws: &Arc<SecretsManager>) -> Arc<dyn Credentials> {
+    Arc::new(CredentialReader::new(Some(Arc::clone(aws) as Arc<dyn Credentials>)))
 }
 
 async fn load_tls(

@@ -13,6 +13,7 @@ pub mod plan;
 pub mod serve;
 pub mod sync;
 pub mod trigger;
+mod watch_file;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -36,7 +37,9 @@ struct Cli {
 enum Command {
     /// Run the relay: take notifications, keep every target in sync
     #[command(
-        after_help = "The first SIGTERM or SIGINT drains: no new work, running syncs finish. The second ends at once."
+        after_help = "The first SIGTERM or SIGINT drains: no new work, running syncs finish. The second ends at once.\n\
+                      A changed file takes over within seconds, and SIGHUP has it read again, with the credentials that \
+                      it names; one that can't be used is told in the log and changes nothing."
     )]
     Serve {
         /// Let debuggers read this process's memory, and the kernel write core dumps of it: they may show values

@@ -24,6 +24,7 @@ use crate::webhook_signature::PublicKey;
 
 mod alerts;
 mod audit;
+mod changes;
 mod channel;
 mod connections;
 mod decode;
@@ -43,8 +44,9 @@ mod targets;
 mod tls;
 
 pub use audit::{Audit, AuditTo};
+pub use changes::Changes;
 pub use channel::{Channel, ClientCertificate, HttpProxy, Proxy};
-pub use load::{Probe, load, load_probe, parse};
+pub use load::{Probe, load, load_probe, parse, parse_here, read};
 pub use oauth::OAuth;
 pub use problem::{ConfigErrors, Place, Problem};
 pub use rates::Rates;

@@ -42,7 +42,7 @@ pub struct Desk {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Ids that were acted on.
-    pub seen: Mutex<ReplayMemory>,
+    pub seen: Arc<Mutex<ReplayMemory>>,
 }
 
 /// What a hint asks for.

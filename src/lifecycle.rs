@@ -32,6 +32,17 @@ impl Default for Lifecycle {
 }
 
 impl Lifecycle {
+    /// One for parts that may end before the rest. It drains and is aborted with this one; what ends early in
+    /// it drains it alone.
+    pub fn child(&self) -> Self {
+        Self {
+            drain: self.drain.child_token(),
+            abort: self.abort.child_token(),
+            tasks: TaskTracker::new(),
+            failure: Arc::default(),
+        }
+    }
+
     /// Runs `task` until it ends or the relay is aborted. A task that ends before the drain has failed.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let this = self.clone();
@@ -140,6 +151,23 @@ mod tests {
         lifecycle.spawn("worker", std::future::pending());
         lifecycle.drain();
         assert_eq!(lifecycle.ended(Duration::from_secs(5)).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_child_ends_with_its_parent_and_not_the_other_way_round() {
+        let parent = Lifecycle::default();
+        let child = parent.child();
+        child.drain();
+        assert!(!parent.is_draining());
+        let child = parent.child();
+        child.spawn("part", async {});
+        child.draining().await;
+        assert!(!parent.is_draining());
+        assert_eq!(child.ended(Duration::from_secs(5)).await, Err("part ended unexpectedly".to_owned()));
+        let child = parent.child();
+        child.spawn("part", std::future::pending());
+        parent.abort();
+        assert_eq!(child.ended(Duration::from_secs(5)).await, Ok(()));
     }
 
     #[tokio::test]

@@ -16,7 +16,7 @@ mod target;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -76,7 +76,7 @@ struct Line {
 
 /// The board. Targets and secrets that are not configured are ignored everywhere.
 pub struct StatusBoard {
-    targets: BTreeMap<TargetName, Line>,
+    targets: RwLock<BTreeMap<TargetName, Arc<Line>>>,
     secrets: Mutex<BTreeMap<SecretRef, SecretEntry>>,
 }
 
@@ -86,11 +86,32 @@ impl StatusBoard {
         targets: impl IntoIterator<Item = TargetName>,
         secrets: impl IntoIterator<Item = SecretRef>,
     ) -> Self {
-        let line = || Line { entry: Mutex::default(), ended: watch::Sender::new(None) };
-        Self {
-            targets: targets.into_iter().map(|target| (target, line())).collect(),
-            secrets: Mutex::new(secrets.into_iter().map(|secret| (secret, SecretEntry::default())).collect()),
-        }
+        let board = Self { targets: RwLock::default(), secrets: Mutex::default() };
+        board.configure(targets, secrets);
+        board
+    }
+
+    /// From now on the board is for these: what stays keeps its history, what goes is forgotten.
+    pub fn configure(
+        &self,
+        targets: impl IntoIterator<Item = TargetName>,
+        secrets: impl IntoIterator<Item = SecretRef>,
+    ) {
+        let mut lines = self.targets.write().unwrap_or_else(PoisonError::into_inner);
+        let mut last = std::mem::take(&mut *lines);
+        let line = || Arc::new(Line { entry: Mutex::default(), ended: watch::Sender::new(None) });
+        let kept = |target: TargetName| {
+            let line = last.remove(&target).unwrap_or_else(line);
+            (target, line)
+        };
+        *lines = targets.into_iter().map(kept).collect();
+        let mut entries = lock(&self.secrets);
+        let mut last = std::mem::take(&mut *entries);
+        let kept = |secret: SecretRef| {
+            let entry = last.remove(&secret).unwrap_or_default();
+            (secret, entry)
+        };
+        *entries = secrets.into_iter().map(kept).collect();
     }
 
     /// A run of the target starts.
@@ -101,7 +122,7 @@ impl StatusBoard {
     /// A run of the target ended. One that settled ends the staleness that was known when it
     /// started, or that it found itself.
     pub fn finished(&self, target: &TargetName, run: RunNo, record: RunRecord) {
-        let Some(line) = self.targets.get(target) else { return };
+        let Some(line) = self.line(target) else { return };
         let ended = LastRun { run, outcome: record.outcome.clone(), attempts: record.attempts };
         let goes_on = record.goes_on || ended.outcome == Outcome::Confirming;
         lock(&line.entry).finish(run, record);
@@ -146,8 +167,8 @@ impl StatusBoard {
     /// How long AWS has been ahead of each target, in seconds; 0 where it is not.
     pub fn stale_seconds(&self, now: Timestamp) -> Vec<(TargetName, f64)> {
         let seconds =
-            |(name, line): (&TargetName, &Line)| (name.clone(), lock(&line.entry).stale_seconds(now));
-        self.targets.iter().map(seconds).collect()
+            |(name, line): &(TargetName, Arc<Line>)| (name.clone(), lock(&line.entry).stale_seconds(now));
+        self.lines().iter().map(seconds).collect()
     }
 
     /// A verified event about a secret was heard at `at`.
@@ -159,7 +180,8 @@ impl StatusBoard {
 
     /// Everything, as of `now`.
     pub fn snapshot(&self, now: Timestamp) -> Status {
-        let targets = self.targets.iter().map(|(name, line)| lock(&line.entry).status(name.as_str(), now));
+        let lines = self.lines();
+        let targets = lines.iter().map(|(name, line)| lock(&line.entry).status(name.as_str(), now));
         let secrets = lock(&self.secrets).iter().map(|(secret, entry)| entry.status(secret)).collect();
         Status { at: now, targets: targets.collect(), secrets }
     }
@@ -171,12 +193,12 @@ impl StatusBoard {
 
     /// Every configured target.
     pub fn targets(&self) -> Vec<TargetName> {
-        self.targets.keys().cloned().collect()
+        self.lines().into_iter().map(|(name, _)| name).collect()
     }
 
     /// Whether there is such a target.
     pub fn knows(&self, target: &TargetName) -> bool {
-        self.targets.contains_key(target)
+        self.line(target).is_some()
     }
 
     /// Waits, for `limit` at most, until a run that started after `after_run` has ended and does not go
@@ -187,7 +209,7 @@ impl StatusBoard {
         after_run: RunNo,
         limit: Duration,
     ) -> Option<Outcome> {
-        let mut ended = self.targets.get(target)?.ended.subscribe();
+        let mut ended = self.line(target)?.ended.subscribe();
         let newer = |ended: &Ended| ended.as_ref().is_some_and(|ended| ended.run > after_run);
         let wait = tokio::time::timeout(limit, ended.wait_for(newer));
         let ended = wait.await.ok()?.ok()?;
@@ -198,7 +220,7 @@ impl StatusBoard {
     /// outcome. Credentials that are missing or refused at the third failed try do not pass. After `limit`:
     /// `confirming`, or the last failure. None if nothing is known by then, or there is no such target.
     pub async fn wait_final(&self, target: &TargetName, limit: Duration) -> Option<Outcome> {
-        let mut ended = self.targets.get(target)?.ended.subscribe();
+        let mut ended = self.line(target)?.ended.subscribe();
         // However the wait ends, what is known then is the answer.
         tokio::time::timeout(limit, ended.wait_for(is_final)).await.ok();
         let last = ended.borrow().as_ref().map(|ended| ended.outcome.clone());
@@ -210,11 +232,21 @@ impl StatusBoard {
 
     /// Whether [`StatusBoard::wait_final`] would wait.
     pub fn awaits_final(&self, target: &TargetName) -> bool {
-        self.targets.get(target).is_some_and(|line| !is_final(&line.ended.borrow()))
+        self.line(target).is_some_and(|line| !is_final(&line.ended.borrow()))
     }
 
     fn with<T>(&self, target: &TargetName, look: impl FnOnce(&mut TargetEntry) -> T) -> Option<T> {
-        Some(look(&mut lock(&self.targets.get(target)?.entry)))
+        Some(look(&mut lock(&self.line(target)?.entry)))
+    }
+
+    fn line(&self, target: &TargetName) -> Option<Arc<Line>> {
+        self.targets.read().unwrap_or_else(PoisonError::into_inner).get(target).cloned()
+    }
+
+    /// By name.
+    fn lines(&self) -> Vec<(TargetName, Arc<Line>)> {
+        let lines = self.targets.read().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().map(|(name, line)| (name.clone(), Arc::clone(line))).collect()
     }
 }
 

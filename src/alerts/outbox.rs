@@ -43,19 +43,19 @@ impl Outbox {
         older.map(|older| older.alert)
     }
 
-    /// Takes out the first one, once there is one.
-    pub(super) async fn next(&self) -> Waiting {
+    /// Takes the first one in hand, once there is one.
+    pub(super) async fn next(&self) -> InHand<'_> {
         loop {
             // One that comes between the look and the wait leaves a permit.
             if let Some(first) = self.lock().pop_front() {
-                return first;
+                return InHand { outbox: self, waiting: Some(first) };
             }
             self.came.notified().await;
         }
     }
 
     /// Puts one that was taken out first again. True if it is dropped, because a newer one has come.
-    pub(super) fn put_back(&self, failed: Waiting) -> bool {
+    fn put_back(&self, failed: Waiting) -> bool {
         let mut waiting = self.lock();
         let superseded = waiting.iter().any(|other| other.alert.target == failed.alert.target);
         if !superseded {
@@ -66,6 +66,45 @@ impl Outbox {
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An alert that is being published. It waits again if nobody says what became of it.
+pub(super) struct InHand<'a> {
+    outbox: &'a Outbox,
+    waiting: Option<Waiting>,
+}
+
+impl InHand<'_> {
+    /// The alert.
+    pub(super) fn alert(&self) -> Option<&Alert> {
+        self.waiting.as_ref().map(|waiting| &waiting.alert)
+    }
+
+    /// It is published, or given up.
+    pub(super) fn over(mut self) {
+        self.waiting = None;
+    }
+
+    /// One more try failed; gives how many.
+    pub(super) fn failed(&mut self) -> u32 {
+        let Some(waiting) = &mut self.waiting else { return 0 };
+        waiting.tries += 1;
+        waiting.tries
+    }
+
+    /// It is tried again. True if it is dropped, because a newer one about the same target has come.
+    pub(super) fn put_back(mut self) -> bool {
+        self.waiting.take().is_some_and(|waiting| self.outbox.put_back(waiting))
+    }
+}
+
+impl Drop for InHand<'_> {
+    fn drop(&mut self) {
+        if let Some(waiting) = self.waiting.take() {
+            // One that came meanwhile is the newer one.
+            self.outbox.put_back(waiting);
+        }
     }
 }
 

@@ -82,6 +82,11 @@ impl Access {
         Self { http: Some(SharedHttpClient::new(http)), ..self }
     }
 
+    /// The same way to AWS with other settings. Credentials are found anew.
+    pub fn with_settings(&self, settings: config::Aws) -> Self {
+        Self { credentials: self.credentials.clone(), http: self.http.clone(), ..Self::new(settings) }
+    }
+
     /// The settings in force, loaded if need be.
     pub(super) async fn generation(&self) -> Arc<Generation> {
         let mut slot = self.generation.lock().await;

@@ -4,8 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use tokio::sync::mpsc;
 
 use super::hardening::Hardening;
+use super::watch_file::WatchedFile;
 use crate::app::{App, Edges};
 use crate::aws::Access;
 use crate::config::{self, Config};
@@ -17,7 +19,8 @@ const DRAIN: Duration = Duration::from_secs(25);
 
 /// Runs the relay until a signal ends it.
 pub(super) async fn serve(file: &Path, hardening: &Hardening) -> anyhow::Result<()> {
-    let config = config::load(file)?;
+    let text = config::read(file)?;
+    let config = config::parse_here(&text, file)?;
     logging::init(&config.log)?;
     announce(&config, hardening);
 
@@ -32,9 +35,18 @@ pub(super) async fn serve(file: &Path, hardening: &Hardening) -> anyhow::Result<
         tracing::info!(admin = %admin?, "listening");
     }
 
+    let (wanted, reloads) = mpsc::channel(1);
+    let mut watched = WatchedFile::new(file, text).context("signals cannot be watched")?;
+    let watching = async {
+        // The relay ends before its end of the channel does.
+        while wanted.send(watched.next().await).await.is_ok() {}
+        std::future::pending().await
+    };
+
     let audit = bound.audit();
     let ended = tokio::select! {
-        ended = bound.run(lifecycle, DRAIN) => ended,
+        ended = bound.run_reloading(lifecycle, DRAIN, reloads) => ended,
+        never = watching => never,
         // It returns only after it has aborted everything.
         () = signals => {
             audit.end("second_signal").await;

@@ -13,8 +13,12 @@ use super::{Config, ConfigErrors, alerts, audit, connections, ingress, runtime, 
 
 /// Reads the file at `path`, with the environment of this process.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
-    let name = path.display().to_string();
-    parse(&read(path, &name)?, &name, &environment)
+    parse_here(&read(path)?, path)
+}
+
+/// What `text`, which was read from `path`, says, with the environment of this process.
+pub fn parse_here(text: &str, path: &Path) -> Result<Config, ConfigErrors> {
+    parse(text, &path.display().to_string(), &environment)
 }
 
 /// Where a relay can be asked whether it is alive.
@@ -30,8 +34,7 @@ pub struct Probe {
 /// at `admin`, else nowhere. Whatever else is wrong with the file: a relay that runs is not to be called
 /// dead for an edit that it has not read.
 pub fn load_probe(path: &Path) -> Result<Option<Probe>, ConfigErrors> {
-    let name = path.display().to_string();
-    let text = read(path, &name)?;
+    let text = read(path)?;
     let findings = Findings::default();
     let probe = document::read(&text, &findings).and_then(|mut root| {
         let unfilled = interpolate::fill(&mut root, &environment);
@@ -51,7 +54,7 @@ pub fn load_probe(path: &Path) -> Result<Option<Probe>, ConfigErrors> {
         probe
     });
     let (problems, unlisted, _) = findings.into_parts();
-    probe.ok_or_else(|| ConfigErrors::new(&name, problems, unlisted))
+    probe.ok_or_else(|| ConfigErrors::new(&path.display().to_string(), problems, unlisted))
 }
 
 /// The probe of a listener with these settings; inside none where it asks for a certificate.
@@ -143,9 +146,9 @@ fn config(root: &Value<'_>) -> Option<Config> {
     })
 }
 
-/// The file's text, or why there is none and what to do.
-fn read(path: &Path, name: &str) -> Result<String, ConfigErrors> {
-    text(path).map_err(|message| ConfigErrors::unreadable(name, message))
+/// The text of the file at `path`, of at most 1 MiB, or why there is none and what to do.
+pub fn read(path: &Path) -> Result<String, ConfigErrors> {
+    text(path).map_err(|message| ConfigErrors::unreadable(&path.display().to_string(), message))
 }
 
 fn text(path: &Path) -> Result<String, String> {

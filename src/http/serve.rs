@@ -15,13 +15,13 @@
 
 mod activity;
 mod conversation;
+mod switch;
 
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use http::header::{CONNECTION, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderValue, Request, Response};
@@ -32,10 +32,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
 
 use self::activity::{Activity, Busy, Idle};
 use self::conversation::{Conversation, Guarded};
+pub use self::switch::{Rest, Switch};
 use super::peer::Peer;
 use super::tls::Tls;
 
@@ -81,12 +81,12 @@ pub struct Listening {
     pub tls: Option<Arc<Tls>>,
 }
 
-/// Serves `router` until `shutdown` is over and the requests under way are answered or cut off. When
+/// Serves what `routers` has in force until `shutdown` is over and the requests under way are answered or cut off. When
 /// this is dropped, so are all of its connections.
-pub async fn serve(at: Listening, router: Router, bounds: Bounds, shutdown: impl Future<Output = ()>) {
+pub async fn serve(at: Listening, routers: Switch, bounds: Bounds, shutdown: impl Future<Output = ()>) {
     let Listening { listener, tls } = at;
     let house = Arc::new(House {
-        router,
+        routers,
         tls,
         bounds,
         places: Arc::new(Semaphore::new(bounds.connections)),
@@ -118,7 +118,7 @@ pub async fn serve(at: Listening, router: Router, bounds: Bounds, shutdown: impl
 
 /// What the connections of one listener share.
 struct House {
-    router: Router,
+    routers: Switch,
     tls: Option<Arc<Tls>>,
     bounds: Bounds,
     places: Arc<Semaphore>,
@@ -246,7 +246,7 @@ impl House {
         busy: Busy,
     ) -> Response<Guarded> {
         request.extensions_mut().insert(peer);
-        let Ok(mut answer) = self.router.clone().oneshot(request.map(Body::new)).await;
+        let mut answer = self.routers.answer(request.map(Body::new)).await;
         if self.tls.is_some() {
             answer.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(ENCRYPTED_ONLY));
         }

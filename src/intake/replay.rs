@@ -45,6 +45,11 @@ impl ReplayMemory {
         Self { limits, known: HashSet::new(), by_age: VecDeque::new() }
     }
 
+    /// From now on with these bounds.
+    pub fn bound(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// Whether `id` was remembered and is not too old.
     pub fn knows(&mut self, id: &str, now: Instant) -> bool {
         while let Some((since, id)) = self.by_age.front() {

@@ -56,7 +56,7 @@ fn desk_with(clock: Arc<dyn Clock>, limits: ReplayLimits) -> Desk {
         metrics: Arc::new(Metrics::new(targets)),
         audit: Arc::new(Audit::off()),
         clock,
-        seen: Mutex::new(ReplayMemory::new(limits)),
+        seen: Arc::new(Mutex::new(ReplayMemory::new(limits))),
     }
 }
 

@@ -14,7 +14,7 @@
 //! guarantee that AWS has not moved on since. Memory is bounded by the number of configured secrets.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -60,7 +60,7 @@ pub struct Latest {
 pub struct VersionLog {
     freshness: Duration,
     settle: Duration,
-    tracks: Mutex<BTreeMap<SecretRef, Track>>,
+    tracks: Arc<Mutex<BTreeMap<SecretRef, Track>>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -95,7 +95,12 @@ impl VersionLog {
     /// `freshness`: how long a named version is waited for. `settle`: time between the two reads of a
     /// move back.
     pub fn new(freshness: Duration, settle: Duration) -> Self {
-        Self { freshness, settle, tracks: Mutex::default() }
+        Self { freshness, settle, tracks: Arc::default() }
+    }
+
+    /// The same log, whoever learns of it, with other times.
+    pub fn with_times(&self, freshness: Duration, settle: Duration) -> Self {
+        Self { freshness, settle, tracks: Arc::clone(&self.tracks) }
     }
 
     /// Notes that an event named `version` as current at `at`.
@@ -176,7 +181,7 @@ impl VersionLog {
     #[cfg(test)]
     pub(crate) fn copy(&self) -> Self {
         let tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Self { freshness: self.freshness, settle: self.settle, tracks: Mutex::new(tracks) }
+        Self { freshness: self.freshness, settle: self.settle, tracks: Arc::new(Mutex::new(tracks)) }
     }
 
     /// Everything that decides later verdicts, as text.

@@ -9,7 +9,7 @@ mod names;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -45,7 +45,7 @@ type SecondsGauge = Gauge<f64, AtomicU64>;
 /// All metrics. Methods are cheap and may be called from anywhere.
 pub struct Metrics {
     registry: Registry,
-    targets: BTreeSet<TargetName>,
+    targets: RwLock<BTreeSet<TargetName>>,
     stale_seconds: Family<OfTarget, SecondsGauge>,
     outcome: Family<OfOutcome, Gauge>,
     runs: Family<OfRun, Counter>,
@@ -85,7 +85,7 @@ impl Metrics {
         register(&mut registry, Name::AuditEntries, audit_entries.clone());
         register(&mut registry, Name::AuditLost, audit_lost.clone());
         let metrics = Self {
-            targets: targets.into_iter().collect(),
+            targets: RwLock::default(),
             stale_seconds: family(&mut registry, Name::StaleSeconds),
             outcome: family(&mut registry, Name::Outcome),
             runs: family(&mut registry, Name::Runs),
@@ -108,11 +108,7 @@ impl Metrics {
             requests: family(&mut registry, Name::Requests),
             registry,
         };
-        for target in &metrics.targets {
-            drop(metrics.stale_seconds.get_or_create(&of(target)));
-            drop(metrics.foreign_writes.get_or_create(&of(target)));
-            drop(metrics.corrections.get_or_create(&of(target)));
-        }
+        metrics.configure(targets);
         for alert in RotationAlert::ALL {
             drop(metrics.rotation_alerts.get_or_create(&OfRotationAlert { alert: *alert }));
         }
@@ -125,18 +121,41 @@ impl Metrics {
         metrics
     }
 
+    /// From now on these targets are counted; the series of those that go end.
+    pub fn configure(&self, targets: impl IntoIterator<Item = TargetName>) {
+        let mut configured = self.targets.write().unwrap_or_else(PoisonError::into_inner);
+        let last = std::mem::replace(&mut *configured, targets.into_iter().collect());
+        for target in &*configured {
+            drop(self.stale_seconds.get_or_create(&of(target)));
+            drop(self.foreign_writes.get_or_create(&of(target)));
+            drop(self.corrections.get_or_create(&of(target)));
+        }
+        for target in last.difference(&configured) {
+            self.stale_seconds.remove(&of(target));
+            self.foreign_writes.remove(&of(target));
+            self.corrections.remove(&of(target));
+            for outcome in OutcomeLabel::all() {
+                self.outcome.remove(&OfOutcome { target: target.as_str().to_owned(), outcome });
+            }
+        }
+    }
+
+    /// Whether the target is counted. It stays so for as long as the guard lives.
+    fn counts(&self, target: &TargetName) -> Option<impl Sized + '_> {
+        let targets = self.targets.read().unwrap_or_else(PoisonError::into_inner);
+        targets.contains(target).then_some(targets)
+    }
+
     /// How long AWS has been ahead of a target.
     pub fn stale_seconds(&self, target: &TargetName, seconds: f64) {
-        if self.targets.contains(target) {
+        if let Some(_counted) = self.counts(target) {
             self.stale_seconds.get_or_create(&of(target)).set(seconds);
         }
     }
 
     /// How the last run of a target ended.
     pub fn outcome(&self, target: &TargetName, outcome: &Outcome) {
-        if !self.targets.contains(target) {
-            return;
-        }
+        let Some(_counted) = self.counts(target) else { return };
         let is = OutcomeLabel::from(outcome);
         for label in OutcomeLabel::all() {
             let labels = OfOutcome { target: target.as_str().to_owned(), outcome: label };
@@ -157,14 +176,14 @@ impl Metrics {
 
     /// A target was found changed by somebody else.
     pub fn foreign_write(&self, target: &TargetName) {
-        if self.targets.contains(target) {
+        if let Some(_counted) = self.counts(target) {
             self.foreign_writes.get_or_create(&of(target)).inc();
         }
     }
 
     /// A change in AWS has reached a target that only the reconcile sent a run to.
     pub fn correction(&self, target: &TargetName) {
-        if self.targets.contains(target) {
+        if let Some(_counted) = self.counts(target) {
             self.corrections.get_or_create(&of(target)).inc();
         }
     }
@@ -358,6 +377,18 @@ mod tests {
         metrics.foreign_write(&stranger);
         metrics.correction(&stranger);
         assert_eq!(metrics.encode(), before);
+    }
+
+    #[test]
+    fn the_series_of_targets_come_and_go_with_the_configuration() {
+        let metrics = metrics();
+        metrics.outcome(&target("orders"), &Outcome::InSync);
+        metrics.foreign_write(&target("billing"));
+        metrics.configure([target("billing"), target("invoices")]);
+        metrics.outcome(&target("orders"), &Outcome::InSync);
+        assert!(!metrics.encode().contains(r#"target="orders""#), "{}", metrics.encode());
+        assert_line(&metrics, r#"relay_foreign_writes_total{target="billing"} 1"#);
+        assert_line(&metrics, r#"relay_target_stale_seconds{target="invoices"} 0.0"#);
     }
 
     #[test]

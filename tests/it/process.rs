@@ -4,5 +4,6 @@ mod audit;
 mod crash;
 mod drain;
 mod proxy;
+mod reload;
 mod start;
 mod tls;

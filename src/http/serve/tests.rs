@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
-use axum::Extension;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -72,7 +72,7 @@ impl Fixture {
             .route("/endless", get(endless))
             .route("/peer", get(async |Extension(Peer(address)): Extension<Peer>| address.to_string()));
         let shutdown = closing.clone().cancelled_owned();
-        let ended = tokio::spawn(serve(Listening { listener, tls }, router, bounds, shutdown));
+        let ended = tokio::spawn(serve(Listening { listener, tls }, Switch::new(router), bounds, shutdown));
         Self { address, closing, let_go, arrived, given_up, ended }
     }
 
