@@ -205,6 +205,7 @@ impl App {
             clock: Arc::clone(&clock),
             readiness: Arc::clone(&readiness),
             intake: Arc::new(desk),
+            board: Arc::clone(&workshop.board),
             certificates: Arc::new(Certificates(CertificateStore::new(sns_http.clone(), Arc::clone(&clock)))),
             confirmer: Arc::new(Confirmer(SnsConfirmer::new(confirm, access, sns_http))),
             token_keys,
@@ -351,6 +352,7 @@ impl Bound {
     pub async fn run(self, lifecycle: Lifecycle, deadline: Duration) -> Result<(), String> {
         let Self { app, hooks, admin } = self;
         app.audit_start("serve");
+        app.restore_pauses();
         app.start_workers(&lifecycle);
         app.start_reconcile(&lifecycle);
         app.start_alerts(&lifecycle);
@@ -367,6 +369,21 @@ impl Bound {
 }
 
 impl App {
+    /// Puts the pauses that were kept in force again. Not for a job: who starts one wants its targets in sync.
+    fn restore_pauses(&self) {
+        let (now, instant) = (self.clock.timestamp(), self.clock.now());
+        let kept = self.workshop.sync.memory.pauses();
+        for (target, pause) in kept.into_iter().filter(|(_, pause)| pause.holds(now)) {
+            let until = pause.until.map(|until| Duration::try_from(until.duration_since(now)));
+            let until = until.map(|left| instant + left.unwrap_or_default());
+            // A target that is configured no more is not known; its pause is kept in case it comes back.
+            if self.workshop.queue.pause(&target, until).is_ok() {
+                tracing::warn!(%target, since = %pause.since, reason = pause.reason, "the target is still paused");
+                self.workshop.board.set_pause(&target, Some(pause));
+            }
+        }
+    }
+
     fn start_reconcile(&self, lifecycle: &Lifecycle) {
         let every = Intervals {
             secrets: self.config.reconcile.interval,
@@ -405,14 +422,16 @@ impl App {
         let connections = MIN_CONNECTIONS.max(2 * self.config.limits.concurrency);
         self.serve(lifecycle, "hooks listener", hooks, ingress::router(self.ingress.clone()), connections);
         if let (Some(admin), Some(door)) = (admin, &self.door) {
-            let state = AdminState {
+            let state = AdminState::new(admin::Parts {
                 board: Arc::clone(&self.workshop.board),
                 metrics: Arc::clone(&self.workshop.metrics),
                 queue: Arc::clone(&self.workshop.queue),
                 readiness: Arc::clone(&self.readiness),
                 clock: Arc::clone(&self.clock),
+                memory: Arc::clone(&self.workshop.sync.memory),
+                audit: Arc::clone(&self.audit),
                 door: door.clone(),
-            };
+            });
             self.serve(lifecycle, "admin listener", admin, admin::router(state), ADMIN_CONNECTIONS);
         }
     }

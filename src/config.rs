@@ -103,14 +103,16 @@ pub struct Limits {
     pub trusted_proxies: Vec<IpNet>,
 }
 
-/// The admin listener: health, metrics, status. Who asks for more than health has to show a token, where there
-/// are any.
+/// The admin listener: health, metrics, status, and what an operator may ask for. Who asks for more than health
+/// has to show a token, where there are any.
 #[derive(Clone, Debug)]
 pub struct Admin {
     /// Its address; loopback unless told otherwise.
     pub listen: SocketAddr,
-    /// Accepted tokens: the present one and the next. None where only this machine reaches it.
+    /// Tokens of those who may look: the present one and the next. None where only this machine reaches it.
     pub tokens: Vec<CredentialRef>,
+    /// Tokens of those who may also act on targets.
+    pub operators: Vec<CredentialRef>,
 }
 
 /// The three triggers.

@@ -140,6 +140,11 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         self.lock().snapshot(self.clock.now())
     }
 
+    /// What the queue knows of one key.
+    pub fn line(&self, key: &K) -> Option<KeySnapshot<K>> {
+        self.lock().line_of(key, self.clock.now())
+    }
+
     /// Whether no run is under way and none will come without a further add, the slow timer of
     /// parked keys aside, and what waits for a person to end a pause.
     pub fn is_idle(&self) -> bool {

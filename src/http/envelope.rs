@@ -17,7 +17,7 @@ use tower_http::trace::TraceLayer;
 use tracing::Span;
 
 use super::request_id::HEADER;
-use super::routes::ROUTES;
+use super::routes;
 use super::{ErrorCode, Problem, RequestId};
 
 /// Puts request ids, problem bodies, a trace span and the panic guard around a router. `count` is told the
@@ -48,8 +48,7 @@ where
 }
 
 fn route_of(request: &Request) -> &'static str {
-    let path = request.uri().path();
-    ROUTES.iter().find(|route| route.path == path).map_or("none", |route| route.path)
+    routes::path_of(request.uri().path()).unwrap_or("none")
 }
 
 /// The span names the route, not the path that was sent, and neither query, headers nor body.

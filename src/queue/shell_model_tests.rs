@@ -43,8 +43,14 @@ fn case() -> impl Strategy<Value = Case> {
     let runs = prop::collection::vec((0..120_u64, ends), 0..60);
     // One for each key, so that none is ended by another's resume.
     let pause = |key| prop::option::of((0..3000_u64, Just(key), 1..PAUSE, any::<bool>()));
-    let pauses = (pause(0), pause(1), pause(2)).prop_map(|(a, b, c)| [a, b, c].into_iter().flatten().collect());
-    (1..=KEYS, adds, runs, pauses).prop_map(|(workers, adds, runs, pauses)| Case { workers, adds, runs, pauses })
+    let pauses =
+        (pause(0), pause(1), pause(2)).prop_map(|(a, b, c)| [a, b, c].into_iter().flatten().collect());
+    (1..=KEYS, adds, runs, pauses).prop_map(|(workers, adds, runs, pauses)| Case {
+        workers,
+        adds,
+        runs,
+        pauses,
+    })
 }
 
 /// What was seen of one key.

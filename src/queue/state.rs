@@ -235,6 +235,12 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         Snapshot { keys, groups: groups.collect(), closed: self.closed }
     }
 
+    /// What it knows of one key.
+    pub fn line_of(&self, key: &K, now: Instant) -> Option<KeySnapshot<K>> {
+        let slot = *self.slots.get(key)?;
+        Some(self.line(slot, &self.entries[slot], now))
+    }
+
     /// Everything that decides what happens next, but the order among keys, as text.
     #[cfg(test)]
     pub(crate) fn shape(&self) -> String {
