@@ -147,6 +147,7 @@ impl App {
         let reconcile = Arc::new(Reconcile {
             secrets: Arc::clone(&secrets),
             memory: Arc::clone(&memory),
+            board: Arc::clone(&board),
             queue: Arc::clone(&queue),
             specs,
             leaders: Arc::clone(&leaders),
