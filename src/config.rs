@@ -43,7 +43,7 @@ mod targets;
 
 pub use audit::{Audit, AuditTo};
 pub use channel::{Channel, ClientCertificate, HttpProxy, Proxy};
-pub use load::{load, load_listen, parse};
+pub use load::{load, load_admin, load_listen, parse};
 pub use oauth::OAuth;
 pub use problem::{ConfigErrors, Place, Problem};
 pub use rates::Rates;

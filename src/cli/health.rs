@@ -49,24 +49,29 @@ pub async fn health(args: &HealthArgs, out: &mut dyn Write) -> anyhow::Result<bo
 
 /// The probe of the relay that `file` configures, and where to connect for it.
 fn configured(file: &Path) -> anyhow::Result<(String, (String, SocketAddr))> {
-    let mut address = config::load_listen(file)?;
+    let address = config::load_listen(file)?;
     if address.port() == 0 {
         bail!("{}: the system chooses the port of `listen`; give the probe with --url", file.display());
     }
-    // A wildcard is no address to connect to.
-    match address.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
-    }
+    let address = reachable(address);
     let url = Url::parse(&format!("http://{address}/healthz"))?;
     let host = url.host_str().unwrap_or_default().to_owned();
     Ok((url.into(), (host, address)))
 }
 
+/// Where to connect for what listens there: a wildcard is no address to connect to.
+pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}
+
 /// The address of a probe of this machine. It is connected to directly: a container often has a proxy in
 /// its environment, and the proxy's own machine is not the one that is asked about.
-fn this_machine(url: &str) -> Option<(String, SocketAddr)> {
+pub(super) fn this_machine(url: &str) -> Option<(String, SocketAddr)> {
     let url = Url::parse(url).ok()?;
     let address = match url.host()? {
         Host::Ipv4(address) => IpAddr::V4(address),

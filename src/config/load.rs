@@ -9,7 +9,7 @@ use std::path::Path;
 use super::decode::{Findings, Value};
 use super::document::{self, MAX_BYTES};
 use super::interpolate::{self, Environment};
-use super::{Config, ConfigErrors, alerts, audit, connections, ingress, runtime, scalar, targets};
+use super::{Admin, Config, ConfigErrors, alerts, audit, connections, ingress, runtime, scalar, targets};
 
 /// Reads the file at `path`, with the environment of this process.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
@@ -20,20 +20,34 @@ pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
 /// Where the relay of the file at `path` listens for hooks, whatever else is wrong with the file: a relay
 /// that runs is not to be called dead for an edit that it has not read.
 pub fn load_listen(path: &Path) -> Result<SocketAddr, ConfigErrors> {
+    load_part(path, "listen", runtime::LISTEN, scalar::address)
+}
+
+/// The admin listener of the relay of the file at `path`, in the same way; none if it is switched off.
+pub fn load_admin(path: &Path) -> Result<Option<Admin>, ConfigErrors> {
+    load_part(path, "admin", Some(runtime::default_admin()), |value| runtime::admin(value, None))
+}
+
+fn load_part<T>(
+    path: &Path,
+    key: &'static str,
+    default: T,
+    part: impl FnOnce(&Value<'_>) -> Option<T>,
+) -> Result<T, ConfigErrors> {
     let name = path.display().to_string();
     let text = read(path, &name)?;
     let findings = Findings::default();
-    let listen = document::read(&text, &findings).and_then(|mut root| {
+    let found = document::read(&text, &findings).and_then(|mut root| {
         let unfilled = interpolate::fill(&mut root, &environment);
         let mut fields = Value::root(&root, &findings).fields("the configuration")?;
-        let listen = fields.get("listen").map_or(Some(runtime::LISTEN), |value| scalar::address(&value));
-        if listen.is_none() {
+        let found = fields.get(key).map_or(Some(default), |value| part(&value));
+        if found.is_none() {
             interpolate::report(unfilled, &findings);
         }
-        listen
+        found
     });
     let (problems, unlisted, _) = findings.into_parts();
-    listen.ok_or_else(|| ConfigErrors::new(&name, problems, unlisted))
+    found.ok_or_else(|| ConfigErrors::new(&name, problems, unlisted))
 }
 
 #[expect(clippy::disallowed_methods, reason = "`${NAME}` in the configuration is filled in here only")]
