@@ -1,34 +1,50 @@
-//! The admin listener: probes, metrics and status.
+//! The admin listener: probes, metrics, status, and the hands of an operator on a target.
 //!
-//! Guarantees: it only reads, and what it reads is free of values. It binds to loopback unless told otherwise, and
-//! to any other address only with a token ([`Door`]); probes need none.
+//! Guarantees: what it shows is free of values; a GET changes nothing. It binds to loopback unless told otherwise,
+//! and to any other address only with a token ([`Door`]); probes need none, and actions an operator's.
 
+mod actions;
 mod door;
+mod events;
 mod status;
 
+use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get, post};
+use tokio::sync::{Mutex, Semaphore};
+use tower::ServiceBuilder;
+use tower_http::timeout::TimeoutLayer;
 
 use crate::clock::Clock;
 use crate::http::routes::{Endpoint, Listener};
-use crate::http::{Readiness, envelope, probes, routes};
+use crate::http::{Problem, Readiness, envelope, probes, routes};
 use crate::model::TargetName;
 use crate::queue::Queue;
 use crate::status::StatusBoard;
+use crate::sync::memory::Memory;
+use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics::{self, Metrics};
 
+use actions::Action;
 pub use door::Door;
+use door::Need;
 pub use status::StatusPage;
+use status::TargetPage;
 
-/// What the admin listener reads.
-#[derive(Clone)]
-pub struct AdminState {
+/// Largest body of an action: a reason and a duration.
+const MAX_BODY: usize = 4096;
+/// Longest time that an action may take, its body included.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The parts that the admin listener shows and acts on, as `crate::app` hands them over.
+pub struct Parts {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Whether the relay takes work.
@@ -39,20 +55,67 @@ pub struct AdminState {
     pub board: Arc<StatusBoard>,
     /// What is due.
     pub queue: Arc<Queue<TargetName>>,
+    /// Where pauses are kept.
+    pub memory: Arc<Memory>,
+    /// Records actions.
+    pub audit: Arc<Audit>,
     /// Who may ask.
     pub door: Door,
 }
 
+/// What the handlers share; cheap to clone.
+#[derive(Clone)]
+pub struct AdminState {
+    parts: Arc<Parts>,
+    /// Held by the action that is being carried out.
+    acting: Arc<Mutex<()>>,
+    /// Places of those who watch.
+    watchers: Arc<Semaphore>,
+}
+
+impl AdminState {
+    /// Over these parts.
+    pub fn new(parts: Parts) -> Self {
+        let watchers = Arc::new(Semaphore::new(events::WATCHERS));
+        Self { parts: Arc::new(parts), acting: Arc::default(), watchers }
+    }
+}
+
+impl Deref for AdminState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
 /// The router of the private listener.
 pub fn router(state: AdminState) -> Router {
-    let guarded = || from_fn_with_state(state.door.clone(), door::pass);
+    let guarded = |need: Need, handler: MethodRouter<AdminState>| {
+        handler.route_layer(from_fn_with_state((state.door.clone(), need), door::pass))
+    };
+    let read = |handler| guarded(Need::Read, handler);
+    let action = |action: Action| {
+        let handler =
+            post(move |state, path, id, caller, body| actions::act(action, state, path, id, caller, body));
+        let limit = TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LIMIT);
+        let bounds = ServiceBuilder::new().layer(limit).layer(DefaultBodyLimit::max(MAX_BODY));
+        guarded(Need::Act, handler.layer(bounds))
+    };
     let router = routes::router(Listener::Admin, |endpoint| match endpoint {
         Endpoint::Health => Some(probes::health()),
         Endpoint::Ready => Some(probes::ready(Arc::clone(&state.readiness))),
-        Endpoint::Metrics => Some(get(show_metrics).layer(guarded())),
-        Endpoint::Status => Some(get(show_status).layer(guarded())),
+        Endpoint::Metrics => Some(read(get(show_metrics))),
+        Endpoint::Status => Some(read(get(show_status))),
+        Endpoint::Target => Some(read(get(show_target))),
+        Endpoint::Events => Some(guarded(Need::Watch, get(events::watch))),
+        Endpoint::Retry => Some(action(Action::Retry)),
+        Endpoint::SyncNow => Some(action(Action::Sync)),
+        Endpoint::Pause => Some(action(Action::Pause)),
+        Endpoint::Resume => Some(action(Action::Resume)),
         Endpoint::Sns | Endpoint::EventBridge | Endpoint::Trigger => None,
     });
+    let router = router.layer(from_fn_with_state(state.door.clone(), door::at_home));
     let metrics = Arc::clone(&state.metrics);
     let count = move |route, status: StatusCode| metrics.request(route, status.as_u16());
     envelope::wrap(router, count).with_state(state)
@@ -69,6 +132,11 @@ async fn show_metrics(State(state): State<AdminState>) -> Response {
 
 async fn show_status(State(state): State<AdminState>) -> Response {
     axum::Json(StatusPage::of(&state)).into_response()
+}
+
+async fn show_target(State(state): State<AdminState>, Path(name): Path<String>) -> Result<Response, Problem> {
+    let target = actions::known(&state, &name)?;
+    Ok(axum::Json(TargetPage::of(&state, &target)).into_response())
 }
 
 #[cfg(test)]

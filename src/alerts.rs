@@ -2,8 +2,8 @@
 //! through an SNS topic where one is configured.
 //!
 //! It looks at the one number, `relay_target_stale_seconds`, and not at outcomes: a parked target and one
-//! that waits for its hours are told of when they have been behind for long enough, and one that is not
-//! meant to run owes nothing, so it is never told of.
+//! that waits for its hours are told of when they have been behind for long enough, a paused one too, and said
+//! to be paused; one that is not meant to run owes nothing, so it is never told of.
 //!
 //! It guarantees: one alert when a target has been stale for `stale_after`, one more at each `repeat` while
 //! it stays so, and one when it heals, however often the clock is read; no value is in any of them; no run
@@ -131,7 +131,8 @@ impl Alerts {
             let (known, word) = watch::judge(told.remove(&target), since, now, &self.settings);
             if let Some((kind, since)) = word {
                 let outcome = self.board.outcome(&target);
-                self.tell(Alert::new(kind, &target, since, now, outcome.as_ref()));
+                let paused = self.board.pause(&target, now).is_some();
+                self.tell(Alert::new(kind, &target, (since, now), outcome.as_ref(), paused));
             }
             if let Some(known) = known {
                 told.insert(target, known);

@@ -160,6 +160,7 @@ impl App {
         let reconcile = Arc::new(Reconcile {
             secrets: Arc::clone(&secrets),
             memory: Arc::clone(&memory),
+            board: Arc::clone(&board),
             queue: Arc::clone(&queue),
             specs,
             leaders: Arc::clone(&leaders),
@@ -218,6 +219,7 @@ impl App {
             clock: Arc::clone(&clock),
             readiness: Arc::clone(&kept.readiness),
             intake: Arc::new(desk),
+            board: Arc::clone(&workshop.board),
             certificates: Arc::new(Certificates(CertificateStore::new(sns_http.clone(), clock))),
             confirmer: Arc::new(Confirmer(SnsConfirmer::new(confirm, Arc::clone(&access), sns_http))),
             token_keys,

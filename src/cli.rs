@@ -9,10 +9,15 @@ pub mod check;
 mod hardening;
 pub mod health;
 pub mod inspect;
+pub mod operate;
 pub mod plan;
+mod remote;
 pub mod serve;
+pub mod status;
 pub mod sync;
 pub mod trigger;
+mod view;
+mod watch;
 mod watch_file;
 
 use std::ffi::OsString;
@@ -62,6 +67,25 @@ enum Command {
     Plan(plan::PlanArgs),
     Inspect(inspect::InspectArgs),
     Health(health::HealthArgs),
+    Status(status::StatusArgs),
+    /// Have a running relay bring a target in sync now, whatever was given up
+    ///
+    /// A person's wish: it repeats a roll that failed, and passes roll_window and canary. What is in sync is not
+    /// written again. Exit codes: 0 it is due, 1 it is not.
+    Retry(operate::OperateArgs),
+    /// Have a running relay look at a target now, and write if something differs
+    ///
+    /// As after a notification: it repeats nothing that was given up. Exit codes: 0 it is due, 1 it is not.
+    SyncNow(operate::OperateArgs),
+    /// Have a running relay start no run of a target until it is resumed
+    ///
+    /// A run under way finishes; what is notified meanwhile is kept, staleness counts on, alerts go on. Exit codes: 0
+    /// it is paused, 1 it is not.
+    Pause(operate::PauseArgs),
+    /// End the pause of a target: what is due runs
+    ///
+    /// Exit codes: 0 it is resumed, 1 it is not, or was not paused.
+    Resume(operate::OperateArgs),
     Audit(audit::AuditArgs),
 }
 
@@ -116,7 +140,24 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Audit(args) => Ok(block_on(audit::audit(&args, &mut out, &mut io::stderr()))?.into()),
         Command::Health(args) => Ok(code(block_on(health::health(&args, &mut out))?)),
+        Command::Status(args) => {
+            block_on(status::status(&args, &mut out))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Retry(args) => act(operate::Action::Retry, &args, None),
+        Command::SyncNow(args) => act(operate::Action::SyncNow, &args, None),
+        Command::Pause(args) => act(operate::Action::Pause, &args.operate, args.r#for.as_deref()),
+        Command::Resume(args) => act(operate::Action::Resume, &args, None),
     }
+}
+
+fn act(
+    action: operate::Action,
+    args: &operate::OperateArgs,
+    lasts: Option<&str>,
+) -> anyhow::Result<ExitCode> {
+    block_on(operate::operate(action, args, lasts, &mut io::stdout()))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn code(as_asked: bool) -> ExitCode {

@@ -46,7 +46,7 @@ mod tls;
 pub use audit::{Audit, AuditTo};
 pub use changes::Changes;
 pub use channel::{Channel, ClientCertificate, HttpProxy, Proxy};
-pub use load::{Probe, load, load_probe, parse, parse_here, read};
+pub use load::{Probe, load, load_admin, load_probe, parse, parse_here, read};
 pub use oauth::OAuth;
 pub use problem::{ConfigErrors, Place, Problem};
 pub use rates::Rates;
@@ -109,14 +109,16 @@ pub struct Limits {
     pub trusted_proxies: Vec<IpNet>,
 }
 
-/// The admin listener: health, metrics, status. Who asks for more than health has to show a token, where there
-/// are any.
+/// The admin listener: health, metrics, status, and what an operator may ask for. Who asks for more than health
+/// has to show a token, where there are any.
 #[derive(Clone, Debug)]
 pub struct Admin {
     /// Its address; loopback unless told otherwise.
     pub listen: SocketAddr,
-    /// Accepted tokens: the present one and the next. None where only this machine reaches it.
+    /// Tokens of those who may look: the present one and the next. None where only this machine reaches it.
     pub tokens: Vec<CredentialRef>,
+    /// Tokens of those who may also act on targets.
+    pub operators: Vec<CredentialRef>,
     /// What it speaks; none is plain HTTP.
     pub tls: Option<Tls>,
 }

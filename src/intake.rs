@@ -18,10 +18,10 @@ use crate::index::SecretIndex;
 use crate::ingress::ports::{Alert, Answer, DedupId, Hint, Intake, Subject, TargetReport, Ticket};
 use crate::model::{Change, Event, Outcome, SecretMention, SecretRef, TargetName};
 use crate::queue::{Note, Queue, Reason, Refused};
-use crate::status::StatusBoard;
+use crate::status::{Notice, StatusBoard};
 use crate::sync::versions::VersionLog;
 use crate::telemetry::audit::{Audit, Entry, Notification};
-use crate::telemetry::metrics::{Metrics, RotationAlert, Route};
+use crate::telemetry::metrics::{Metrics, RotationAlert, Route, Verdict};
 
 pub use replay::{Limits as ReplayLimits, ReplayMemory};
 
@@ -89,6 +89,25 @@ impl Desk {
                 Work::Told(Answer::NotOfInterest(event.change.as_str()))
             }
             Change::Ignored(why) => Work::Nothing(Answer::NotOfInterest(why.as_str())),
+        }
+    }
+
+    fn notice(&self, hint: &Hint, enqueued: usize) -> Notice {
+        let (secret, event_id) = match &hint.subject {
+            Subject::Event(event) => (Some(event.secret.text.clone()), Some(event.id.clone())),
+            Subject::Secret(secret) => (Some(secret.clone()), None),
+            Subject::Target(_) | Subject::All => (None, None),
+        };
+        Notice {
+            at: self.clock.timestamp(),
+            route: hint.route.as_str(),
+            verdict: Verdict::Accepted.as_str(),
+            code: None,
+            request_id: hint.request_id.clone(),
+            event_id,
+            secret,
+            enqueued,
+            count: 1,
         }
     }
 
@@ -200,6 +219,7 @@ impl Intake for Desk {
                 reason = hint.reason,
                 "notification accepted"
             );
+            self.board.heard(self.notice(&hint, ticket.targets.len()));
             self.audit.record(accepted(hint, ticket.targets.len()));
         }
         answer

@@ -97,6 +97,21 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         self.changed.notify_waiters();
     }
 
+    /// No run of the key starts before `until`, or before [`Queue::resume`]; see [`WorkQueue::pause`].
+    pub fn pause(&self, key: &K, until: Option<Instant>) -> Result<(), Refused> {
+        self.lock().pause(key, until, self.clock.now())?;
+        // A roll slot may have been freed for another key.
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// Ends a pause; gives whether there was one.
+    pub fn resume(&self, key: &K) -> Result<bool, Refused> {
+        let paused = self.lock().resume(key, self.clock.now())?;
+        self.changed.notify_waiters();
+        Ok(paused)
+    }
+
     /// No key of the group starts before `until`.
     pub fn cool_down(&self, group: &str, until: Instant) {
         self.lock().cool_down(group, until);
@@ -125,8 +140,13 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         self.lock().snapshot(self.clock.now())
     }
 
+    /// What the queue knows of one key.
+    pub fn line(&self, key: &K) -> Option<KeySnapshot<K>> {
+        self.lock().line_of(key, self.clock.now())
+    }
+
     /// Whether no run is under way and none will come without a further add, the slow timer of
-    /// parked keys aside.
+    /// parked keys aside, and what waits for a person to end a pause.
     pub fn is_idle(&self) -> bool {
         self.snapshot().is_idle()
     }

@@ -4,16 +4,20 @@
 //! At start every target is enqueued, because nothing is known yet about what it shows. After that, at
 //! each interval one `DescribeSecret` per configured secret; and at a longer interval every target again,
 //! to find what others wrote to it. Targets that are waiting or retrying already are left to that.
+//!
+//! Of a paused target no run finds out that AWS has moved on, so the scan of the secrets tells the status board.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
+use jiff::Timestamp;
 
 use crate::clock::Clock;
-use crate::model::{SecretRef, TargetName, Wanted};
+use crate::model::{Receipt, SecretRef, TargetName, Wanted};
 use crate::queue::{Note, Phase, Queue, Reason, Refused};
+use crate::status::StatusBoard;
 use crate::sync::follow::{self, Leaders};
 use crate::sync::memory::Memory;
 use crate::sync::ports::{SecretState, Secrets, TargetSpec};
@@ -36,6 +40,8 @@ pub struct Reconcile {
     pub secrets: Arc<dyn Secrets>,
     /// What the targets are known to hold.
     pub memory: Arc<Memory>,
+    /// What is shown of paused targets.
+    pub board: Arc<StatusBoard>,
     /// Where the keys go.
     pub queue: Arc<Queue<TargetName>>,
     /// The fixed side of every target.
@@ -105,7 +111,38 @@ impl Reconcile {
                 scan.enqueued += 1;
             }
         }
+        self.tell_of_paused(&current);
         Ok(scan)
+    }
+
+    /// Since when AWS has been ahead of each paused target that it is ahead of.
+    fn tell_of_paused(&self, current: &BTreeMap<SecretRef, SecretState>) {
+        let paused = self.queue.snapshot().keys.into_iter().filter(|line| line.paused);
+        let paused: BTreeSet<TargetName> = paused.map(|line| line.key).collect();
+        for spec in self.specs.iter().filter(|spec| paused.contains(&spec.name)) {
+            let Some(delivered) = self.memory.of(&spec.name).delivered else { continue };
+            if let Some(since) = self.moved_on(spec, &delivered.receipt, current) {
+                self.board.set_stale(&spec.name, since);
+            }
+        }
+    }
+
+    /// When the first of the secrets moved away from what the receipt says was delivered of it.
+    fn moved_on(
+        &self,
+        spec: &TargetSpec,
+        receipt: &Receipt,
+        current: &BTreeMap<SecretRef, SecretState>,
+    ) -> Option<Timestamp> {
+        // Receipts list versions in the order of the target's secrets; one of another mapping has another length.
+        if receipt.versions.len() != spec.secrets.len() {
+            return None;
+        }
+        let held = spec.secrets.iter().zip(&receipt.versions);
+        let moved = held.filter_map(|(secret, held)| {
+            Some(current.get(secret)?).filter(|now| now.current.version != held.version)
+        });
+        moved.map(|state| state.last_changed.unwrap_or_else(|| self.clock.timestamp())).min()
     }
 
     fn differs(&self, spec: &TargetSpec, current: &BTreeMap<SecretRef, SecretState>) -> bool {
@@ -146,9 +183,14 @@ impl Reconcile {
     }
 
     fn at_rest(&self) -> BTreeSet<TargetName> {
-        let resting = |phase| matches!(phase, Phase::Idle | Phase::Parked);
         let lines = self.queue.snapshot().keys.into_iter();
-        lines.filter(|line| resting(line.phase)).map(|line| line.key).collect()
+        let resting = lines.filter(|line| match line.phase {
+            Phase::Idle | Phase::Parked => true,
+            // What is enqueued now is there when the pause is over.
+            Phase::Paused => !line.held_back,
+            _ => false,
+        });
+        resting.map(|line| line.key).collect()
     }
 
     fn enqueue(&self, target: &TargetName, why: Reason) -> Result<(), Refused> {

@@ -2,12 +2,13 @@
 //! a trigger that waits for the outcome.
 //!
 //! Guarantees: it grows with the configuration only (a bounded history per target, bounded texts),
-//! holds no value, and counts staleness as long as AWS is ahead: from the earliest time at which it
+//! holds no value, tells those who watch what has changed ([`StatusBoard::news`]), and counts staleness as long as AWS is ahead: from the earliest time at which it
 //! was heard to be, until a run that started after that ends settled.
 //!
 //! Not guaranteed: anything over a restart. The next reconcile says again since when AWS is ahead,
 //! from what AWS itself remembers.
 
+mod journal;
 mod record;
 mod secret;
 mod target;
@@ -23,12 +24,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::model::{Event, FailureCode, Outcome, SecretRef, TargetName};
+use crate::model::{Event, FailureCode, Outcome, Pause, SecretRef, TargetName};
 
-pub use record::{Did, FailureView, RunLine, RunNo, RunRecord, ShortVersions, short_versions};
+pub use journal::{News, Notice, Place};
+pub use record::{Delivery, Did, FailureView, RunLine, RunNo, RunRecord, ShortVersions, short_versions};
 pub use secret::{Heard, SecretStatus};
 pub use target::TargetStatus;
 
+use journal::Journal;
 use secret::SecretEntry;
 use target::TargetEntry;
 
@@ -46,6 +49,10 @@ pub struct Status {
     pub targets: Vec<TargetStatus>,
     /// Every configured secret, by id.
     pub secrets: Vec<SecretStatus>,
+    /// Verified notifications, newest first.
+    pub notifications: Vec<Notice>,
+    /// Notifications that were refused: the newest for each hook and code, with the number of all of them.
+    pub refused: Vec<Notice>,
 }
 
 /// The newest run of a target that came to an end other than `confirming`.
@@ -78,6 +85,9 @@ struct Line {
 pub struct StatusBoard {
     targets: RwLock<BTreeMap<TargetName, Arc<Line>>>,
     secrets: Mutex<BTreeMap<SecretRef, SecretEntry>>,
+    journal: Mutex<Journal>,
+    /// The place of the newest entry of the journal.
+    newest: watch::Sender<Place>,
 }
 
 impl StatusBoard {
@@ -86,7 +96,12 @@ impl StatusBoard {
         targets: impl IntoIterator<Item = TargetName>,
         secrets: impl IntoIterator<Item = SecretRef>,
     ) -> Self {
-        let board = Self { targets: RwLock::default(), secrets: Mutex::default() };
+        let board = Self {
+            targets: RwLock::default(),
+            secrets: Mutex::default(),
+            journal: Mutex::default(),
+            newest: watch::Sender::new(0),
+        };
         board.configure(targets, secrets);
         board
     }
@@ -116,7 +131,9 @@ impl StatusBoard {
 
     /// A run of the target starts.
     pub fn started(&self, target: &TargetName, at: Timestamp) -> RunNo {
-        self.with(target, |entry| entry.start(at)).unwrap_or_default()
+        let run = self.with(target, |entry| entry.start(at)).unwrap_or_default();
+        self.changed(target);
+        run
     }
 
     /// A run of the target ended. One that settled ends the staleness that was known when it
@@ -128,6 +145,63 @@ impl StatusBoard {
         lock(&line.entry).finish(run, record);
         if !goes_on {
             line.ended.send_replace(Some(ended));
+        }
+        self.changed(target);
+    }
+
+    /// How the target stands has changed, on the board or in the queue.
+    pub fn changed(&self, target: &TargetName) {
+        if self.knows(target) {
+            self.tell(|journal| journal.touch(target));
+        }
+    }
+
+    /// A notification was answered.
+    pub fn heard(&self, notice: Notice) {
+        self.tell(|journal| journal.hear(notice));
+    }
+
+    fn tell(&self, what: impl FnOnce(&mut Journal)) {
+        let place = {
+            let mut journal = lock(&self.journal);
+            what(&mut journal);
+            journal.last()
+        };
+        // Two who tell at once may come here in the other order.
+        self.newest.send_if_modified(|newest| {
+            let is_newer = place > *newest;
+            *newest = place.max(*newest);
+            is_newer
+        });
+    }
+
+    /// The place of the newest piece of news, for those who wait for the next one.
+    pub fn news(&self) -> watch::Receiver<Place> {
+        self.newest.subscribe()
+    }
+
+    /// The first piece of news behind `place`, with its own place.
+    pub fn news_after(&self, place: Place) -> Option<(Place, News)> {
+        lock(&self.journal).after(place)
+    }
+
+    /// A person pauses the target, or, with none, ends its pause.
+    pub fn set_pause(&self, target: &TargetName, pause: Option<Pause>) {
+        self.with(target, |entry| entry.set_pause(pause));
+        self.changed(target);
+    }
+
+    /// The pause that the target is in.
+    pub fn pause(&self, target: &TargetName, now: Timestamp) -> Option<Pause> {
+        self.with(target, |entry| entry.pause(now).cloned()).flatten()
+    }
+
+    /// Tells of the pauses that were over by themselves by `now`.
+    pub fn end_pauses(&self, now: Timestamp) {
+        for (target, line) in self.lines() {
+            if lock(&line.entry).end_pause(now) {
+                self.changed(&target);
+            }
         }
     }
 
@@ -146,7 +220,9 @@ impl StatusBoard {
     /// earliest such time counts. A run that is under way may have looked before, so its success does
     /// not end this.
     pub fn set_stale(&self, target: &TargetName, since: Timestamp) {
-        self.with(target, |entry| entry.hear_stale(since));
+        if self.with(target, |entry| entry.hear_stale(since)) == Some(true) {
+            self.changed(target);
+        }
     }
 
     /// The run that is under way found that AWS has been ahead since `since`.
@@ -183,7 +259,10 @@ impl StatusBoard {
         let lines = self.lines();
         let targets = lines.iter().map(|(name, line)| lock(&line.entry).status(name.as_str(), now));
         let secrets = lock(&self.secrets).iter().map(|(secret, entry)| entry.status(secret)).collect();
-        Status { at: now, targets: targets.collect(), secrets }
+        let targets = targets.collect();
+        let journal = lock(&self.journal);
+        let (notifications, refused) = (journal.recent(), journal.refused());
+        Status { at: now, targets, secrets, notifications, refused }
     }
 
     /// The status of one target, as of `now`.

@@ -93,6 +93,7 @@ struct Pass<'a> {
     roll: Roll,
     wanted: Option<Wanted>,
     wrote: Option<Wrote>,
+    steps: Option<(Timestamp, Timestamp)>,
     proved_now: bool,
     proved_since: Option<Timestamp>,
     notes: Vec<String>,
@@ -119,6 +120,7 @@ impl<'a> Pass<'a> {
             failing: false,
             wanted: None,
             wrote: None,
+            steps: None,
             proved_now: false,
             proved_since: None,
             notes: Vec::new(),
@@ -277,6 +279,7 @@ impl<'a> Pass<'a> {
         why: Why,
     ) -> Result<(), Stop> {
         let values = self.fetch(target).await?;
+        let read = self.sync.clock.timestamp();
         for (secret, seen) in values.versions() {
             wanted.versions.insert(secret.clone(), seen.clone());
         }
@@ -302,6 +305,7 @@ impl<'a> Pass<'a> {
             Err(_) => WriteEnd::Failed,
         };
         self.wrote = Some(Wrote { why, end });
+        self.steps = Some((read, self.sync.clock.timestamp()));
         if self.spec.rolls && end != WriteEnd::Failed {
             self.roll = Roll::UnderWay;
         }
@@ -401,6 +405,7 @@ impl<'a> Pass<'a> {
             wanted: self.wanted,
             delivered,
             wrote: self.wrote,
+            steps: self.steps,
             proved_now: self.proved_now,
             frees_others,
             proved_since: self.proved_since,

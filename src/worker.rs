@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use crate::clock::Clock;
 use crate::model::{Failure, FailureCode, Next, Outcome, Retry, TargetName};
 use crate::queue::{Note, Queue, Reason, Taken};
-use crate::status::{Did, RunRecord, StatusBoard, short_versions};
+use crate::status::{Delivery, Did, RunRecord, StatusBoard, short_versions};
 use crate::sync::plan::{Leave, Why};
 use crate::sync::ports::Target;
 use crate::sync::{self, Ended, Sync, WriteEnd};
@@ -93,6 +93,8 @@ impl Workshop {
         }
         log(&taken, &ended, took);
         self.queue.finish(&taken.key, ended.next);
+        // When it is tried again is known only now.
+        self.board.changed(&taken.key);
     }
 
     /// Targets whose write waited for this one look again at once.
@@ -132,10 +134,18 @@ impl Workshop {
             (None, Outcome::Confirming) => Did::Confirmed,
             (None, _) => Did::Observed,
         };
+        let told = taken.note.told.or(taken.note.first_seen);
+        let delivery = |(read, written)| Delivery { notified: told, read, written, confirmed: None };
         RunRecord {
             wanted: ended.wanted.as_ref().map(|wanted| short_versions(&wanted.versions)),
             delivered: ended.delivered.as_ref().map(short_versions),
             attempts: taken.attempts + u32::from(matches!(ended.next, Next::Retry { .. })),
+            reasons: taken.note.reasons.iter().map(Reason::as_str).collect(),
+            told,
+            why: ended.wrote.map(|wrote| wrote.why.as_str()),
+            write: ended.wrote.map(|wrote| wrote.end.as_str()),
+            written: ended.steps.map(delivery),
+            proved: ended.proved_now && ended.outcome == Outcome::InSync,
             goes_on: matches!(ended.next, Next::Again { .. } | Next::InLine { .. } | Next::AwaitRoll),
             event_id: taken.note.event_id.clone(),
             request_id: taken.note.request_id.clone(),

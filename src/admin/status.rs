@@ -1,13 +1,15 @@
 //! The status JSON: the board, with what stands beside it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::AdminState;
 use crate::http::NotReady;
-use crate::status::Status;
+use crate::model::TargetName;
+use crate::queue::KeySnapshot;
+use crate::status::{Status, TargetStatus};
 
 /// The body of `GET /status`.
 #[derive(Debug, Serialize)]
@@ -29,11 +31,12 @@ impl StatusPage {
         let queue = state.queue.snapshot();
         let now = state.clock.timestamp();
         let mut status = state.board.snapshot(now);
-        let due: BTreeMap<&str, Duration> =
-            queue.keys.iter().filter_map(|line| Some((line.key.as_str(), line.next_try_in?))).collect();
+        let lines: BTreeMap<&str, &KeySnapshot<TargetName>> =
+            queue.keys.iter().map(|line| (line.key.as_str(), line)).collect();
         for target in &mut status.targets {
-            let due = due.get(target.target.as_str());
-            target.next_try = due.and_then(|wait| now.checked_add(*wait).ok());
+            if let Some(line) = lines.get(target.target.as_str()) {
+                complete(target, line, now);
+            }
         }
         Self {
             version: env!("CARGO_PKG_VERSION"),
@@ -42,4 +45,36 @@ impl StatusPage {
             status,
         }
     }
+}
+
+/// The body of `GET /targets/{target}`, and of the event that a target has changed.
+#[derive(Debug, Serialize)]
+pub(super) struct TargetPage {
+    /// The moment.
+    at: Timestamp,
+    target: TargetStatus,
+}
+
+impl TargetPage {
+    /// The page as of now, of a target that is configured.
+    pub(super) fn of(state: &AdminState, target: &TargetName) -> Option<Self> {
+        Some(Self { at: state.clock.timestamp(), target: target_now(state, target)? })
+    }
+}
+
+/// How the target stands now.
+pub(super) fn target_now(state: &AdminState, target: &TargetName) -> Option<TargetStatus> {
+    let now = state.clock.timestamp();
+    let mut status = state.board.target(target, now)?;
+    if let Some(line) = state.queue.line(target) {
+        complete(&mut status, &line, now);
+    }
+    Some(status)
+}
+
+/// What the queue knows of it.
+fn complete(status: &mut TargetStatus, line: &KeySnapshot<TargetName>, now: Timestamp) {
+    status.phase = Some(line.phase.as_str());
+    status.held_back = line.held_back;
+    status.next_try = line.next_try_in.and_then(|wait| now.checked_add(wait).ok());
 }

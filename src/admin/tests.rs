@@ -1,4 +1,8 @@
-//! Each route once, its answer held to `openapi.yaml`.
+//! The listener as its clients see it, every answer held to `openapi.yaml`.
+
+mod actions;
+mod door;
+mod events;
 
 use std::time::Duration;
 
@@ -38,10 +42,17 @@ impl Credentials for Tokens {
     }
 }
 
-async fn door(tokens: &Arc<Tokens>, clock: &TestClock) -> Door {
+/// A door for these tokens, of which so many, the last ones, are operators'.
+async fn door_for(tokens: &Arc<Tokens>, operators: usize, clock: &TestClock) -> Door {
     let count = tokens.0.lock().unwrap().len();
-    let tokens_at = (0..count).map(|number| CredentialRef::Env(number.to_string())).collect();
-    let admin = config::Admin { listen: ([127, 0, 0, 1], 0).into(), tokens: tokens_at, tls: None };
+    let place = |number: usize| CredentialRef::Env(number.to_string());
+    let readers = count - operators;
+    let admin = config::Admin {
+        listen: ([127, 0, 0, 1], 0).into(),
+        tokens: (0..readers).map(place).collect(),
+        operators: (readers..count).map(place).collect(),
+        tls: None,
+    };
     let limits = config::Limits {
         body_bytes: 1024,
         request_timeout: Duration::from_secs(1),
@@ -52,8 +63,26 @@ async fn door(tokens: &Arc<Tokens>, clock: &TestClock) -> Door {
     Door::open(&admin, &limits, Arc::clone(tokens) as _, Arc::new(clock.clone())).await.unwrap()
 }
 
+/// The same relay behind another door.
+fn behind(state: &AdminState, door: Door) -> AdminState {
+    AdminState::new(Parts {
+        clock: Arc::clone(&state.clock),
+        readiness: Arc::clone(&state.readiness),
+        metrics: Arc::clone(&state.metrics),
+        board: Arc::clone(&state.board),
+        queue: Arc::clone(&state.queue),
+        memory: Arc::clone(&state.memory),
+        audit: Arc::clone(&state.audit),
+        door,
+    })
+}
+
 /// A relay with one target that is parked and one that was never looked at.
 async fn state() -> AdminState {
+    state_with(Memory::volatile()).await
+}
+
+async fn state_with(memory: Memory) -> AdminState {
     let at: Timestamp = "2027-03-01T09:00:00Z".parse().unwrap();
     let clock = TestClock::at(at);
     let secret = SecretRef::new("prod/orders/db", Some("eu-west-1"), None).unwrap();
@@ -86,31 +115,57 @@ async fn state() -> AdminState {
     queue.add(&targets[1], Note::new(Reason::Manual, at)).unwrap();
     let readiness = Readiness::default();
     readiness.started();
-    let door = door(&Arc::default(), &clock).await;
-    AdminState {
+    let door = door_for(&Arc::default(), 0, &clock).await;
+    AdminState::new(Parts {
         clock: Arc::new(clock),
         readiness: Arc::new(readiness),
         metrics: Arc::new(Metrics::new(targets)),
         board: Arc::new(board),
         queue: Arc::new(queue),
+        memory: Arc::new(memory),
+        audit: Arc::new(Audit::off()),
         door,
-    }
+    })
 }
 
-async fn ask(state: &AdminState, method: &str, path: &str) -> (u16, HeaderMap, Vec<u8>) {
-    let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+/// A request to the listener by a name of this machine.
+fn request(method: &str, path: &str) -> http::request::Builder {
+    Request::builder().method(method).uri(path).header("host", "localhost:9090")
+}
+
+/// The answer to a request, held to `openapi.yaml`.
+async fn send(state: &AdminState, request: Request) -> (u16, HeaderMap, Vec<u8>) {
+    let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
     let response = router(state.clone()).oneshot(request).await.unwrap();
     let (head, body) = response.into_parts();
     let body = axum::body::to_bytes(body, 1_000_000).await.unwrap().to_vec();
-    Spec::get().check(method, path, head.status.as_u16(), &head.headers, &body);
+    Spec::get().check(&method, &path, head.status.as_u16(), &head.headers, &body);
     (head.status.as_u16(), head.headers, body)
+}
+
+fn json_of(body: &[u8]) -> Value {
+    serde_json::from_slice(body).unwrap()
+}
+
+async fn ask(state: &AdminState, method: &str, path: &str) -> (u16, HeaderMap, Vec<u8>) {
+    send(state, request(method, path).body(Body::empty()).unwrap()).await
 }
 
 #[tokio::test]
 async fn every_route_of_the_table_is_served_here() {
     for route in ROUTES.iter().filter(|route| route.listener == Listener::Admin) {
-        let (status, ..) = ask(&state().await, route.method, route.path).await;
-        assert!(status == 200 || route.path == "/readyz", "{} {status}", route.path);
+        let state = state().await;
+        // Nothing more comes, so that those who watch are let go.
+        state.queue.close();
+        let path = route.path.replace("{target}", "orders-api");
+        let (status, ..) = ask(&state, route.method, &path).await;
+        let expected = match (route.method, route.path) {
+            ("GET", "/readyz") => 503,
+            ("GET", _) => 200,
+            // It lacks what makes it an action.
+            _ => 415,
+        };
+        assert_eq!(status, expected, "{}", route.path);
     }
 }
 
@@ -160,65 +215,21 @@ async fn the_status_says_when_a_target_that_failed_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_target_has_a_page_of_its_own_that_says_what_to_do() {
+    let state = state().await;
+    let (_, _, body) = ask(&state, "GET", "/targets/orders-api").await;
+    let page = json_of(&body);
+    assert_eq!(page["target"]["state"], "parked");
+    assert_eq!((&page["target"]["next_step"], &page["target"]["phase"]), (&json!("own it"), &json!("idle")));
+    for unknown in ["/targets/nobody", "/targets/-", "/targets/%00"] {
+        let (status, _, body) = ask(&state, "GET", unknown).await;
+        assert_eq!((status, json_of(&body)["code"].clone()), (404, json!("not_configured")), "{unknown}");
+    }
+}
+
+#[tokio::test]
 async fn hooks_are_not_served_here() {
-    let request = Request::builder().method("POST").uri("/hooks/trigger").body(Body::empty()).unwrap();
+    assert_eq!(ask(&state().await, "GET", "/hooks/nothing").await.0, 404);
+    let request = request("POST", "/hooks/trigger").body(Body::empty()).unwrap();
     assert_eq!(router(state().await).oneshot(request).await.unwrap().status(), 404);
-}
-
-async fn ask_with(state: &AdminState, path: &str, token: Option<&str>) -> (u16, HeaderMap) {
-    let request = Request::builder().uri(path);
-    let request = match token {
-        Some(token) => request.header("authorization", format!("Bearer {token}")),
-        None => request,
-    };
-    let response = router(state.clone()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-    let (head, body) = response.into_parts();
-    let body = axum::body::to_bytes(body, 1_000_000).await.unwrap();
-    Spec::get().check("GET", path, head.status.as_u16(), &head.headers, &body);
-    (head.status.as_u16(), head.headers)
-}
-
-#[tokio::test]
-async fn with_tokens_only_probes_are_for_everybody_and_two_tokens_are_good_at_once() {
-    let clock = TestClock::at(Timestamp::UNIX_EPOCH);
-    let tokens = Arc::new(Tokens(std::sync::Mutex::new(vec!["old-token", "new-token"])));
-    let state = AdminState { door: door(&tokens, &clock).await, ..state().await };
-    for path in ["/status", "/metrics"] {
-        for token in ["old-token", "new-token"] {
-            assert_eq!(ask_with(&state, path, Some(token)).await.0, 200);
-        }
-        let (status, headers) = ask_with(&state, path, None).await;
-        assert_eq!(
-            (status, &headers["www-authenticate"]),
-            (401, &"Bearer realm=\"anypoint-relay\"".parse().unwrap())
-        );
-    }
-    for path in ["/healthz", "/readyz"] {
-        assert_ne!(ask_with(&state, path, None).await.0, 401);
-    }
-}
-
-#[tokio::test]
-async fn a_token_that_was_replaced_is_read_again_and_the_old_one_is_refused() {
-    let clock = TestClock::at(Timestamp::UNIX_EPOCH);
-    let tokens = Arc::new(Tokens(std::sync::Mutex::new(vec!["old-token"])));
-    let state = AdminState { door: door(&tokens, &clock).await, ..state().await };
-    *tokens.0.lock().unwrap() = vec!["new-token"];
-    clock.advance(Duration::from_secs(5));
-    assert_eq!(ask_with(&state, "/status", Some("new-token")).await.0, 200);
-    assert_eq!(ask_with(&state, "/status", Some("old-token")).await.0, 401);
-}
-
-#[tokio::test]
-async fn who_guesses_tokens_has_to_wait_even_with_the_right_one() {
-    let clock = TestClock::at(Timestamp::UNIX_EPOCH);
-    let tokens = Arc::new(Tokens(std::sync::Mutex::new(vec!["the-token"])));
-    let state = AdminState { door: door(&tokens, &clock).await, ..state().await };
-    for _ in 0..3 {
-        assert_eq!(ask_with(&state, "/status", Some("a-guess")).await.0, 401);
-    }
-    let (status, headers) = ask_with(&state, "/status", Some("the-token")).await;
-    assert_eq!((status, &headers["retry-after"]), (429, &"20".parse().unwrap()));
-    clock.advance(Duration::from_secs(20));
-    assert_eq!(ask_with(&state, "/status", Some("the-token")).await.0, 200);
 }

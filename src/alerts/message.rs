@@ -22,6 +22,8 @@ pub(super) struct Alert {
     /// How its last run ended, as [`Outcome::label`] says it.
     outcome: Option<&'static str>,
     code: Option<&'static str>,
+    /// No run of it starts until a person ends that.
+    paused: bool,
     next_step: String,
 }
 
@@ -34,6 +36,7 @@ struct Text<'a> {
     stale_seconds: u64,
     outcome: Option<&'static str>,
     code: Option<&'static str>,
+    paused: bool,
     next_step: &'a str,
 }
 
@@ -41,9 +44,9 @@ impl Alert {
     pub(super) fn new(
         kind: AlertKind,
         target: &TargetName,
-        since: Timestamp,
-        now: Timestamp,
+        (since, now): (Timestamp, Timestamp),
         outcome: Option<&Outcome>,
+        paused: bool,
     ) -> Self {
         // Once it has healed, a failure is the beginning of something else.
         let failure = outcome.and_then(Outcome::failure).filter(|_| kind != AlertKind::Healed);
@@ -54,7 +57,13 @@ impl Alert {
             stale_seconds: lasted(since, now).as_secs(),
             outcome: outcome.map(Outcome::label),
             code: failure.map(|failure| failure.code.as_str()),
+            paused,
             next_step: match (failure, outcome) {
+                _ if paused && kind != AlertKind::Healed => {
+                    format!(
+                        "it is paused: anypoint-relay resume {target} --reason TEXT, when its reason is gone"
+                    )
+                }
                 (Some(failure), _) => failure.next_step.clone(),
                 (None, Some(Outcome::Stopped)) => "nothing is owed to it until it is started".to_owned(),
                 (None, _) if kind == AlertKind::Healed => "nothing".to_owned(),
@@ -65,13 +74,13 @@ impl Alert {
 
     pub(super) fn log(&self) {
         let (target, stale_s, outcome) = (self.target.as_str(), self.stale_seconds, self.outcome);
-        let (code, next_step, since) = (self.code, self.next_step.as_str(), self.since);
+        let (code, next_step, since, paused) = (self.code, self.next_step.as_str(), self.since, self.paused);
         match self.kind {
             AlertKind::Stale => {
-                tracing::warn!(target, stale_s, %since, outcome, code, next_step, "target is stale");
+                tracing::warn!(target, stale_s, %since, outcome, code, paused, next_step, "target is stale");
             }
             AlertKind::StillStale => {
-                tracing::warn!(target, stale_s, %since, outcome, code, next_step, "target is still stale");
+                tracing::warn!(target, stale_s, %since, outcome, code, paused, next_step, "target is still stale");
             }
             AlertKind::Healed => {
                 tracing::warn!(target, stale_s, %since, outcome, next_step, "target is no longer stale");
@@ -92,7 +101,8 @@ impl Alert {
     /// Of less than 100 characters: a target's name has at most 64.
     pub(super) fn subject(&self) -> String {
         let target = &self.target;
-        let why = self.code.or(self.outcome).unwrap_or("unknown");
+        let paused = (self.paused && self.kind != AlertKind::Healed).then_some("paused");
+        let why = paused.or(self.code).or(self.outcome).unwrap_or("unknown");
         match self.kind {
             AlertKind::Stale => format!("{target} is stale ({why})"),
             AlertKind::StillStale => format!("{target} is still stale ({why})"),
@@ -108,6 +118,7 @@ impl Alert {
             stale_seconds: self.stale_seconds,
             outcome: self.outcome,
             code: self.code,
+            paused: self.paused,
             next_step: &self.next_step,
         };
         // Texts and numbers always have a JSON form.
@@ -139,7 +150,7 @@ mod tests {
         let mut lengths = Vec::new();
         for kind in AlertKind::ALL {
             for outcome in outcomes().iter().map(Some).chain([None]) {
-                let subject = Alert::new(*kind, &longest, at(0), at(901), outcome).subject();
+                let subject = Alert::new(*kind, &longest, (at(0), at(901)), outcome, false).subject();
                 // SNS API reference, Publish: it begins with a letter, a number or a mark, and has no line
                 // breaks, no control characters, and less than 100 characters.
                 assert!(subject.len() < 100 && subject.is_ascii(), "{subject}");
@@ -158,21 +169,32 @@ mod tests {
         let failure =
             Failure::new(FailureCode::RollFailed, Retry::Never, "the roll failed", "look at the log");
         let orders = TargetName::parse("orders").unwrap();
-        let alert = Alert::new(AlertKind::Stale, &orders, at(0), at(901), Some(&Outcome::Parked(failure)));
+        let parked = Outcome::Parked(failure);
+        let alert = Alert::new(AlertKind::Stale, &orders, (at(0), at(901)), Some(&parked), false);
         assert_eq!(alert.subject(), "orders is stale (roll_failed)");
         assert_eq!(
             serde_json::from_str::<serde_json::Value>(&alert.message()).unwrap(),
             serde_json::json!({
                 "alert": "stale", "target": "orders", "stale_since": at(0).to_string(), "stale_seconds": 901,
-                "outcome": "parked", "code": "roll_failed", "next_step": "look at the log",
+                "outcome": "parked", "code": "roll_failed", "paused": false, "next_step": "look at the log",
             })
         );
     }
 
     #[test]
+    fn a_paused_target_is_said_to_be_paused_whatever_its_outcome() {
+        let orders = TargetName::parse("orders").unwrap();
+        let alert = Alert::new(AlertKind::Stale, &orders, (at(0), at(901)), Some(&Outcome::InSync), true);
+        assert_eq!(alert.subject(), "orders is stale (paused)");
+        assert!(alert.message().contains("anypoint-relay resume orders"), "{}", alert.message());
+        let healed = Alert::new(AlertKind::Healed, &orders, (at(0), at(901)), Some(&Outcome::InSync), true);
+        assert_eq!(healed.subject(), "orders is no longer stale (in_sync)");
+    }
+
+    #[test]
     fn an_application_that_was_stopped_is_said_to_be_owed_nothing() {
         let orders = TargetName::parse("orders").unwrap();
-        let alert = Alert::new(AlertKind::Healed, &orders, at(0), at(1), Some(&Outcome::Stopped));
+        let alert = Alert::new(AlertKind::Healed, &orders, (at(0), at(1)), Some(&Outcome::Stopped), false);
         assert_eq!(alert.subject(), "orders is no longer stale (stopped)");
         assert!(alert.message().contains("until it is started"), "{}", alert.message());
     }

@@ -207,10 +207,26 @@ fn names(targets: &[TargetName]) -> String {
 impl App {
     /// Lets the parts work.
     fn start(self, lifecycle: Lifecycle) -> Working {
+        self.restore_pauses();
         self.start_workers(&lifecycle);
         self.start_reconcile(&lifecycle);
         self.start_alerts(&lifecycle);
         Working { app: self, lifecycle }
+    }
+
+    /// Puts the pauses that were kept in force again. Not for a job: who starts one wants its targets in sync.
+    fn restore_pauses(&self) {
+        let (now, instant) = (self.kept.clock.timestamp(), self.kept.clock.now());
+        let kept = self.kept.memory.pauses();
+        for (target, pause) in kept.into_iter().filter(|(_, pause)| pause.holds(now)) {
+            let until = pause.until.map(|until| Duration::try_from(until.duration_since(now)));
+            let until = until.map(|left| instant + left.unwrap_or_default());
+            // A target that is configured no more is not known; its pause is kept in case it comes back.
+            if self.workshop.queue.pause(&target, until).is_ok() {
+                tracing::warn!(%target, since = %pause.since, reason = pause.reason, "the target is still paused");
+                self.kept.board.set_pause(&target, Some(pause));
+            }
+        }
     }
 
     fn start_reconcile(&self, lifecycle: &Lifecycle) {
@@ -252,14 +268,16 @@ impl App {
     }
 
     fn admin(&self) -> Option<Router> {
-        let state = AdminState {
+        let state = AdminState::new(admin::Parts {
             board: Arc::clone(&self.kept.board),
             metrics: Arc::clone(&self.kept.metrics),
             queue: Arc::clone(&self.workshop.queue),
             readiness: Arc::clone(&self.kept.readiness),
             clock: Arc::clone(&self.kept.clock),
+            memory: Arc::clone(&self.kept.memory),
+            audit: Arc::clone(&self.kept.audit),
             door: self.door.clone()?,
-        };
+        });
         Some(self.front(admin::router(state)))
     }
 

@@ -66,21 +66,26 @@ fn configured(file: &Path) -> anyhow::Result<(String, (String, SocketAddr))> {
     if address.port() == 0 {
         bail!("{}: the system chooses the port of `listen`; give the probe with --url", file.display());
     }
-    // A wildcard is no address to connect to.
-    match address.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
-    }
+    address = reachable(address);
     let scheme = if tls { "https" } else { "http" };
     let url = Url::parse(&format!("{scheme}://{address}/healthz"))?;
     let host = url.host_str().unwrap_or_default().to_owned();
     Ok((url.into(), (host, address)))
 }
 
+/// Where to connect for what listens there: a wildcard is no address to connect to.
+pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}
+
 /// The address of a probe of this machine. It is connected to directly: a container often has a proxy in
 /// its environment, and the proxy's own machine is not the one that is asked about.
-fn this_machine(url: &str) -> Option<(String, SocketAddr)> {
+pub(super) fn this_machine(url: &str) -> Option<(String, SocketAddr)> {
     let url = Url::parse(url).ok()?;
     let address = match url.host()? {
         Host::Ipv4(address) => IpAddr::V4(address),

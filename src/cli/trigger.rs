@@ -216,7 +216,7 @@ fn next_step(code: &str) -> Option<&'static str> {
 }
 
 /// Text from the other side, fit for a terminal.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

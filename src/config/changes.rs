@@ -25,7 +25,9 @@ impl Changes {
     /// From `old` to `new`. What is compared is what was read from the files, so neither order nor comments count.
     pub fn between(old: &Config, new: &Config) -> Self {
         let admin = |config: &Config| config.admin.as_ref().map(|admin| (admin.listen, admin.tls.clone()));
-        let tokens = |config: &Config| config.admin.as_ref().map(|admin| admin.tokens.clone());
+        let tokens = |config: &Config| {
+            config.admin.as_ref().map(|admin| (admin.tokens.clone(), admin.operators.clone()))
+        };
         let mut changes = Self {
             parts: differing(&[
                 ("limits", differ(&old.limits, &new.limits)),
@@ -69,9 +71,10 @@ impl Config {
     pub fn while_running(mut self, running: &Self) -> Self {
         self.listen = running.listen;
         self.tls.clone_from(&running.tls);
-        let tokens = self.admin.take().map(|admin| admin.tokens);
-        self.admin =
-            running.admin.clone().map(|admin| Admin { tokens: tokens.unwrap_or(admin.tokens), ..admin });
+        self.admin = match (self.admin, &running.admin) {
+            (Some(new), Some(admin)) => Some(Admin { listen: admin.listen, tls: admin.tls.clone(), ..new }),
+            (_, running) => running.clone(),
+        };
         self.receipts.clone_from(&running.receipts);
         self.log = running.log.clone();
         self.audit.clone_from(&running.audit);

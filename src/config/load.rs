@@ -9,7 +9,7 @@ use std::path::Path;
 use super::decode::{Fields, Findings, Value};
 use super::document::{self, MAX_BYTES};
 use super::interpolate::{self, Environment};
-use super::{Config, ConfigErrors, alerts, audit, connections, ingress, runtime, scalar, targets};
+use super::{Admin, Config, ConfigErrors, alerts, audit, connections, ingress, runtime, scalar, targets};
 
 /// Reads the file at `path`, with the environment of this process.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
@@ -31,30 +31,16 @@ pub struct Probe {
 }
 
 /// Where the relay of the file at `path` answers probes without asking for a certificate: at `listen`, else
-/// at `admin`, else nowhere. Whatever else is wrong with the file: a relay that runs is not to be called
-/// dead for an edit that it has not read.
+/// at `admin`, else nowhere. Whatever else is wrong with the file.
 pub fn load_probe(path: &Path) -> Result<Option<Probe>, ConfigErrors> {
-    let text = read(path)?;
-    let findings = Findings::default();
-    let probe = document::read(&text, &findings).and_then(|mut root| {
-        let unfilled = interpolate::fill(&mut root, &environment);
-        let mut fields = Value::root(&root, &findings).fields("the configuration")?;
-        let hooks = probe(&mut fields, runtime::LISTEN);
-        let probe = match hooks {
-            Some(None) => match fields.get("admin") {
-                None => Some(Some(Probe { listen: runtime::default_admin().listen, tls: false })),
-                Some(admin) if admin.written().is_some() => Some(None),
-                Some(admin) => probe(&mut admin.fields("`admin`")?, runtime::default_admin().listen),
-            },
-            hooks => hooks,
-        };
-        if probe.is_none() {
-            interpolate::report(unfilled, &findings);
-        }
-        probe
-    });
-    let (problems, unlisted, _) = findings.into_parts();
-    probe.ok_or_else(|| ConfigErrors::new(&path.display().to_string(), problems, unlisted))
+    leniently(path, |fields| match probe(fields, runtime::LISTEN)? {
+        Some(hooks) => Some(Some(hooks)),
+        None => match fields.get("admin") {
+            None => Some(Some(Probe { listen: runtime::default_admin().listen, tls: false })),
+            Some(admin) if admin.written().is_some() => Some(None),
+            Some(admin) => probe(&mut admin.fields("`admin`")?, runtime::default_admin().listen),
+        },
+    })
 }
 
 /// The probe of a listener with these settings; inside none where it asks for a certificate.
@@ -64,6 +50,31 @@ fn probe(fields: &mut Fields<'_>, default: SocketAddr) -> Option<Option<Probe>> 
     let Some(tls) = fields.get("tls") else { return Some(Some(Probe { listen, tls: false })) };
     let asks = tls.is_mapping() && tls.fields("`tls`")?.get("client_ca").is_some();
     Some((!asks).then_some(Probe { listen, tls: true }))
+}
+
+/// The admin listener of the relay of the file at `path`, in the same way; none if it is switched off.
+pub fn load_admin(path: &Path) -> Result<Option<Admin>, ConfigErrors> {
+    leniently(path, |fields| {
+        fields.get("admin").map_or(Some(Some(runtime::default_admin())), |value| runtime::admin(&value, None))
+    })
+}
+
+/// What `part` reads, whatever else is wrong with the file at `path`: a relay that runs is not to be called
+/// dead for an edit that it has not read.
+fn leniently<T>(path: &Path, part: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Result<T, ConfigErrors> {
+    let text = read(path)?;
+    let findings = Findings::default();
+    let found = document::read(&text, &findings).and_then(|mut root| {
+        let unfilled = interpolate::fill(&mut root, &environment);
+        let mut fields = Value::root(&root, &findings).fields("the configuration")?;
+        let found = part(&mut fields);
+        if found.is_none() {
+            interpolate::report(unfilled, &findings);
+        }
+        found
+    });
+    let (problems, unlisted, _) = findings.into_parts();
+    found.ok_or_else(|| ConfigErrors::new(&path.display().to_string(), problems, unlisted))
 }
 
 #[expect(clippy::disallowed_methods, reason = "`${NAME}` in the configuration is filled in here only")]

@@ -9,10 +9,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
-use super::decode::Value;
+use super::decode::{Fields, Value};
 use super::ingress::{distinct, one_or_two};
 use super::scalar::{self, address, choice, duration, size, whole};
 use super::{Admin, Aws, Limits, Log, LogFormat, Queue, Reconcile};
+use crate::credential::CredentialRef;
 
 /// Where the hooks listen unless told otherwise.
 pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
@@ -72,7 +73,8 @@ fn network(value: &Value<'_>) -> Option<IpNet> {
 }
 
 pub(super) fn default_admin() -> Admin {
-    Admin { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090), tokens: Vec::new(), tls: None }
+    let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
+    Admin { listen, tokens: Vec::new(), operators: Vec::new(), tls: None }
 }
 
 /// `off`, or the listener's settings. `hooks` is the address that it must leave alone, if it is known.
@@ -85,10 +87,14 @@ pub(super) fn admin(value: &Value<'_>, hooks: Option<SocketAddr>) -> Option<Opti
         };
     }
     let mut fields = value.fields("`admin`")?;
-    let tokens = match (fields.get("token"), fields.get("tokens")) {
-        (None, None) => Some(Vec::new()),
-        _ => one_or_two(&mut fields, "token", "tokens"),
-    };
+    let tokens = up_to_two(&mut fields, "token", "tokens");
+    let operators = up_to_two(&mut fields, "operator_token", "operator_tokens");
+    let both = tokens.iter().flatten().find(|token| operators.iter().flatten().any(|other| other == *token));
+    if let Some(token) = both {
+        fields.whole().refuse::<()>(format!(
+            "{token} is listed for operators too, who may look as well; leave it out of `token` and `tokens`"
+        ));
+    }
     let given = fields.get("tls");
     let tls = given.as_ref().and_then(super::tls::tls);
     let listen = fields.or("listen", default_admin().listen, |value| {
@@ -97,9 +103,11 @@ pub(super) fn admin(value: &Value<'_>, hooks: Option<SocketAddr>) -> Option<Opti
             return value
                 .refuse(format!("{listen} is the address of the hooks; give the admin listener its own"));
         }
-        if !listen.ip().is_loopback() && tokens.as_ref().is_some_and(Vec::is_empty) {
+        let open = tokens.as_ref().zip(operators.as_ref()).is_some_and(|(a, b)| a.is_empty() && b.is_empty());
+        if !listen.ip().is_loopback() && open {
             return value.refuse(format!(
-                "other machines can reach {listen}: add `token: {{ env: NAME }}`, or listen on 127.0.0.1"
+                "other machines can reach {listen}: add `token: {{ env: NAME }}` or `operator_token`, or listen on \
+                 127.0.0.1"
             ));
         }
         if !listen.ip().is_loopback() && given.is_none() {
@@ -108,7 +116,18 @@ pub(super) fn admin(value: &Value<'_>, hooks: Option<SocketAddr>) -> Option<Opti
         Some(listen)
     });
     fields.finish();
-    Some(Some(Admin { listen, tokens: tokens?, tls }))
+    Some(Some(Admin { listen, tokens: tokens?, operators: operators?, tls }))
+}
+
+fn up_to_two(
+    fields: &mut Fields<'_>,
+    single: &'static str,
+    plural: &'static str,
+) -> Option<Vec<CredentialRef>> {
+    match (fields.get(single), fields.get(plural)) {
+        (None, None) => Some(Vec::new()),
+        _ => one_or_two(fields, single, plural),
+    }
 }
 
 pub(super) fn default_aws() -> Aws {

@@ -18,7 +18,7 @@ use tower_http::trace::TraceLayer;
 use tracing::Span;
 
 use super::request_id::HEADER;
-use super::routes::ROUTES;
+use super::routes;
 use super::{ErrorCode, Problem, RequestId};
 
 /// What keeps a browser from making anything of an answer that was not meant for it; a page of ours says
@@ -59,8 +59,7 @@ where
 }
 
 fn route_of(request: &Request) -> &'static str {
-    let path = request.uri().path();
-    ROUTES.iter().find(|route| route.path == path).map_or("none", |route| route.path)
+    routes::path_of(request.uri().path()).unwrap_or("none")
 }
 
 /// The span names the route, not the path that was sent, and neither query, headers nor body.

@@ -71,6 +71,16 @@ error_codes! {
     NotConfigured = "not_configured", NOT_FOUND, "Nothing is configured for this";
     /// The path exists, the method does not.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The method is not allowed";
+    /// A reader's token, where an operator's is needed.
+    Forbidden = "forbidden", FORBIDDEN, "The token does not allow this";
+    /// A browser asks for the page of another site.
+    CrossSite = "cross_site", FORBIDDEN, "The request comes from a page of another site";
+    /// A listener without tokens was called by another name than this machine's.
+    ForeignHost = "foreign_host", FORBIDDEN, "The request is not addressed to this machine";
+    /// An action without `content-type: application/json`.
+    NotJson = "not_json", UNSUPPORTED_MEDIA_TYPE, "The body is not declared to be JSON";
+    /// An action that makes no sense as the target stands.
+    Conflict = "conflict", CONFLICT, "The target's state does not allow this";
     /// A trigger whose id was seen before.
     Duplicate = "duplicate", CONFLICT, "This trigger was already accepted";
     /// The body is larger than the configured limit.
@@ -121,6 +131,11 @@ impl ErrorCode {
             | ErrorCode::HookDisabled
             | ErrorCode::NotConfigured
             | ErrorCode::MethodNotAllowed
+            | ErrorCode::Forbidden
+            | ErrorCode::CrossSite
+            | ErrorCode::ForeignHost
+            | ErrorCode::NotJson
+            | ErrorCode::Conflict
             | ErrorCode::Duplicate
             | ErrorCode::TooLarge
             | ErrorCode::Internal

@@ -9,7 +9,7 @@ use axum::routing::MethodRouter;
 pub enum Listener {
     /// Public: what AWS and people's scripts reach.
     Hooks,
-    /// Private: probes, metrics, status.
+    /// Private: probes, metrics, status, actions.
     Admin,
 }
 
@@ -30,6 +30,18 @@ pub enum Endpoint {
     Metrics,
     /// Status JSON.
     Status,
+    /// One target.
+    Target,
+    /// What changes, as it changes.
+    Events,
+    /// An action: a pass that may repeat what was given up.
+    Retry,
+    /// An action: a look.
+    SyncNow,
+    /// An action: no runs.
+    Pause,
+    /// An action: runs again.
+    Resume,
 }
 
 /// One route on one listener.
@@ -37,7 +49,7 @@ pub enum Endpoint {
 pub struct Route {
     /// Method, upper case.
     pub method: &'static str,
-    /// Path, without parameters.
+    /// Path; a segment in braces stands for any one segment.
     pub path: &'static str,
     /// Where it is served.
     pub listener: Listener,
@@ -60,7 +72,30 @@ pub const ROUTES: &[Route] = &[
     route(Listener::Admin, "GET", "/readyz", Endpoint::Ready),
     route(Listener::Admin, "GET", "/metrics", Endpoint::Metrics),
     route(Listener::Admin, "GET", "/status", Endpoint::Status),
+    route(Listener::Admin, "GET", "/targets/{target}", Endpoint::Target),
+    route(Listener::Admin, "POST", "/targets/{target}/retry", Endpoint::Retry),
+    route(Listener::Admin, "POST", "/targets/{target}/sync", Endpoint::SyncNow),
+    route(Listener::Admin, "POST", "/targets/{target}/pause", Endpoint::Pause),
+    route(Listener::Admin, "POST", "/targets/{target}/resume", Endpoint::Resume),
+    route(Listener::Admin, "GET", "/events", Endpoint::Events),
 ];
+
+/// The path in the table that a request's path is one of.
+pub fn path_of(path: &str) -> Option<&'static str> {
+    ROUTES.iter().map(|route| route.path).find(|known| is_one_of(path, known))
+}
+
+fn is_one_of(path: &str, known: &str) -> bool {
+    let (mut segments, mut expected) = (path.split('/'), known.split('/'));
+    loop {
+        match (segments.next(), expected.next()) {
+            (None, None) => return true,
+            (Some(segment), Some(known)) if known.starts_with('{') && !segment.is_empty() => {}
+            (Some(segment), Some(known)) if segment == known => {}
+            _ => return false,
+        }
+    }
+}
 
 /// The routes of one listener, each answered by what `answer` gives for its endpoint.
 pub fn router<S>(listener: Listener, answer: impl Fn(Endpoint) -> Option<MethodRouter<S>>) -> Router<S>
@@ -72,4 +107,26 @@ where
         .filter(|route| route.listener == listener)
         .filter_map(|route| Some((route.path, answer(route.endpoint)?)))
         .fold(Router::new(), |router, (path, handler)| router.route(path, handler))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_known_by_the_table_and_never_by_what_was_sent() {
+        for (path, known) in [
+            ("/status", Some("/status")),
+            ("/targets/orders-api", Some("/targets/{target}")),
+            ("/targets/orders-api/pause", Some("/targets/{target}/pause")),
+            ("/targets/", None),
+            ("/targets//pause", None),
+            ("/targets/a/b/pause", None),
+            ("/targets/orders-api/", None),
+            ("/status/", None),
+            ("", None),
+        ] {
+            assert_eq!(path_of(path), known, "{path}");
+        }
+    }
 }

@@ -1,5 +1,5 @@
 //! The gate around every hook: readiness on the way in, and for triggers whether their address failed too
-//! often; on the way out one count for each answer and one log line for each refusal.
+//! often; on the way out one count for each answer, its place on the status board, and one log line for each refusal.
 //!
 //! Guarantees: refusals can't fill the log. EventBridge repeats a 401 for a day and strangers repeat
 //! whatever they like, so each (hook, code, reason) is logged once per [`LOG_EVERY`], with the number of
@@ -17,6 +17,7 @@ use super::answer::Verdict;
 use super::{IngressState, body};
 use crate::http::{ErrorCode, Problem, RequestId, peer};
 use crate::model::RefusalReason;
+use crate::status::Notice;
 use crate::telemetry::metrics::{Route, Verdict as Counted};
 
 /// Shortest time between two log lines of one kind.
@@ -75,16 +76,32 @@ pub(super) async fn pass(
                 state.failures().failed(address, state.clock().now());
             }
         }
-        state.metrics().notification(route, of_code(problem.code()));
+        let counted = of_code(problem.code());
+        state.metrics().notification(route, counted);
+        show(&state, route, counted, Some(problem.code()), id);
     } else if let Some(verdict) = response.extensions().get() {
         let counted = of_verdict(*verdict);
         state.metrics().notification(route, counted);
         // What is accepted has an entry of its own, with all that is known of it.
         if counted != Counted::Accepted {
             state.audit().noted(route, counted.as_str(), id);
+            show(&state, route, counted, None, id);
         }
     }
     response
+}
+
+/// Shows what became of a notification that was not accepted.
+fn show(state: &IngressState, route: Route, verdict: Counted, code: Option<ErrorCode>, request_id: &str) {
+    state.board().heard(Notice {
+        at: state.clock().timestamp(),
+        route: route.as_str(),
+        verdict: verdict.as_str(),
+        code: code.map(ErrorCode::as_str),
+        request_id: request_id.to_owned(),
+        count: 1,
+        ..Notice::default()
+    });
 }
 
 fn throttled(wait: Duration) -> Problem {
@@ -114,15 +131,19 @@ fn of_code(code: ErrorCode) -> Counted {
         ErrorCode::Malformed
         | ErrorCode::NotFound
         | ErrorCode::HookDisabled
+        | ErrorCode::NotJson
         | ErrorCode::MethodNotAllowed => Counted::Malformed,
         ErrorCode::Unauthorized | ErrorCode::SignatureRefused | ErrorCode::RawDelivery => {
             Counted::BadSignature
         }
-        ErrorCode::TriggerOutsideWindow | ErrorCode::TopicNotListed | ErrorCode::MessageOutsideWindow => {
-            Counted::Forbidden
-        }
+        ErrorCode::TriggerOutsideWindow
+        | ErrorCode::TopicNotListed
+        | ErrorCode::MessageOutsideWindow
+        | ErrorCode::Forbidden
+        | ErrorCode::CrossSite
+        | ErrorCode::ForeignHost => Counted::Forbidden,
         ErrorCode::NotConfigured => Counted::NotConfigured,
-        ErrorCode::Duplicate => Counted::Duplicate,
+        ErrorCode::Duplicate | ErrorCode::Conflict => Counted::Duplicate,
         ErrorCode::TooLarge => Counted::TooLarge,
         ErrorCode::TooManyFailures => Counted::Throttled,
         ErrorCode::ConfirmationFailed => Counted::NotConfirmed,

@@ -38,7 +38,14 @@ pub fn router(state: IngressState) -> Router {
         Endpoint::Trigger => Some(bounded(Route::Trigger, post(trigger::receive))),
         Endpoint::Health => Some(probes::health()),
         Endpoint::Ready => Some(probes::ready(Arc::clone(state.readiness()))),
-        Endpoint::Metrics | Endpoint::Status => None,
+        Endpoint::Metrics
+        | Endpoint::Status
+        | Endpoint::Target
+        | Endpoint::Events
+        | Endpoint::Retry
+        | Endpoint::SyncNow
+        | Endpoint::Pause
+        | Endpoint::Resume => None,
     });
     let metrics = Arc::clone(state.metrics());
     let count = move |route, status: StatusCode| metrics.request(route, status.as_u16());

@@ -15,6 +15,7 @@ use crate::config::{Ingress, Limits};
 use crate::credential::{CredentialError, Credentials};
 use crate::http::Readiness;
 use crate::http::failures::Failures;
+use crate::status::StatusBoard;
 use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics::Metrics;
 
@@ -34,6 +35,8 @@ pub struct Parts {
     pub token_keys: Option<Arc<dyn TokenKeys>>,
     /// Reads the senders' credentials.
     pub credentials: Arc<dyn Credentials>,
+    /// Shows answers.
+    pub board: Arc<StatusBoard>,
     /// Counts answers.
     pub metrics: Arc<Metrics>,
     /// Records answers.
@@ -111,6 +114,10 @@ impl IngressState {
 
     pub(super) fn metrics(&self) -> &Arc<Metrics> {
         &self.0.parts.metrics
+    }
+
+    pub(super) fn board(&self) -> &StatusBoard {
+        &self.0.parts.board
     }
 
     pub(super) fn audit(&self) -> &Audit {

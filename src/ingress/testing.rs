@@ -32,6 +32,7 @@ use crate::http::contract::Spec;
 use crate::model::{Failure, FailureCode, Outcome, Retry, TargetName, TopicArn};
 use crate::secret::SecretValue;
 use crate::status::RunNo;
+use crate::status::StatusBoard;
 use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics::Metrics;
 use crate::verify::sns::testing::{self as sns, CertificateShape, TOPIC};
@@ -233,6 +234,7 @@ impl App {
             confirmer: Arc::clone(&self.confirmer) as _,
             token_keys: Some(Arc::clone(&self.issuer) as _),
             credentials: Arc::clone(&self.credentials) as _,
+            board: Arc::new(StatusBoard::new([], [])),
             metrics: Arc::clone(&self.metrics),
             audit: Arc::new(Audit::off()),
         }

@@ -2,8 +2,9 @@
 //!
 //! Guarantees: a slot stands in the agenda at most once; due slots come out in the order in which
 //! they became due (equal times: in the order in which they were put in), except that a held slot
-//! comes out when its hold ends, in its old place among the others that wait by then. Each operation
-//! costs O(log n), and a hold costs one move of each slot that it delays.
+//! comes out when its hold ends, in its old place among the others that wait by then; one that is held
+//! without an end comes out after it was released. Each operation costs O(log n), and a hold costs one move
+//! of each slot that it delays.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -14,11 +15,30 @@ pub(super) type Slot = usize;
 /// A slot's turn: when it became due, and its place among those due at the same time.
 type Turn = (Instant, u64);
 
+/// Whether a slot may be handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    Free,
+    Until(Instant),
+    /// Until [`Agenda::release`].
+    ForGood,
+}
+
 #[derive(Clone, Copy)]
 struct Place {
     turn: Turn,
-    /// When it is to be looked at again; none once it is in `ready`.
-    wakes: Option<Instant>,
+    rest: Rest,
+}
+
+/// Where a place waits.
+#[derive(Clone, Copy)]
+enum Rest {
+    /// It is looked at again at that time.
+    Timer(Instant),
+    /// Its turn comes.
+    Ready,
+    /// Held for good.
+    Aside,
 }
 
 #[derive(Clone, Default)]
@@ -66,6 +86,13 @@ impl Agenda {
         }
     }
 
+    /// The slot's hold has changed: it is looked at again, in its old place.
+    pub(super) fn release(&mut self, slot: Slot) {
+        if let Some(place) = self.remove(slot) {
+            self.sleep(slot, place.turn, place.turn.0);
+        }
+    }
+
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.places.clear();
@@ -74,8 +101,8 @@ impl Agenda {
         self.ready.clear();
     }
 
-    /// Takes out the slot whose turn it is at `now`. `held` tells until when a slot may not run.
-    pub(super) fn pop(&mut self, now: Instant, held: impl Fn(Slot) -> Option<Instant>) -> Due {
+    /// Takes out the slot whose turn it is at `now`. `held` tells whether a slot may run.
+    pub(super) fn pop(&mut self, now: Instant, held: impl Fn(Slot) -> Hold) -> Due {
         while let Some(&(at, slot)) = self.timers.first()
             && at <= now
         {
@@ -84,8 +111,9 @@ impl Agenda {
         while let Some(&(turn, slot)) = self.ready.first() {
             self.remove(slot);
             match held(slot) {
-                Some(until) if until > now => self.sleep(slot, turn, until),
-                _ => {
+                Hold::Until(until) if until > now => self.sleep(slot, turn, until),
+                Hold::ForGood => self.set_aside(slot, turn),
+                Hold::Free | Hold::Until(_) => {
                     if self.taken.len() <= slot {
                         self.taken.resize(slot + 1, None);
                     }
@@ -97,9 +125,13 @@ impl Agenda {
         while let Some(&(at, slot)) = self.timers.first() {
             match (held(slot), self.place(slot)) {
                 // Told now rather than at `at`, so that the caller's wait does not end for nothing.
-                (Some(until), Some(place)) if until > at => {
+                (Hold::Until(until), Some(place)) if until > at => {
                     self.remove(slot);
                     self.sleep(slot, place.turn, until);
+                }
+                (Hold::ForGood, Some(place)) => {
+                    self.remove(slot);
+                    self.set_aside(slot, place.turn);
                 }
                 _ => return Due::At(at),
             }
@@ -112,25 +144,34 @@ impl Agenda {
     }
 
     fn sleep(&mut self, slot: Slot, turn: Turn, wakes: Instant) {
+        self.set(slot, Place { turn, rest: Rest::Timer(wakes) });
+        self.timers.insert((wakes, slot));
+    }
+
+    fn set_aside(&mut self, slot: Slot, turn: Turn) {
+        self.set(slot, Place { turn, rest: Rest::Aside });
+    }
+
+    fn set(&mut self, slot: Slot, place: Place) {
         if self.places.len() <= slot {
             self.places.resize(slot + 1, None);
         }
-        self.places[slot] = Some(Place { turn, wakes: Some(wakes) });
-        self.timers.insert((wakes, slot));
+        self.places[slot] = Some(place);
     }
 
     fn rouse(&mut self, slot: Slot) {
         if let Some(place) = self.remove(slot) {
-            self.places[slot] = Some(Place { wakes: None, ..place });
+            self.places[slot] = Some(Place { rest: Rest::Ready, ..place });
             self.ready.insert((place.turn, slot));
         }
     }
 
     fn remove(&mut self, slot: Slot) -> Option<Place> {
         let place = self.places.get_mut(slot)?.take()?;
-        match place.wakes {
-            Some(wakes) => self.timers.remove(&(wakes, slot)),
-            None => self.ready.remove(&(place.turn, slot)),
+        match place.rest {
+            Rest::Timer(wakes) => self.timers.remove(&(wakes, slot)),
+            Rest::Ready => self.ready.remove(&(place.turn, slot)),
+            Rest::Aside => true,
         };
         Some(place)
     }
@@ -142,8 +183,8 @@ mod tests {
 
     use super::*;
 
-    fn free(_: Slot) -> Option<Instant> {
-        None
+    fn free(_: Slot) -> Hold {
+        Hold::Free
     }
 
     #[test]
@@ -163,7 +204,7 @@ mod tests {
     fn a_held_slot_keeps_its_place_for_when_the_hold_ends() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        let held = |slot| (slot == 0).then(|| at(50));
+        let held = |slot| if slot == 0 { Hold::Until(at(50)) } else { Hold::Free };
         let mut agenda = Agenda::default();
         agenda.put(0, at(10));
         agenda.put(1, at(20));
@@ -180,8 +221,23 @@ mod tests {
         let at = |ms| start + Duration::from_millis(ms);
         let mut agenda = Agenda::default();
         agenda.put(0, at(10));
-        assert_eq!(agenda.pop(start, |_| Some(at(50))), Due::At(at(50)));
+        assert_eq!(agenda.pop(start, |_| Hold::Until(at(50))), Due::At(at(50)));
         assert_eq!(agenda.due(0), Some(at(10)));
+    }
+
+    #[test]
+    fn a_slot_that_is_held_for_good_comes_in_its_old_place_once_it_is_released() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let held = |slot| if slot == 0 { Hold::ForGood } else { Hold::Free };
+        let mut agenda = Agenda::default();
+        agenda.put(0, at(10));
+        assert_eq!(agenda.pop(start, held), Due::Never);
+        agenda.put(1, at(20));
+        assert_eq!(agenda.pop(at(10), held), Due::At(at(20)));
+        agenda.release(0);
+        assert_eq!(agenda.pop(at(20), free), Due::Now(0));
+        assert_eq!(agenda.pop(at(20), free), Due::Now(1));
     }
 
     #[test]

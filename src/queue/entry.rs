@@ -43,6 +43,25 @@ pub(super) enum State {
     Parked,
 }
 
+/// Until when no run of a key starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pause {
+    None,
+    Until(Instant),
+    /// Until somebody ends it.
+    Open,
+}
+
+impl Pause {
+    pub(super) fn holds(self, now: Instant) -> bool {
+        match self {
+            Pause::None => false,
+            Pause::Until(until) => until > now,
+            Pause::Open => true,
+        }
+    }
+}
+
 #[derive(Clone)]
 pub(super) struct Entry<K> {
     pub(super) key: K,
@@ -50,6 +69,7 @@ pub(super) struct Entry<K> {
     pub(super) coalesce: Duration,
     pub(super) coalesce_cap: Duration,
     pub(super) state: State,
+    pub(super) pause: Pause,
     /// Failed tries since the key was last done.
     pub(super) attempts: u32,
     /// It was parked and nothing gave it a full run since.
@@ -81,6 +101,7 @@ impl<K> Entry<K> {
             coalesce: Duration::ZERO,
             coalesce_cap: Duration::ZERO,
             state: State::Idle,
+            pause: Pause::None,
             attempts: 0,
             observe_only: false,
             insists: false,

@@ -97,6 +97,11 @@ impl Groups {
         self.all[id].waiting.push_back(slot);
     }
 
+    /// Takes a key out of the line for a slot.
+    pub(super) fn leave(&mut self, id: GroupId, slot: Slot) {
+        self.all[id].waiting.retain(|waiting| *waiting != slot);
+    }
+
     /// Gives a free slot to the key that has waited longest.
     pub(super) fn grant(&mut self, id: GroupId) -> Option<Slot> {
         let group = &mut self.all[id];

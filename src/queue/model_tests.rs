@@ -44,6 +44,8 @@ enum Where {
 #[derive(Clone, Debug)]
 struct ModelKey {
     place: Where,
+    /// Until when it is paused, and whether somebody has to end it.
+    pause: Option<(Instant, bool)>,
     attempts: u32,
     observe_only: bool,
     insists: bool,
@@ -85,6 +87,7 @@ impl Model {
     fn new() -> Self {
         let key = ModelKey {
             place: Where::Nothing,
+            pause: None,
             attempts: 0,
             observe_only: false,
             insists: false,
@@ -101,11 +104,60 @@ impl Model {
         Self { keys: vec![key; KEYS], cool: [None; 2], line: [None; 2], counter: 0, closed: false }
     }
 
+    fn paused(&self, key: usize, now: Instant) -> bool {
+        self.keys[key].pause.is_some_and(|(until, open)| open || until > now)
+    }
+
+    fn pause(&mut self, index: usize, until: Option<Instant>, now: Instant) -> Result<(), Refused> {
+        if self.closed {
+            return Err(Refused::Closed);
+        }
+        self.keys[index].pause = Some((until.unwrap_or(now), until.is_none()));
+        if self.keys[index].place != Where::Running {
+            self.stand_back(index, now);
+        }
+        Ok(())
+    }
+
+    fn resume(&mut self, index: usize, now: Instant) -> Result<bool, Refused> {
+        if self.closed {
+            return Err(Refused::Closed);
+        }
+        let paused = self.paused(index, now);
+        self.keys[index].pause = None;
+        Ok(paused)
+    }
+
+    /// Others of its group get what a paused key has of it.
+    fn stand_back(&mut self, index: usize, now: Instant) {
+        self.counter += 1;
+        let counter = self.counter;
+        let key = &mut self.keys[index];
+        key.rolling = false;
+        if key.place == Where::AwaitRoll {
+            key.place = Where::Due;
+            key.asked_for_roll = None;
+            key.by_itself = Some(now);
+            key.due = Some((now, counter));
+        }
+        self.grant(now);
+    }
+
     fn cooling(&self, key: usize) -> Option<Instant> {
         match key {
             0..=3 => self.cool[0].max(self.line[0]),
             4 => self.cool[1].max(self.line[1]),
             _ => None,
+        }
+    }
+
+    /// When it may run, being due; never while somebody has to end its pause.
+    fn at(&self, index: usize, due: Instant) -> Option<Instant> {
+        let due = self.cooling(index).map_or(due, |until| due.max(until));
+        match self.keys[index].pause {
+            Some((_, true)) => None,
+            Some((until, false)) => Some(due.max(until)),
+            None => Some(due),
         }
     }
 
@@ -179,7 +231,7 @@ impl Model {
         let mut soonest: Option<Instant> = None;
         for (index, key) in self.keys.iter().enumerate() {
             let Some((due, order)) = key.due else { continue };
-            let at = self.cooling(index).map_or(due, |until| due.max(until));
+            let Some(at) = self.at(index, due) else { continue };
             if at <= now {
                 best = Some(best.map_or((due, order, index), |best| best.min((due, order, index))));
             } else {
@@ -318,6 +370,9 @@ impl Model {
         } else {
             self.heed(index, person, now);
         }
+        if self.paused(index, now) {
+            self.stand_back(index, now);
+        }
     }
 
     /// Gives free slots to waiting keys, longest waiting first.
@@ -357,6 +412,8 @@ enum Op {
     Claim { nth: usize },
     Finish { nth: usize, end: Next },
     CoolDown { group: usize, millis: u64 },
+    Pause { key: usize, millis: Option<u64> },
+    Resume { key: usize },
     Advance { millis: u64 },
     Close,
 }
@@ -384,6 +441,8 @@ fn op() -> impl Strategy<Value = Op> {
         25 => (0..KEYS).prop_map(|nth| Op::Claim { nth }),
         50 => (0..KEYS, end).prop_map(|(nth, end)| Op::Finish { nth, end }),
         5 => (0..2_usize, 1..300_u64).prop_map(|(group, millis)| Op::CoolDown { group, millis }),
+        6 => (0..KEYS, prop::option::of(1..600_u64)).prop_map(|(key, millis)| Op::Pause { key, millis }),
+        6 => (0..KEYS).prop_map(|key| Op::Resume { key }),
         40 => (0..150_u64).prop_map(|millis| Op::Advance { millis }),
         3 => (500..4000_u64).prop_map(|millis| Op::Advance { millis }),
         1 => Just(Op::Close),
@@ -392,20 +451,23 @@ fn op() -> impl Strategy<Value = Op> {
 
 fn compare(queue: &WorkQueue<usize>, model: &Model, now: Instant) -> Result<(), TestCaseError> {
     for (line, (index, key)) in queue.snapshot(now).keys.iter().zip(model.keys.iter().enumerate()) {
+        let paused = model.paused(index, now);
         let phase = match key.place {
+            Where::Running => Phase::Running,
+            _ if paused => Phase::Paused,
             Where::Nothing => Phase::Idle,
             Where::Due => Phase::Queued,
             Where::Waiting => Phase::Waiting,
             Where::Backoff => Phase::Backoff,
             Where::AwaitRoll => Phase::AwaitingRoll,
-            Where::Running => Phase::Running,
             Where::Parked => Phase::Parked,
         };
-        let next = key.due.map(|(due, _)| model.cooling(index).map_or(due, |until| due.max(until)));
+        let next = key.due.and_then(|(due, _)| model.at(index, due));
         let next = next.map(|at| at.saturating_duration_since(now));
         prop_assert_eq!((index, line.phase), (index, phase));
         prop_assert_eq!((index, line.next_try_in), (index, next));
         prop_assert_eq!((index, line.attempts), (index, key.attempts));
+        prop_assert_eq!((index, line.paused, line.held_back), (index, paused, paused && key.due.is_some()));
         prop_assert_eq!((index, line.rolling), (index, key.rolling));
         let dirty = key.place == Where::Running && !key.adds.is_empty();
         prop_assert_eq!((index, line.dirty), (index, dirty));
@@ -458,6 +520,11 @@ fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
                 queue.cool_down(["rolling", "other"][group], until);
                 model.cool[group] = model.cool[group].max(Some(until));
             }
+            Op::Pause { key, millis } => {
+                let until = millis.map(|millis| now + Duration::from_millis(millis));
+                prop_assert_eq!(queue.pause(&key, until, now), model.pause(key, until, now));
+            }
+            Op::Resume { key } => prop_assert_eq!(queue.resume(&key, now), model.resume(key, now)),
             Op::Advance { millis } => now += Duration::from_millis(millis),
             Op::Close => {
                 queue.close();

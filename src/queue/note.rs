@@ -20,23 +20,26 @@ pub enum Reason {
     Start,
     /// The scan on its timer found a difference, or could not tell.
     Reconcile,
-    /// A person asked.
+    /// A person asked for the target to be brought in sync, whatever was given up.
     Manual,
     /// The configuration changed.
     Config,
     /// What it waited for has come: its canary, or the target that it follows, has gone ahead.
     Freed,
+    /// A person asked for a look, as a notification would.
+    Look,
 }
 
 impl Reason {
     /// Every reason, in declaration order.
-    pub const ALL: [Reason; 6] = [
+    pub const ALL: [Reason; 7] = [
         Reason::Notification,
         Reason::Start,
         Reason::Reconcile,
         Reason::Manual,
         Reason::Config,
         Reason::Freed,
+        Reason::Look,
     ];
 
     /// Stable text for logs and status.
@@ -48,6 +51,7 @@ impl Reason {
             Reason::Manual => "manual",
             Reason::Config => "config",
             Reason::Freed => "freed",
+            Reason::Look => "look",
         }
     }
 
@@ -56,14 +60,14 @@ impl Reason {
     pub fn unparks(self) -> bool {
         match self {
             Reason::Manual | Reason::Config => true,
-            Reason::Notification | Reason::Start | Reason::Reconcile | Reason::Freed => false,
+            Reason::Notification | Reason::Start | Reason::Reconcile | Reason::Freed | Reason::Look => false,
         }
     }
 
     /// Whether somebody outside named the target or one of its secrets.
     fn tells(self) -> bool {
         match self {
-            Reason::Notification | Reason::Manual => true,
+            Reason::Notification | Reason::Manual | Reason::Look => true,
             Reason::Start | Reason::Reconcile | Reason::Config | Reason::Freed => false,
         }
     }
@@ -162,7 +166,7 @@ impl Note {
     /// Whether the scan on its timer came upon it, and nobody had told of it. What the relay catches up with
     /// at its start does not count: senders may be about to repeat what they could not deliver before.
     pub fn only_reconcile(&self) -> bool {
-        let others = [Reason::Notification, Reason::Start, Reason::Manual, Reason::Config];
+        let others = [Reason::Notification, Reason::Start, Reason::Manual, Reason::Config, Reason::Look];
         self.reasons.contains(Reason::Reconcile) && !others.iter().any(|other| self.reasons.contains(*other))
     }
 
@@ -225,6 +229,7 @@ mod tests {
             (&[Reason::Start, Reason::Reconcile], false),
             (&[Reason::Reconcile, Reason::Notification], false),
             (&[Reason::Manual, Reason::Reconcile], false),
+            (&[Reason::Look, Reason::Reconcile], false),
             (&[Reason::Reconcile, Reason::Config], false),
         ] {
             let mut note = Note::default();

@@ -25,7 +25,12 @@ struct Case {
     adds: Vec<(u64, usize)>,
     /// How long the runs take and how they end, in their order; then they are done at once.
     runs: Vec<(u64, Next)>,
+    /// When which key is paused, for how long, and whether by its own time or until it is resumed.
+    pauses: Vec<(u64, usize, u64, bool)>,
 }
+
+/// The longest of them.
+const PAUSE: u64 = 500;
 
 fn case() -> impl Strategy<Value = Case> {
     let ends = prop_oneof![
@@ -36,7 +41,16 @@ fn case() -> impl Strategy<Value = Case> {
     ];
     let adds = prop::collection::vec((0..3000_u64, 0..KEYS), 1..60);
     let runs = prop::collection::vec((0..120_u64, ends), 0..60);
-    (1..=KEYS, adds, runs).prop_map(|(workers, adds, runs)| Case { workers, adds, runs })
+    // One for each key, so that none is ended by another's resume.
+    let pause = |key| prop::option::of((0..3000_u64, Just(key), 1..PAUSE, any::<bool>()));
+    let pauses =
+        (pause(0), pause(1), pause(2)).prop_map(|(a, b, c)| [a, b, c].into_iter().flatten().collect());
+    (1..=KEYS, adds, runs, pauses).prop_map(|(workers, adds, runs, pauses)| Case {
+        workers,
+        adds,
+        runs,
+        pauses,
+    })
 }
 
 /// What was seen of one key.
@@ -45,6 +59,7 @@ struct Seen {
     accepted: Vec<Instant>,
     /// Start and end of each run.
     runs: Vec<(Instant, Option<Instant>)>,
+    pauses: Vec<(Instant, Instant)>,
     failed: usize,
 }
 
@@ -93,7 +108,21 @@ async fn play(case: Case) -> BTreeMap<usize, Seen> {
             })
         })
         .collect();
-    for sender in senders {
+    let pause = |(at, key, millis, open): (u64, usize, u64, bool)| {
+        let (queue, seen) = (Arc::clone(&queue), Arc::clone(&seen));
+        tokio::spawn(async move {
+            pass(at).await;
+            let (from, to) = (Instant::now(), Instant::now() + Duration::from_millis(millis));
+            queue.pause(&key, (!open).then_some(to.into_std())).unwrap();
+            if open {
+                pass(millis).await;
+                assert_eq!(queue.resume(&key), Ok(true));
+            }
+            seen.lock().unwrap().entry(key).or_default().pauses.push((from, to));
+        })
+    };
+    let pausers: Vec<_> = case.pauses.into_iter().map(pause).collect();
+    for sender in senders.into_iter().chain(pausers) {
         sender.await.unwrap();
     }
     while !queue.is_idle() {
@@ -124,6 +153,13 @@ proptest! {
                 // The time of a run that started at the same instant is the add's own: it was taken after it.
                 prop_assert!(runs.iter().any(|(from, _)| from >= at), "the add of {key} at {at:?} is lost: {runs:?}");
             }
+            // A run at the very instant of a pause or of its end may have come before the one or after the other.
+            for (from, to) in &seen.pauses {
+                prop_assert!(
+                    runs.iter().all(|(at, _)| at <= from || at >= to),
+                    "{key} starts while it is paused from {from:?} to {to:?}: {runs:?}"
+                );
+            }
             // Adds that come together are one run; what comes of itself is one for each end that was not the last.
             prop_assert!(
                 runs.len() <= seen.accepted.len() + seen.failed,
@@ -131,9 +167,9 @@ proptest! {
                 runs.len(), seen.accepted.len(), seen.failed
             );
             // With a worker for each key nothing else stands between an add and its run than the window, the run
-            // under way and a backoff.
+            // under way, a backoff and a pause.
             if workers >= KEYS {
-                let longest = COALESCE_CAP + Duration::from_millis(120) + BACKOFF;
+                let longest = COALESCE_CAP + Duration::from_millis(120 + PAUSE) + BACKOFF;
                 for at in &seen.accepted {
                     let next = runs.iter().map(|(from, _)| *from).find(|from| from >= at);
                     prop_assert!(next.is_some_and(|from| from - *at <= longest));

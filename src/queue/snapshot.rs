@@ -43,6 +43,8 @@ phases! {
     Running = "running",
     /// Nothing is tried until something changes.
     Parked = "parked",
+    /// A person paused it: no run starts.
+    Paused = "paused",
 }
 
 impl From<Phase> for QueuePhase {
@@ -55,6 +57,7 @@ impl From<Phase> for QueuePhase {
             Phase::AwaitingRoll => QueuePhase::AwaitingRoll,
             Phase::Running => QueuePhase::Running,
             Phase::Parked => QueuePhase::Parked,
+            Phase::Paused => QueuePhase::Paused,
         }
     }
 }
@@ -75,6 +78,10 @@ pub struct KeySnapshot<K> {
     pub dirty: bool,
     /// It takes a roll slot of its group.
     pub rolling: bool,
+    /// No run of it starts; one may be under way.
+    pub paused: bool,
+    /// A run is due, or will be, and waits for the end of the pause.
+    pub held_back: bool,
     /// What was said about it since it was last done.
     pub note: Note,
 }
@@ -120,8 +127,12 @@ impl<K: PartialEq> Snapshot<K> {
     }
 
     /// Whether no run is under way and none will come without a further add, the slow timer of
-    /// parked keys aside.
+    /// parked keys aside, and what waits for a person to end a pause.
     pub fn is_idle(&self) -> bool {
-        self.keys.iter().all(|key| matches!(key.phase, Phase::Idle | Phase::Parked))
+        self.keys.iter().all(|key| match key.phase {
+            Phase::Idle | Phase::Parked => true,
+            Phase::Paused => key.next_try_in.is_none(),
+            _ => false,
+        })
     }
 }

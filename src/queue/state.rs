@@ -9,7 +9,9 @@
 //!   that one has gone ahead, however many early runs there were;
 //! - a parked key is looked at when something is added, and run in full only by a person, a changed
 //!   configuration or, where it was parked slowly, its timer;
-//! - fair order: once a key is due and its group is not held back, every other key is taken at
+//! - a paused key starts no run until the pause is over; what was said meanwhile is kept, collapses as ever
+//!   and is due then; it keeps nobody from a roll slot;
+//! - fair order: once a key is due and neither it nor its group is held back, every other key is taken at
 //!   most once before it; a key that is told to wait in line keeps its place;
 //! - memory grows with the registered keys only, and every operation costs O(log n).
 //!
@@ -21,9 +23,9 @@ use std::mem::take;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::agenda::{Agenda, Due, Slot};
+use super::agenda::{Agenda, Due, Hold, Slot};
 use super::backoff::{Jitter, Settings};
-use super::entry::{Entry, Policy, State, later};
+use super::entry::{Entry, Pause, Policy, State, later};
 use super::groups::{GroupId, Groups};
 use super::note::Note;
 use super::snapshot::{GroupSnapshot, KeySnapshot, Phase, Snapshot};
@@ -104,7 +106,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
             return if self.is_over() { Take::Closed } else { Take::Empty };
         }
         let (groups, entries) = (&self.groups, &self.entries);
-        match self.agenda.pop(now, |slot| groups.held_until(entries[slot].group)) {
+        match self.agenda.pop(now, |slot| hold(&entries[slot], groups)) {
             Due::Never => Take::Empty,
             Due::At(at) => Take::WaitUntil(at),
             Due::Now(slot) => Take::Run(self.start(slot, now)),
@@ -171,6 +173,29 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         if next == Next::AwaitRoll {
             self.await_roll(slot, now);
         }
+        if self.entries[slot].pause.holds(now) {
+            self.stand_back(slot, now);
+        }
+    }
+
+    /// No run of the key starts before `until`, or before [`WorkQueue::resume`] where there is no such time. A
+    /// run under way goes on. In place of an earlier pause.
+    pub fn pause(&mut self, key: &K, until: Option<Instant>, now: Instant) -> Result<(), Refused> {
+        let slot = self.open_slot(key)?;
+        self.entries[slot].pause = until.map_or(Pause::Open, Pause::Until);
+        if self.entries[slot].state != State::Running {
+            self.stand_back(slot, now);
+        }
+        self.agenda.release(slot);
+        Ok(())
+    }
+
+    /// Ends a pause: what is due runs. Gives whether there was one.
+    pub fn resume(&mut self, key: &K, now: Instant) -> Result<bool, Refused> {
+        let slot = self.open_slot(key)?;
+        let paused = std::mem::replace(&mut self.entries[slot].pause, Pause::None);
+        self.agenda.release(slot);
+        Ok(paused.holds(now))
     }
 
     /// No key of the group starts before `until`. A cool-down is only ever lengthened; of a group
@@ -210,20 +235,47 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         Snapshot { keys, groups: groups.collect(), closed: self.closed }
     }
 
+    /// What it knows of one key.
+    pub fn line_of(&self, key: &K, now: Instant) -> Option<KeySnapshot<K>> {
+        let slot = *self.slots.get(key)?;
+        Some(self.line(slot, &self.entries[slot], now))
+    }
+
     /// Everything that decides what happens next, but the order among keys, as text.
     #[cfg(test)]
     pub(crate) fn shape(&self) -> String {
         let entries = self.entries.iter().enumerate().map(|(slot, entry)| {
-            let Entry { state, attempts, observe_only, insists, window, planned, early_from, slow_at, roll, .. } =
+            let Entry { state, pause, attempts, observe_only, insists, window, planned, early_from, slow_at, roll, .. } =
                 entry;
             let fresh = (entry.fresh.unparks(), entry.fresh.frees());
             let due = self.agenda.due(slot);
             format!(
-                "{state:?} {attempts} {observe_only} {insists} {window:?} {planned:?} {early_from:?} {slow_at:?} \
+                "{state:?} {pause:?} {attempts} {observe_only} {insists} {window:?} {planned:?} {early_from:?} {slow_at:?} \
                  {roll:?} {fresh:?} {due:?}"
             )
         });
         entries.collect::<Vec<_>>().join(";")
+    }
+
+    fn open_slot(&self, key: &K) -> Result<Slot, Refused> {
+        if self.closed {
+            return Err(Refused::Closed);
+        }
+        self.slots.get(key).copied().ok_or(Refused::Unknown)
+    }
+
+    /// What a paused key has of its group goes to the others: its place in the line, and its roll slot. A roll of
+    /// its own that goes on meanwhile is one more than the limit, for minutes; kept, the slot would hold the
+    /// others up for as long as the pause.
+    fn stand_back(&mut self, slot: Slot, now: Instant) {
+        let entry = &mut self.entries[slot];
+        if let (State::AwaitRoll, Some(group)) = (entry.state, entry.group) {
+            self.groups.leave(group, slot);
+            self.go_on(slot, now);
+        } else if let Some(group) = entry.roll.take() {
+            self.groups.release(group);
+            self.grant(group, now);
+        }
     }
 
     /// Makes the key due as its state, its window and what was planned say.
@@ -309,7 +361,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
     fn await_roll(&mut self, slot: Slot, now: Instant) {
         let Some(group) = self.entries[slot].group else {
             // Without a group there is no limit to wait for.
-            return self.resume(slot, now);
+            return self.go_on(slot, now);
         };
         self.groups.wait(group, slot);
         // A slot may have been freed since the claim was refused.
@@ -322,11 +374,11 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         }
         while let Some(slot) = self.groups.grant(group) {
             self.entries[slot].roll = Some(group);
-            self.resume(slot, now);
+            self.go_on(slot, now);
         }
     }
 
-    fn resume(&mut self, slot: Slot, now: Instant) {
+    fn go_on(&mut self, slot: Slot, now: Instant) {
         let entry = &mut self.entries[slot];
         entry.state = State::Pending;
         entry.planned = Some(now);
@@ -334,26 +386,42 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
     }
 
     fn line(&self, slot: Slot, entry: &Entry<K>, now: Instant) -> KeySnapshot<K> {
-        let due = self.agenda.due(slot).map(|due| match self.groups.held_until(entry.group) {
-            Some(until) => due.max(until),
-            None => due,
+        let due = self.agenda.due(slot);
+        let next_try = due.and_then(|due| match hold(entry, &self.groups) {
+            Hold::Free => Some(due),
+            Hold::Until(until) => Some(due.max(until)),
+            Hold::ForGood => None,
         });
+        let paused = entry.pause.holds(now);
         KeySnapshot {
             key: entry.key.clone(),
             phase: match entry.state {
+                State::Running => Phase::Running,
+                _ if paused => Phase::Paused,
                 State::Idle => Phase::Idle,
                 State::Pending => Phase::Queued,
                 State::Waiting => Phase::Waiting,
                 State::Backoff => Phase::Backoff,
                 State::AwaitRoll => Phase::AwaitingRoll,
-                State::Running => Phase::Running,
                 State::Parked => Phase::Parked,
             },
             attempts: entry.attempts,
-            next_try_in: due.map(|due| due.saturating_duration_since(now)),
+            next_try_in: next_try.map(|at| at.saturating_duration_since(now)),
             dirty: entry.state == State::Running && entry.window.is_some(),
             rolling: entry.roll.is_some(),
+            paused,
+            held_back: paused && due.is_some(),
             note: entry.note.clone(),
         }
+    }
+}
+
+/// Whether a run of the key may start, now or later.
+fn hold<K>(entry: &Entry<K>, groups: &Groups) -> Hold {
+    let group = groups.held_until(entry.group);
+    match entry.pause {
+        Pause::Open => Hold::ForGood,
+        Pause::Until(until) => Hold::Until(group.map_or(until, |group| group.max(until))),
+        Pause::None => group.map_or(Hold::Free, Hold::Until),
     }
 }

@@ -5,6 +5,7 @@ mod coalescing;
 mod fairness;
 mod jumps;
 mod parking;
+mod pauses;
 mod rolls;
 mod runs;
 mod snapshots;

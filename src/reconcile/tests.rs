@@ -77,6 +77,7 @@ fn bench(targets: &[(&str, &[&str])]) -> Bench {
     let reconcile = Reconcile {
         secrets: Arc::clone(&secrets) as Arc<dyn Secrets>,
         memory: Arc::new(Memory::volatile()),
+        board: Arc::new(StatusBoard::new(targets.iter().map(|(target, _)| name(target)), [])),
         queue: Arc::new(Queue::new(queue, Arc::clone(&clock))),
         specs,
         leaders: Arc::default(),
@@ -155,6 +156,24 @@ async fn a_target_that_is_being_retried_is_left_to_its_backoff() {
         .finish(&taken.key, Next::Retry { no_sooner_than: Some(Duration::from_mins(1)), roll: Roll::Over });
     assert_eq!(bench.reconcile.enqueue_different().await.unwrap().enqueued, 0);
     assert_eq!(bench.reconcile.enqueue_all().unwrap().enqueued, 0);
+}
+
+#[tokio::test]
+async fn a_paused_target_is_enqueued_once_for_later_and_is_stale_where_aws_has_moved_on() {
+    let bench = bench(&[("same", &["a"]), ("behind", &["a", "b"]), ("new", &["b"])]);
+    bench.secrets.set("a", 1);
+    bench.secrets.set("b", 2);
+    bench.holds("same", &[("a", 1)]);
+    bench.holds("behind", &[("a", 1), ("b", 1)]);
+    for target in ["same", "behind", "new"] {
+        bench.reconcile.queue.pause(&name(target), None).unwrap();
+    }
+    assert_eq!(bench.reconcile.enqueue_different().await.unwrap().enqueued, 2);
+    assert_eq!(bench.reconcile.enqueue_different().await.unwrap().enqueued, 0, "they are held back already");
+    let held_back = |target: &str| bench.reconcile.queue.line(&name(target)).unwrap().held_back;
+    assert_eq!(["same", "behind", "new"].map(held_back), [false, true, true]);
+    let stale = |target: &str| bench.reconcile.board.stale_since(&name(target)).is_some();
+    assert_eq!(["same", "behind", "new"].map(stale), [false, true, false]);
 }
 
 #[tokio::test]

@@ -42,6 +42,19 @@ pub fn short_versions(versions: &BTreeMap<SecretRef, VersionSeen>) -> ShortVersi
     versions.iter().map(|(secret, seen)| (label(secret), seen.version.short().to_owned())).collect()
 }
 
+/// The steps of one write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Delivery {
+    /// When the first notification or person spoke of it; else when it became due.
+    pub notified: Option<Timestamp>,
+    /// When the values had been read from AWS.
+    pub read: Timestamp,
+    /// When the target had answered, or had not in time.
+    pub written: Timestamp,
+    /// When it was proved; none until then, and for what is not.
+    pub confirmed: Option<Timestamp>,
+}
+
 /// A run that ended.
 #[derive(Clone, Debug)]
 pub struct RunRecord {
@@ -62,6 +75,18 @@ pub struct RunRecord {
     /// It goes on by itself: it waits for a roll, a slot or its turn. Nobody who waits for an outcome is
     /// told yet.
     pub goes_on: bool,
+    /// What made it due.
+    pub reasons: Vec<&'static str>,
+    /// When the first notification or person spoke of it; else when it became due.
+    pub told: Option<Timestamp>,
+    /// Why it wrote.
+    pub why: Option<&'static str>,
+    /// How its write ended.
+    pub write: Option<&'static str>,
+    /// The steps of its write, as far as it went.
+    pub written: Option<Delivery>,
+    /// Whether it proved a write, its own or an earlier one.
+    pub proved: bool,
     /// Id of the newest event behind it.
     pub event_id: Option<String>,
     /// Id of the newest request behind it.
@@ -82,6 +107,12 @@ impl RunRecord {
             delivered: None,
             attempts: 0,
             goes_on: false,
+            reasons: Vec::new(),
+            told: None,
+            why: None,
+            write: None,
+            written: None,
+            proved: false,
             event_id: None,
             request_id: None,
             notes: Vec::new(),
@@ -140,6 +171,20 @@ pub struct RunLine {
     pub did: Did,
     /// How long it took.
     pub duration_seconds: f64,
+    /// What made it due.
+    pub reasons: Vec<&'static str>,
+    /// When the first notification or person spoke of it; else when it became due.
+    pub told: Option<Timestamp>,
+    /// Why it wrote, if it did.
+    pub why: Option<&'static str>,
+    /// Whether its write was taken, is ambiguous, or failed.
+    pub write: Option<&'static str>,
+    /// Whether it proved a write, its own or an earlier one.
+    pub proved: bool,
+    /// Id of the newest event behind it.
+    pub event_id: Option<String>,
+    /// Id of the newest request behind it.
+    pub request_id: Option<String>,
     /// Why it did not end well.
     pub failure: Option<FailureView>,
 }

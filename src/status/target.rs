@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::model::Outcome;
+use crate::model::{Outcome, Pause};
 
-use super::record::{Did, FailureView, RunLine, RunNo, RunRecord, ShortVersions};
+use super::record::{Delivery, Did, FailureView, RunLine, RunNo, RunRecord, ShortVersions};
 
 /// Runs that are kept.
 const HISTORY: usize = 20;
@@ -17,6 +17,16 @@ const HISTORY: usize = 20;
 pub struct TargetStatus {
     /// Its name.
     pub target: String,
+    /// How it stands, in one word: the last outcome, `due` before the first run ended, or `paused`.
+    pub state: &'static str,
+    /// What a person can do now.
+    pub next_step: String,
+    /// The pause that it is in.
+    pub paused: Option<Pause>,
+    /// Where it stands in the queue: what the queue says, so the board leaves it open.
+    pub phase: Option<&'static str>,
+    /// Whether a run waits for the end of the pause; left open as well.
+    pub held_back: bool,
     /// The last outcome, as [`Outcome::label`] says it; none before the first run ended.
     pub outcome: Option<&'static str>,
     /// Since when the outcome is that one.
@@ -43,6 +53,8 @@ pub struct TargetStatus {
     pub request_id: Option<String>,
     /// What a person should know about the last write, until the next one.
     pub notes: Vec<String>,
+    /// The last write, step by step.
+    pub delivery: Option<Delivery>,
     /// The last runs, newest first.
     pub history: Vec<RunLine>,
 }
@@ -59,7 +71,9 @@ pub(super) struct TargetEntry {
     stale: Option<Timestamp>,
     /// The same, of what was heard after that run had started: its success does not answer it.
     stale_meanwhile: Option<Timestamp>,
+    delivery: Option<Delivery>,
     history: VecDeque<RunLine>,
+    pause: Option<Pause>,
 }
 
 impl TargetEntry {
@@ -100,6 +114,12 @@ impl TargetEntry {
         {
             record.notes.clone_from(&last.notes);
         }
+        if let Some(written) = record.written.take() {
+            self.delivery = Some(written);
+        }
+        if let (true, Some(delivery)) = (record.proved, &mut self.delivery) {
+            delivery.confirmed.get_or_insert(record.at);
+        }
         if self.history.len() == HISTORY {
             self.history.pop_back();
         }
@@ -109,15 +129,38 @@ impl TargetEntry {
             outcome: record.outcome.label(),
             did: record.did,
             duration_seconds: record.duration.as_secs_f64(),
+            reasons: record.reasons.clone(),
+            told: record.told,
+            why: record.why,
+            write: record.write,
+            proved: record.proved,
+            event_id: record.event_id.clone(),
+            request_id: record.request_id.clone(),
             failure: record.outcome.failure().map(FailureView::from),
         });
         self.last = Some((record, since));
     }
 
-    /// AWS has been ahead since `since`, as somebody else than the run under way heard.
-    pub(super) fn hear_stale(&mut self, since: Timestamp) {
+    pub(super) fn set_pause(&mut self, pause: Option<Pause>) {
+        self.pause = pause;
+    }
+
+    pub(super) fn pause(&self, now: Timestamp) -> Option<&Pause> {
+        self.pause.as_ref().filter(|pause| pause.holds(now))
+    }
+
+    /// Forgets a pause that is over; gives whether there was one.
+    pub(super) fn end_pause(&mut self, now: Timestamp) -> bool {
+        self.pause.take_if(|pause| !pause.holds(now)).is_some()
+    }
+
+    /// AWS has been ahead since `since`, as somebody else than the run under way heard. Gives whether that is
+    /// news.
+    pub(super) fn hear_stale(&mut self, since: Timestamp) -> bool {
+        let before = self.stale_since();
         let known = if self.running_since.is_some() { &mut self.stale_meanwhile } else { &mut self.stale };
         *known = earliest(*known, Some(since));
+        self.stale_since() != before
     }
 
     /// AWS has been ahead since `since`, as the run under way found.
@@ -141,8 +184,19 @@ impl TargetEntry {
 
     pub(super) fn status(&self, target: &str, now: Timestamp) -> TargetStatus {
         let last = self.last.as_ref().map(|(record, _)| record);
+        let outcome = last.map(|record| &record.outcome);
+        let paused = self.pause(now).cloned();
         TargetStatus {
             target: target.to_owned(),
+            state: match (&paused, outcome) {
+                (Some(_), _) => "paused",
+                (None, Some(outcome)) => outcome.label(),
+                (None, None) => "due",
+            },
+            next_step: next_step(target, paused.as_ref(), outcome),
+            paused,
+            phase: None,
+            held_back: false,
             outcome: last.map(|record| record.outcome.label()),
             since: self.last.as_ref().map(|(_, since)| *since),
             failure: last.and_then(|record| record.outcome.failure()).map(FailureView::from),
@@ -156,6 +210,7 @@ impl TargetEntry {
             event_id: last.and_then(|record| record.event_id.clone()),
             request_id: last.and_then(|record| record.request_id.clone()),
             notes: last.map(|record| record.notes.clone()).unwrap_or_default(),
+            delivery: self.delivery.clone(),
             history: self.history.iter().cloned().collect(),
         }
     }
@@ -163,6 +218,21 @@ impl TargetEntry {
     pub(super) fn outcome(&self) -> Option<&Outcome> {
         self.last.as_ref().map(|(record, _)| &record.outcome)
     }
+}
+
+fn next_step(target: &str, paused: Option<&Pause>, outcome: Option<&Outcome>) -> String {
+    if paused.is_some() {
+        return format!("when its reason is gone: anypoint-relay resume {target} --reason TEXT");
+    }
+    let step = match outcome {
+        None => "wait: its first look has not ended",
+        Some(Outcome::InSync) => "nothing",
+        Some(Outcome::Accepted) => "look at the target itself if in doubt: this kind offers no proof",
+        Some(Outcome::Confirming) => "wait: what was written is being taken up",
+        Some(Outcome::Stopped) => "start it in Runtime Manager: then what is due is written",
+        Some(Outcome::Retrying(failure) | Outcome::Parked(failure)) => return failure.next_step.clone(),
+    };
+    step.to_owned()
 }
 
 fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {

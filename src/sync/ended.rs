@@ -22,6 +22,8 @@ pub struct Ended {
     pub delivered: Option<BTreeMap<SecretRef, VersionSeen>>,
     /// The write, if one was started.
     pub wrote: Option<Wrote>,
+    /// When the values of that write had been read, and when it had been answered, or not in time.
+    pub steps: Option<(Timestamp, Timestamp)>,
     /// Whether this run proved a write, its own or an earlier one.
     pub proved_now: bool,
     /// Whether those that wait for this target, behind a canary or as a call that follows, should look again.
@@ -44,6 +46,7 @@ impl Ended {
             wanted: None,
             delivered: None,
             wrote: None,
+            steps: None,
             proved_now: false,
             frees_others: false,
             proved_since: None,
@@ -71,6 +74,17 @@ pub enum WriteEnd {
     Ambiguous,
     /// It certainly did not happen.
     Failed,
+}
+
+impl WriteEnd {
+    /// Stable text for audit and status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WriteEnd::Taken => "taken",
+            WriteEnd::Ambiguous => "ambiguous",
+            WriteEnd::Failed => "failed",
+        }
+    }
 }
 
 /// A run's way to stop early, with what is to be told about it.

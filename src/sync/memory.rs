@@ -1,5 +1,5 @@
-//! What the relay remembers about each target: the last proved delivery, a write under way, and what
-//! was given up. Value-free, bounded by the number of targets.
+//! What the relay remembers about each target: the last proved delivery, a write under way, what was given
+//! up, and a pause. Value-free, bounded by the number of targets.
 //!
 //! With a receipts file it survives a restart: the file is replaced as a whole (temporary file, sync,
 //! rename), and a write is recorded before it starts, so that after a crash in the middle of one the
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Failure, Mark, Receipt, Stamp, TargetName};
+use crate::model::{Failure, Mark, Pause, Receipt, Stamp, TargetName};
 use crate::sync::ports::{Observation, Stage};
 
 /// At which look after a write over a failed roll a failure is believed to be that of the new one, if all
@@ -191,6 +191,8 @@ pub struct Memory {
 #[derive(Default)]
 struct Known {
     targets: BTreeMap<TargetName, TargetMemory>,
+    /// Apart from what the runs remember, which replace that as a whole.
+    pauses: BTreeMap<TargetName, Pause>,
     /// How often it changed.
     changes: u64,
 }
@@ -198,11 +200,11 @@ struct Known {
 impl Memory {
     /// In memory only.
     pub fn volatile() -> Self {
-        Self::over(None, BTreeMap::new())
+        Self::over(None, Known::default())
     }
 
-    fn over(file: Option<PathBuf>, targets: BTreeMap<TargetName, TargetMemory>) -> Self {
-        Self { file, known: Mutex::new(Known { targets, changes: 0 }), kept: Mutex::default() }
+    fn over(file: Option<PathBuf>, known: Known) -> Self {
+        Self { file, known: Mutex::new(known), kept: Mutex::default() }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -211,17 +213,53 @@ impl Memory {
 
     /// Kept in `file`; a file that does not exist yet is an empty one.
     pub fn open(file: &Path) -> io::Result<Self> {
-        let targets = match std::fs::read(file) {
+        let known = match std::fs::read(file) {
             Ok(bytes) => decode(&bytes)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Known::default(),
             Err(error) => return Err(error),
         };
-        Ok(Self::over(Some(file.to_owned()), targets))
+        Ok(Self::over(Some(file.to_owned()), known))
     }
 
     /// A copy that is kept nowhere, for those who only want to know.
     pub fn detached(&self) -> Self {
-        Self::over(None, self.known().targets.clone())
+        let targets = self.known().targets.clone();
+        Self::over(None, Known { targets, ..Known::default() })
+    }
+
+    /// Whether anything of this is there after a restart.
+    pub fn survives_restart(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// The pauses that are kept, over or not.
+    pub fn pauses(&self) -> BTreeMap<TargetName, Pause> {
+        self.known().pauses.clone()
+    }
+
+    /// Keeps the pause of a target, or, with none, that it has no more; returns once it is on disk, where there
+    /// is a file. After an error nothing has changed.
+    pub async fn keep_pause(self: &Arc<Self>, target: &TargetName, pause: Option<Pause>) -> io::Result<()> {
+        let (this, target) = (Arc::clone(self), target.clone());
+        tokio::task::spawn_blocking(move || this.set_pause(&target, pause)).await.map_err(io::Error::other)?
+    }
+
+    fn set_pause(&self, target: &TargetName, pause: Option<Pause>) -> io::Result<()> {
+        let put = |pauses: &mut BTreeMap<TargetName, Pause>, pause| match pause {
+            Some(pause) => pauses.insert(target.clone(), pause),
+            None => pauses.remove(target),
+        };
+        let (before, change) = {
+            let mut known = self.known();
+            known.changes += 1;
+            (put(&mut known.pauses, pause), known.changes)
+        };
+        let Some(file) = &self.file else { return Ok(()) };
+        let written = self.write(file, change);
+        if written.is_err() {
+            put(&mut self.known().pauses, before);
+        }
+        written
     }
 
     /// What is remembered about `target`.
@@ -268,18 +306,18 @@ impl Memory {
         if *kept >= change {
             return Ok(());
         }
-        let (targets, changes) = {
+        let (targets, pauses, changes) = {
             let known = self.known();
-            (known.targets.clone(), known.changes)
+            (known.targets.clone(), known.pauses.clone(), known.changes)
         };
-        replace(file, &encode(&targets)?)?;
+        replace(file, &encode(&targets, &pauses)?)?;
         *kept = changes;
         Ok(())
     }
 }
 
 /// The file's form: receipts in their text form, so that there is one of it.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct Line {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delivered: Option<String>,
@@ -295,10 +333,15 @@ struct Line {
     pending_answered: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pending_doubts: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    paused: Option<Pause>,
 }
 
-fn encode(targets: &BTreeMap<TargetName, TargetMemory>) -> io::Result<Vec<u8>> {
-    let lines: BTreeMap<&str, Line> = targets
+fn encode(
+    targets: &BTreeMap<TargetName, TargetMemory>,
+    pauses: &BTreeMap<TargetName, Pause>,
+) -> io::Result<Vec<u8>> {
+    let mut lines: BTreeMap<&str, Line> = targets
         .iter()
         .map(|(name, memory)| {
             let delivered = memory.delivered.as_ref();
@@ -312,18 +355,22 @@ fn encode(targets: &BTreeMap<TargetName, TargetMemory>) -> io::Result<Vec<u8>> {
                 pending_mark: pending.and_then(|pending| text(&pending.mark)),
                 pending_answered: pending.is_some_and(|pending| pending.answered),
                 pending_doubts: pending.map(|pending| pending.doubts),
+                paused: None,
             };
             (name.as_str(), line)
         })
         .collect();
+    for (name, pause) in pauses {
+        lines.entry(name.as_str()).or_default().paused = Some(pause.clone());
+    }
     serde_json::to_vec_pretty(&lines).map_err(io::Error::other)
 }
 
-fn decode(bytes: &[u8]) -> io::Result<BTreeMap<TargetName, TargetMemory>> {
+fn decode(bytes: &[u8]) -> io::Result<Known> {
     let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
     let lines: BTreeMap<String, Line> =
         serde_json::from_slice(bytes).map_err(|error| invalid(format!("not a receipts file: {error}")))?;
-    let mut targets = BTreeMap::new();
+    let mut known = Known::default();
     for (name, line) in lines {
         let read = |text: &String| Receipt::parse(text).map_err(|error| invalid(format!("{name}: {error}")));
         let delivered = line.delivered.as_ref().map(read).transpose()?;
@@ -342,9 +389,12 @@ fn decode(bytes: &[u8]) -> io::Result<BTreeMap<TargetName, TargetMemory>> {
             ..TargetMemory::default()
         };
         let name = TargetName::parse(&name).map_err(|error| invalid(error.to_string()))?;
-        targets.insert(name, memory);
+        if let Some(pause) = line.paused {
+            known.pauses.insert(name.clone(), pause);
+        }
+        known.targets.insert(name, memory);
     }
-    Ok(targets)
+    Ok(known)
 }
 
 fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {

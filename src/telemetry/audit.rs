@@ -32,7 +32,7 @@ use crate::secret::SecretValue;
 use crate::telemetry::metrics::{Metrics, Route};
 
 pub use chain::{Head, HeadError, Key, KeyError};
-pub use entry::{Answers, Entry, Notification, Run};
+pub use entry::{Answers, Entry, Notification, Operation, Run};
 pub use place::FileError;
 use place::{Ending, LogFile, Place, Stdout};
 use recorder::{Lost, Recorder};

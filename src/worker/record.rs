@@ -6,7 +6,7 @@
 use crate::model::{Outcome, TargetName};
 use crate::queue::Taken;
 use crate::status::short_versions;
-use crate::sync::{Ended, WriteEnd};
+use crate::sync::Ended;
 use crate::telemetry::audit::{Entry, Run};
 use crate::telemetry::metrics::Kind;
 
@@ -24,7 +24,7 @@ pub(super) fn entries(
         request_id: taken.note.request_id.clone(),
         event_id: taken.note.event_id.clone(),
         why: ended.wrote.map(|wrote| wrote.why.as_str()),
-        result: ended.wrote.map(|wrote| result(wrote.end)),
+        result: ended.wrote.map(|wrote| wrote.end.as_str()),
         outcome: ended.outcome.label(),
         code: code(&ended.outcome),
         versions: ended.wanted.as_ref().map(|wanted| short_versions(&wanted.versions)).unwrap_or_default(),
@@ -41,14 +41,6 @@ pub(super) fn entries(
     };
     let wrote = ended.wrote.map(|_| Entry::Written as fn(Run) -> Entry);
     wrote.into_iter().chain(ends).map(|entry| entry(run.clone())).collect()
-}
-
-fn result(end: WriteEnd) -> &'static str {
-    match end {
-        WriteEnd::Taken => "taken",
-        WriteEnd::Ambiguous => "ambiguous",
-        WriteEnd::Failed => "failed",
-    }
 }
 
 fn code(outcome: &Outcome) -> Option<&'static str> {

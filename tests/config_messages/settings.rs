@@ -240,7 +240,11 @@ relay.yaml:1:41: tls.keys: not a key of `tls`; did you mean "key"? (its keys: ce
 fn an_admin_listener_that_others_reach_asks_for_a_token() {
     assert_printed(
         "admin: { listen: 0.0.0.0:9090 }\n",
-        "relay.yaml:1:18: admin.listen: other machines can reach 0.0.0.0:9090: add `token: { env: NAME }`, or listen on 127.0.0.1",
+        "relay.yaml:1:18: admin.listen: other machines can reach 0.0.0.0:9090: add `token: { env: NAME }` or `operator_token`, or listen on 127.0.0.1",
+    );
+    assert_printed(
+        "admin: { token: { env: A }, operator_tokens: [ { env: B }, { env: A } ] }\n",
+        "relay.yaml:1:1: admin: environment variable A is listed for operators too, who may look as well; leave it out of `token` and `tokens`",
     );
     assert_printed(
         "admin: { listen: 0.0.0.0:9090, tokens: [ { env: A }, { env: B }, { env: C } ] }\n",

@@ -2,6 +2,7 @@
 
 mod check;
 mod inspect;
+mod operate;
 mod plan;
 mod sync;
 mod trigger;

@@ -92,7 +92,7 @@ impl Spec {
         body: &[u8],
     ) -> Result<(), String> {
         let path = path_and_query.split('?').next().unwrap_or_default();
-        let Some(item) = self.document["paths"].get(path) else {
+        let Some(item) = self.item(path) else {
             return self.problem(404, "not_found", status, headers, body);
         };
         let Some(operation) = item.get(method.to_ascii_lowercase()) else {
@@ -104,6 +104,19 @@ impl Spec {
         let response = self.resolve(response);
         self.check_headers(response, headers)?;
         self.check_body(response, status, headers, body)
+    }
+
+    /// What the document says of a path: by its own name, or by one whose segments in braces stand for any.
+    fn item(&self, path: &str) -> Option<&Value> {
+        let paths = self.document["paths"].as_object()?;
+        let fits = |known: &str| {
+            let pairs = known.split('/').zip(path.split('/'));
+            known.split('/').count() == path.split('/').count()
+                && pairs
+                    .into_iter()
+                    .all(|(known, sent)| known == sent || known.starts_with('{') && !sent.is_empty())
+        };
+        paths.get(path).or_else(|| paths.iter().find(|(known, _)| fits(known)).map(|(_, item)| item))
     }
 
     /// What every unknown path and method gets; not repeated at each path.

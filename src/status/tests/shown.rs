@@ -80,14 +80,16 @@ fn the_json_of_a_target_has_all_that_a_person_needs() {
     assert_eq!(
         json["targets"][0],
         serde_json::json!({
-            "target": "orders", "outcome": "retrying", "since": at(0).to_string(),
+            "target": "orders", "state": "retrying", "next_step": "wait", "paused": null, "phase": null,
+            "held_back": false, "delivery": null, "outcome": "retrying", "since": at(0).to_string(),
             "failure": {"code": "unavailable", "message": "orders: no answer", "next_step": "wait"},
             "running_since": null, "stale_since": at(-10).to_string(), "stale_seconds": 10.0,
             "wanted": {}, "delivered": {}, "attempts": 3, "next_try": null,
             "event_id": "e1", "request_id": "r1", "notes": ["n"],
             "history": [{
                 "run": 1, "at": at(0).to_string(), "outcome": "retrying", "did": "observed",
-                "duration_seconds": 0.25,
+                "duration_seconds": 0.25, "reasons": [], "told": null, "why": null, "write": null,
+                "proved": false, "event_id": "e1", "request_id": "r1",
                 "failure": {"code": "unavailable", "message": "orders: no answer", "next_step": "wait"},
             }],
         })
@@ -114,4 +116,61 @@ fn wanted_versions_are_shown_short() {
         Wanted { versions: [(secret(), seen.clone()), (by_arn, seen)].into(), mapping: String::new() };
     let short = |label: &str| (label.to_owned(), "0a1b2c3d".to_owned());
     assert_eq!(short_versions(&wanted.versions), [short("prod/db (eu-west-1)"), short(arn)].into());
+}
+
+#[test]
+fn the_last_write_is_shown_step_by_step() {
+    let board = board();
+    let written = Delivery { notified: Some(at(1)), read: at(2), written: at(3), confirmed: None };
+    let wrote = RunRecord { written: Some(written.clone()), ..record(4, Outcome::Confirming) };
+    let first = board.started(&orders(), at(1));
+    board.finished(&orders(), first, wrote);
+    run(&board, 5, Outcome::Confirming);
+    assert_eq!(status(&board, 6).delivery, Some(written.clone()));
+    for second in [7, 9] {
+        let run = board.started(&orders(), at(second));
+        board.finished(&orders(), run, RunRecord { proved: true, ..record(second, Outcome::InSync) });
+        assert_eq!(status(&board, 10).delivery, Some(Delivery { confirmed: Some(at(7)), ..written.clone() }));
+    }
+}
+
+#[test]
+fn a_pause_shows_until_it_is_over_and_staleness_counts_on() {
+    let board = board();
+    run(&board, 1, Outcome::InSync);
+    board.set_stale(&orders(), at(2));
+    let pause = Pause { since: at(3), until: Some(at(60)), reason: "a freeze".to_owned() };
+    board.set_pause(&orders(), Some(pause.clone()));
+    let shown = status(&board, 10);
+    assert_eq!((shown.state, shown.outcome, shown.stale_seconds), ("paused", Some("in_sync"), 8.0));
+    assert_eq!((shown.paused, board.pause(&orders(), at(10))), (Some(pause.clone()), Some(pause)));
+    assert_eq!((status(&board, 60).state, board.pause(&orders(), at(60))), ("in_sync", None));
+}
+
+#[test]
+fn who_watches_is_told_of_runs_pauses_and_staleness_that_is_new() {
+    let board = board();
+    let mut place = 0;
+    let mut told = |what: &str, expected: bool| {
+        let news = board.news_after(place);
+        assert_eq!(news.is_some(), expected, "{what}");
+        place = news.map_or(place, |(at, _)| at);
+        assert_eq!(*board.news().borrow(), place, "{what}");
+    };
+    told("nothing", false);
+    board.set_stale(&orders(), at(5));
+    told("stale", true);
+    board.set_stale(&orders(), at(6));
+    told("still stale", false);
+    run(&board, 7, Outcome::InSync);
+    told("a run", true);
+    let pause = Pause { since: at(8), until: Some(at(9)), reason: "a freeze".to_owned() };
+    board.set_pause(&orders(), Some(pause));
+    told("a pause", true);
+    board.end_pauses(at(8));
+    told("a pause that goes on", false);
+    board.end_pauses(at(9));
+    told("the end of a pause", true);
+    board.end_pauses(at(10));
+    told("a pause that was told to be over", false);
 }

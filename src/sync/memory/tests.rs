@@ -121,3 +121,25 @@ fn a_broken_receipts_file_is_refused_and_left_alone() {
     assert_eq!(error.to_string(), "orders: not a receipt of this relay");
     assert!(std::fs::read(&file).unwrap().starts_with(b"{\"orders\""));
 }
+
+#[test]
+fn pauses_are_kept_beside_what_the_runs_remember() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("receipts.json");
+    let memory = Memory::open(&file).unwrap();
+    let (orders, stranger) = (TargetName::parse("orders").unwrap(), TargetName::parse("stranger").unwrap());
+    let until = Some(Timestamp::from_second(1_790_000_000).unwrap());
+    let pause = Pause { since: Timestamp::UNIX_EPOCH, until, reason: "a freeze".to_owned() };
+    let open = Pause { until: None, ..pause.clone() };
+    memory.set_pause(&orders, Some(pause.clone())).unwrap();
+    memory.set_pause(&stranger, Some(open.clone())).unwrap();
+    let given_up = TargetMemory { failing: true, ..TargetMemory::default() };
+    memory.set(&orders, given_up).unwrap();
+
+    let again = Memory::open(&file).unwrap();
+    assert_eq!(again.pauses(), [(orders.clone(), pause), (stranger.clone(), open)].into());
+    assert!(again.survives_restart() && !Memory::volatile().survives_restart());
+    again.set_pause(&stranger, None).unwrap();
+    let last: Vec<_> = Memory::open(&file).unwrap().pauses().into_keys().collect();
+    assert_eq!(last, [orders]);
+}

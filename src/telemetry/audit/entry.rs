@@ -30,6 +30,8 @@ pub enum Entry {
     Accepted(Notification),
     /// The same by hand: a trigger, with the key that vouched for it and the reason that its sender gave.
     Manual(Notification),
+    /// An operator acted on a target of the running relay.
+    Operated(Operation),
     /// Notifications that were refused.
     Refused(Answers),
     /// Notifications that were taken, and needed no work.
@@ -94,6 +96,29 @@ pub struct Notification {
     /// Why, in its sender's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// What an operator had done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Operation {
+    /// What.
+    pub action: &'static str,
+    /// With which target.
+    pub target: String,
+    /// Why, in the operator's words.
+    pub reason: String,
+    /// When a pause ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// What the operator's token allows.
+    pub role: &'static str,
+    /// Where that token stands; none where none was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// The address that the request came from.
+    pub peer: String,
+    /// The request.
+    pub request_id: String,
 }
 
 /// Equal answers to notifications.

@@ -142,6 +142,8 @@ label_values! {
         Running = "running",
         /// Nothing is tried until something changes.
         Parked = "parked",
+        /// A person paused it.
+        Paused = "paused",
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::support::{Bench, LIMIT, ORDERS_TARGET, Run, binary, text};
 
-const COMMANDS: [(&str, &[&str]); 6] = [
+const COMMANDS: [(&str, &[&str]); 11] = [
     (
         "serve",
         &[
@@ -34,6 +34,14 @@ const COMMANDS: [(&str, &[&str]); 6] = [
             "Exit codes: 0",
         ],
     ),
+    (
+        "status",
+        &["status [OPTIONS] [TARGET]", "--watch", "--config <FILE>", "--token-env <NAME>", "Exit codes: 0"],
+    ),
+    ("retry", &["retry [OPTIONS] --reason <TEXT> <TARGET>", "--url <URL>", "Exit codes: 0 it is due"]),
+    ("sync-now", &["--reason <TEXT>", "Exit codes: 0 it is due"]),
+    ("pause", &["--for <TIME>", "--reason <TEXT>", "Exit codes: 0 it is paused"]),
+    ("resume", &["--reason <TEXT>", "Exit codes: 0 it is resumed"]),
 ];
 
 #[tokio::test]
@@ -59,7 +67,7 @@ async fn the_version_is_that_of_the_package() {
 
 #[tokio::test]
 async fn wrong_usage_has_an_exit_code_of_its_own_and_shows_the_right_one() {
-    let wrong: [&[&str]; 9] = [
+    let wrong: [&[&str]; 14] = [
         &[],
         &["serv"],
         &["check"],
@@ -69,6 +77,11 @@ async fn wrong_usage_has_an_exit_code_of_its_own_and_shows_the_right_one() {
         &["trigger", "--url", "http://127.0.0.1:1", "--key-env", "KEY"],
         &["trigger", "--url", "http://127.0.0.1:1", "--key-env", "KEY", "--all", "--wait", "2m"],
         &["sync", "a.yaml", "--timeout", "soon"],
+        &["status", "no/target"],
+        &["retry", "orders-api"],
+        &["pause", "orders-api", "--reason", "a freeze", "--for", "a while"],
+        &["resume", "--reason", "it is over"],
+        &["status", "--config", "a.yaml", "--url", "http://127.0.0.1:1"],
     ];
     for arguments in wrong {
         let run = Run::plain(arguments).await.ended(2);
