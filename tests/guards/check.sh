@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Takes the guards of the protocol away one at a time, and expects a test to notice each time:
+# Takes the guards of the protocol and of values away one at a time, and expects a test to notice each time:
 #   bash tests/guards/check.sh [NAME...]
-# Each patch says what it takes away and which tests have to turn red. It works on a copy of the committed
+# Each patch says what it takes away and which tests have to turn red: the target, and what its tests are
+# started with. It works on a copy of the committed
 # tree below target/, so nothing of the checkout changes. A guard that nobody misses is an error.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -9,6 +10,8 @@ patches="$PWD/tests/guards"
 copy="$PWD/target/guards"
 # What is built of others is the same: only the copy of the project is compiled anew.
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
+# Tests of the process are to start what was just patched.
+unset RELAY_BINARY
 
 mkdir -p target
 rm -rf "$copy"
