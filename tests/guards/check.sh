@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Takes the guards of the protocol and of values away one at a time, and expects a test to notice each time:
 #   bash tests/guards/check.sh [NAME...]
-# Each patch says what it takes away and which tests have to turn red: the target, and what its tests are
-# started with. It works on a copy of the committed
-# tree below target/, so nothing of the checkout changes. A guard that nobody misses is an error.
+# Each patch says what it takes away and which tests have to turn red: their target, and what it is started
+# with. It works on a copy of the committed tree below target/, so nothing of the checkout changes. A guard
+# that nobody misses is an error.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 patches="$PWD/tests/guards"
@@ -35,4 +35,6 @@ for patch in "$patches"/*.patch; do
     missed=1
   fi
 done
+# Cargo takes what was built of the copy for what is built of the checkout, patched as it is.
+cargo clean -q -p anypoint-relay -p anypoint-sandbox
 exit "$missed"

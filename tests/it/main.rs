@@ -15,6 +15,7 @@ mod leak;
 mod neighbours;
 mod process;
 mod promises;
+mod rotations;
 mod scenarios;
 mod support;
 mod unconfirmed;
