@@ -36,7 +36,9 @@ impl Scan {
             }
         }
         let mut scan = Self { forms: HashMap::new(), pairs: vec![false; 1 << 16] };
-        all.into_iter().for_each(|(bytes, name)| scan.add(name, bytes));
+        for (bytes, name) in all {
+            scan.add(name, bytes);
+        }
         scan
     }
 

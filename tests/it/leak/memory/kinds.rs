@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use anypoint_relay::config::{self, HttpBody, Platform, SharedSecretContent, StoreContent, TargetKind};
-use anypoint_sandbox::anypoint::{NONE, Receiver, SecretGroup, Stores};
+use anypoint_sandbox::anypoint::{Endpoint, NONE, Receiver, SecretGroup, Stores};
 use anypoint_sandbox::aws::Value;
+use anypoint_sandbox::faults::Rule;
 use anypoint_sandbox::pki::{Hierarchy, Identity};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +18,7 @@ use serde_json::json;
 use super::open;
 use crate::leak::scan::Scan;
 use crate::leak::stores::{ENCRYPTED, KEY, PASSPHRASE, jks};
-use crate::support::{Bench, now};
+use crate::support::{Bench, Proxy, Relay, now};
 
 macro_rules! kinds {
     ($($kind:ident $name:literal)+) => {
@@ -126,6 +127,25 @@ impl Kind {
         }
     }
 
+    /// The call that writes, where Anypoint takes it.
+    fn call(self) -> Option<Endpoint> {
+        match self {
+            Self::CloudHub2 | Self::Rtf => Some(Endpoint::DeploymentPatch),
+            Self::CloudHub => Some(Endpoint::CloudHubPut),
+            Self::Hybrid => Some(Endpoint::HybridPatch),
+            Self::UsernamePassword | Self::SymmetricKey | Self::S3Credential | Self::Blob => {
+                Some(Endpoint::SecretPut)
+            }
+            Self::PemKeystore
+            | Self::JksKeystore
+            | Self::PemTruststore
+            | Self::JksTruststore
+            | Self::Certificate => Some(Endpoint::StorePut),
+            Self::SecretValue => Some(Endpoint::ValuePatch),
+            Self::HttpHeader | Self::HttpNotice | Self::HttpTemplate => None,
+        }
+    }
+
     /// Every form of what is looked for after its secret came to hold the canary and this pair.
     fn scan(self, pair: &Identity) -> Scan {
         match self {
@@ -162,7 +182,7 @@ impl Kind {
             Self::UsernamePassword => shared("UsernamePassword", json!({ "username": "a", "password": "b" })),
             Self::SymmetricKey => shared("SymmetricKey", json!({ "key": "YQ==" })),
             Self::S3Credential => {
-                shared("S3Credential", json!({ "accessKeyId": "a", "secretAccessKey": "b" }))
+                shared("S3Credential", json!({ "accessKeyId": "a", "secretAccessKey": "b" }));
             }
             Self::Blob => shared("Blob", json!({ "content": "YQ==" })),
             Self::PemKeystore => {
@@ -294,47 +314,91 @@ async fn every_kind_of_target_is_among_those_whose_memory_is_read() {
     assert_eq!(shown, Kind::ALL.iter().copied().collect());
 }
 
-#[tokio::test]
-#[ignore = "times a second: run it alone, with the release binary (RELAY_BINARY)"]
-async fn a_second_after_a_sync_of_any_kind_of_target_no_value_is_in_memory() {
-    let bench = open::sandbox().await;
-    bench.anypoint.rules(|rules| rules.secret_value_endpoint = true);
-    let receiver = Receiver::start_tls(bench.aws.authority().server_config(&["127.0.0.1"])).await;
-    receiver.answer(200, &json!({ "status": "ready" }).to_string());
-    let (group, pki) = (bench.anypoint.add_group("canaries"), Hierarchy::new());
-    for kind in Kind::ALL {
-        kind.prepare(&bench, &group, &pki.issue("old"));
-        bench.aws.create_secret(kind.name(), kind.value("the value of before", &pki.issue("before")));
+/// One relay with a target of each kind.
+struct Scene {
+    bench: Bench,
+    receiver: Receiver,
+    relay: Relay,
+    pki: Hierarchy,
+    /// The way to AWS.
+    _proxy: Proxy,
+}
+
+impl Scene {
+    /// Every target has settled with a value of before.
+    async fn new() -> Self {
+        let bench = open::sandbox().await;
+        bench.anypoint.rules(|rules| rules.secret_value_endpoint = true);
+        let receiver = Receiver::start_tls(bench.aws.authority().server_config(&["127.0.0.1"])).await;
+        receiver.answer(200, &json!({ "status": "ready" }).to_string());
+        let (group, pki) = (bench.anypoint.add_group("canaries"), Hierarchy::new());
+        for kind in Kind::ALL {
+            kind.prepare(&bench, &group, &pki.issue("old"));
+            bench.aws.create_secret(kind.name(), kind.value("the value of before", &pki.issue("before")));
+        }
+        // `modifiedAt` shows seconds: each write to a secret group has to differ from the one before.
+        bench.anypoint.shift_modified_at(SignedDuration::from_secs(5));
+        let (relay, proxy) = open::start(&bench, &targets(&receiver.url())).await;
+        for kind in Kind::ALL {
+            relay.shows(kind.name(), kind.settled()).await;
+        }
+        Self { bench, receiver, relay, pki, _proxy: proxy }
     }
-    // `modifiedAt` shows seconds: each write to a secret group has to differ from the one before.
-    bench.anypoint.shift_modified_at(SignedDuration::from_secs(5));
-    let (relay, _proxy) = open::start(&bench, &targets(&receiver.url())).await;
-    for kind in Kind::ALL {
-        relay.shows(kind.name(), kind.settled()).await;
-    }
-    let day = SignedDuration::from_hours(24);
-    for (kind, turn) in Kind::ALL.iter().zip(1..) {
-        bench.anypoint.shift_modified_at(SignedDuration::from_secs(10 * turn));
-        let canary = kind.canary();
-        receiver.answer(200, &json!({ "status": "ready", "echo": canary }).to_string());
-        let mut pair = pki.issue("canary");
-        if *kind == Kind::PemKeystore {
-            let certificate = pki.certify("canary", KEY, now() - day, now() + day * 80);
+
+    /// Its secret comes to hold the canary, a person asks for it, and nothing of it stays, whatever came of it.
+    async fn passes_through(&self, kind: Kind, told: u16) {
+        let (bench, later) = (&self.bench, 10 * (kind as i64 + 1));
+        bench.anypoint.shift_modified_at(SignedDuration::from_secs(later));
+        let mut pair = self.pki.issue("canary");
+        if kind == Kind::PemKeystore {
+            let day = SignedDuration::from_hours(24);
+            let certificate = self.pki.certify("canary", KEY, now() - day, now() + day * 80);
             pair = Identity { certificate, key: ENCRYPTED.to_owned() };
         }
         let scan = kind.scan(&pair);
-        bench.aws.secret(kind.name()).unwrap().rotate(kind.value(&canary, &pair));
-        let answer = relay.trigger(&json!({ "target": kind.name() }).to_string(), "?wait=20s").await;
-        assert_eq!(answer.status, 200, "{}: {}", kind.name(), answer.text);
-        open::forgets(&relay, kind.name(), &scan).await;
+        bench.aws.secret(kind.name()).unwrap().rotate(kind.value(&kind.canary(), &pair));
+        let answer = self.relay.trigger(&json!({ "target": kind.name() }).to_string(), "?wait=20s").await;
+        assert_eq!(answer.status, told, "{}: {}", kind.name(), answer.text);
+        open::forgets(&self.relay, kind.name(), &scan).await;
 
-        relay.shows(kind.name(), kind.settled()).await;
-        let taken = bench.anypoint.log().all().into_iter().chain(receiver.received());
-        let mut taken = taken.filter(|request| request.status.is_some_and(|status| status.is_success()));
-        let travelled = taken.any(|request| {
+        let sent = bench.anypoint.log().all().into_iter().chain(self.receiver.received());
+        let mut sent =
+            sent.filter(|request| request.status.is_some_and(|status| status.is_success() == (told == 200)));
+        let travelled = sent.any(|request| {
             let mut parts = request.headers.values().map(http::HeaderValue::as_bytes).chain([&*request.body]);
             parts.any(|part| !scan.find(part).is_empty())
         });
         assert!(travelled, "{}: the value went nowhere, so nothing is shown", kind.name());
+    }
+}
+
+#[tokio::test]
+#[ignore = "times a second: run it alone, with the release binary (RELAY_BINARY)"]
+async fn a_second_after_a_sync_of_any_kind_of_target_no_value_is_in_memory() {
+    let scene = Scene::new().await;
+    for kind in Kind::ALL {
+        let echo = json!({ "status": "ready", "echo": kind.canary() });
+        scene.receiver.answer(200, &echo.to_string());
+        scene.passes_through(*kind, 200).await;
+        scene.relay.shows(kind.name(), kind.settled()).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "times a second: run it alone, with the release binary (RELAY_BINARY)"]
+async fn a_second_after_a_refused_write_of_any_kind_of_target_no_value_is_in_memory() {
+    let scene = Scene::new().await;
+    for kind in Kind::ALL {
+        let echo = json!({ "message": format!("{} is no value", kind.canary()) }).to_string();
+        if let Some(call) = kind.call() {
+            let refusal = Rule::status(400).header("content-type", "application/json").body(echo);
+            scene.bench.anypoint.faults().add(refusal.tag(call.tag()));
+        } else {
+            // The receiver wants no more.
+            scene.receiver.answer(410, &echo);
+        }
+        scene.passes_through(*kind, 502).await;
+        scene.relay.shows(kind.name(), "parked").await;
+        scene.bench.anypoint.faults().clear();
     }
 }
