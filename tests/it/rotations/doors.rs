@@ -1,14 +1,17 @@
 //! What others show to the relay: keys, passwords, tokens. Two places are configured. One holds what is in use;
 //! the next value is written into the other, the senders move over, and then the first place is overwritten.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anypoint_sandbox::ask_for;
 use anypoint_sandbox::aws::{Auth, Secret};
 use serde_json::json;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::interval;
 
-use super::{Bus, Rotating, arrives, bench, targets};
+use super::{Bus, PACE, Rotating, arrives, bench, targets};
 use crate::support::{Answer, Bench, EVENTBRIDGE_KEY, LIMIT, TRIGGER_KEY, answer, pass, signed_with};
 
 /// The places are read at most this often when something is refused.
@@ -151,22 +154,35 @@ async fn the_token_of_the_admin_listener_rotates_and_nobody_is_refused() {
         bench.hooks(),
         Auth::ApiKey { header: "x-api-key".to_owned(), value: EVENTBRIDGE_KEY.to_owned() },
     );
-    let ask = |token: &str| {
+    let ask = async |token: &str| {
         let request = bench.client.get(format!("{}/metrics", bench.admin())).bearer_auth(token);
-        async { request.send().await.unwrap().status().as_u16() }
+        request.send().await.unwrap().status().as_u16()
     };
     let old = "admin-token-0123456789abcdefghij";
-    let mut asked = JoinSet::new();
-    let mut look = |token: &str| drop(asked.spawn(ask(token)));
     let mut rotating = Rotating::new(&bench).await;
-    rotating.for_a_second(|_| look(old)).await;
-    write("OTHER_PLACE", NEXT);
-    rotating.for_a_second(|_| look(old)).await;
-    rotating.for_a_second(|_| look(NEXT)).await;
-    write("ADMIN_TOKEN", SPARE);
-    rotating.for_a_second(|_| look(NEXT)).await;
-    let answers = asked.join_all().await;
-    assert_eq!((answers.len(), answers.iter().all(|status| *status == 200)), (rotating.rotations, true));
+    let (uses, used) = watch::channel(old);
+    let steps = async {
+        rotating.for_a_second(|_| {}).await;
+        write("OTHER_PLACE", NEXT);
+        rotating.for_a_second(|_| {}).await;
+        uses.send_replace(NEXT);
+        rotating.for_a_second(|_| {}).await;
+        write("ADMIN_TOKEN", SPARE);
+        rotating.for_a_second(|_| {}).await;
+        drop(uses);
+    };
+    // As a scraper asks, which waits for its answer, but as often as notifications come.
+    let scraper = async {
+        let (mut statuses, mut pace) = (BTreeMap::new(), interval(PACE));
+        while used.has_changed().is_ok() {
+            pace.tick().await;
+            let token = *used.borrow();
+            *statuses.entry((token, ask(token).await)).or_insert(0) += 1;
+        }
+        statuses
+    };
+    let ((), statuses) = tokio::join!(steps, scraper);
+    assert!(statuses.keys().eq([&(old, 200), &(NEXT, 200)]), "{statuses:?}");
     bus.was_never_refused(rotating.rotations).await;
     rotating.arrive().await;
     assert_eq!(ask(old).await, 200, "nothing has made the relay look again");

@@ -4,9 +4,10 @@
 use std::path::Path;
 
 use anypoint_sandbox::aws::{Auth, Failure};
+use anypoint_sandbox::wait_until;
 
 use super::{Bus, Rotating, arrives, bench, targets};
-use crate::support::EVENTBRIDGE_KEY;
+use crate::support::{EVENTBRIDGE_KEY, LIMIT, Relay};
 
 fn api_key() -> Auth {
     Auth::ApiKey { header: "x-api-key".to_owned(), value: EVENTBRIDGE_KEY.to_owned() }
@@ -23,10 +24,12 @@ async fn the_secret_of_the_connected_app_rotates_and_no_rotation_is_lost() {
     bench.anypoint.set_client_secret("rotated");
     bench.anypoint.expire_tokens();
     rotating.for_a_second(|_| {}).await;
-    let refused = bench.anypoint.log().count_of(|request| {
-        request.tag == "token" && request.status.is_some_and(|status| status.is_client_error())
-    });
-    assert!(refused > 0, "the old secret was never refused");
+    let refused = || {
+        bench.anypoint.log().count_of(|request| {
+            request.tag == "token" && request.status.is_some_and(|status| status.is_client_error())
+        })
+    };
+    wait_until("the old secret to be refused", LIMIT, || refused() > 0).await;
     std::fs::write(bench.path("ANYPOINT_CLIENT_SECRET"), "rotated").unwrap();
     rotating.for_a_second(|_| {}).await;
     bus.was_never_refused(rotating.rotations).await;
@@ -49,7 +52,7 @@ async fn the_keys_of_an_aws_profile_rotate_and_no_rotation_is_lost() {
     let mut command = bench.binary();
     command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
     command.env("AWS_SHARED_CREDENTIALS_FILE", &profile).env("AWS_CONFIG_FILE", bench.path("none"));
-    let relay = crate::support::Relay::start(command.arg("serve").arg(file)).await;
+    let relay = Relay::start(command.arg("serve").arg(file)).await;
     arrives(&bench, "password-0").await;
     let bus = Bus::open(&bench, &relay.hooks, api_key());
     let mut rotating = Rotating::new(&bench).await;
