@@ -133,3 +133,27 @@ fn the_sandbox_knows_nothing_of_the_relay() {
         assert!(!text.contains("anypoint_relay"), "{} names the relay", file.display());
     }
 }
+
+/// How long a comparison takes is no test's to measure on a machine that others use. That it is made by `subtle`,
+/// over all that is accepted, can be read.
+#[test]
+fn what_a_sender_shows_is_compared_in_constant_time_alone() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let read = |file: &str| fs::read_to_string(root.join(file)).unwrap();
+    let shared = read("verify/shared.rs");
+    let check = shared.split_once("pub fn check(").unwrap().1.split_once("\n    }\n").unwrap().0;
+    let webhook = read("verify/webhook.rs");
+    let verify = webhook.split_once("let mut found = Choice::from(0);").unwrap().1;
+    let verify = verify.split_once("if bool::from(found)").unwrap().0;
+    for (file, text) in [("shared.rs", check), ("webhook.rs", verify)] {
+        assert!(text.contains(".ct_eq("), "{file}");
+        for early in ["==", "!=", ".contains(", ".any(", ".all(", ".find(", ".position(", "break", "&&", "||"]
+        {
+            let found = text.lines().find(|line| line.contains(early));
+            assert_eq!(found, None, "{file} may end early, or compares otherwise, by {early}");
+        }
+    }
+    // A value has no `==` by which it could be compared elsewhere.
+    let secret = read("secret.rs");
+    assert!(!secret.contains("derive(") && !secret.contains("PartialEq for"));
+}

@@ -252,6 +252,74 @@ fn every_file_that_the_documents_name_exists() {
     assert!(found >= 15, "only {found} names of files were recognised");
 }
 
+/// What every file below these folders calls its functions, by file.
+fn functions() -> BTreeMap<String, BTreeSet<String>> {
+    let mut found = BTreeMap::new();
+    let mut folders: Vec<PathBuf> = ["src", "tests", "sandbox", "fuzz"].map(PathBuf::from).into();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(root().join(&folder)).unwrap() {
+            let path = folder.join(entry.unwrap().file_name());
+            if root().join(&path).is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let name = path.to_str().unwrap().to_owned();
+                let text = read(&name);
+                let words = text.split("fn ").skip(1);
+                let names = words.map(|word| {
+                    word.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>()
+                });
+                found.insert(name, names.collect());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_test_that_the_documents_name_exists() {
+    let functions = functions();
+    let mut found = 0;
+    for (document, text) in documents() {
+        for span in spans(&text) {
+            // `tests/it/hooks/sns.rs::flaw_08_...` is one of a file, `hooks::sns::flaw_08_...` one of some file.
+            let Some((place, name)) = span.rsplit_once("::") else { continue };
+            let start = name.trim_end_matches(['…', '*']);
+            let named =
+                |function: &String| function == name || (start != name && function.starts_with(start));
+            let plain =
+                start.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+            let exists = if place.contains('/') {
+                functions.get(place).is_some_and(|all| all.iter().any(named))
+            } else if plain && start.matches('_').count() >= 3 {
+                functions.values().flatten().any(named)
+            } else {
+                continue;
+            };
+            assert!(exists, "{document} names the test {span}");
+            found += 1;
+        }
+    }
+    assert!(found >= 100, "only {found} names of tests were recognised");
+}
+
+/// What an attack meets has a verdict, and a test that shows it.
+#[test]
+fn every_attack_of_the_table_has_a_test_and_a_verdict() {
+    let page = read("docs/SECURITY.md");
+    let (_, section) = page.split_once("## Known flaws of webhook verifiers").expect("the section");
+    let rows = section.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| **")).skip(1);
+    let mut attacks = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.trim_end_matches(" |").split(" | ").collect();
+        let [attack, does, shown, verdict] = cells[..] else { panic!("four cells: {row}") };
+        assert!(shown.contains(".rs::") && !does.is_empty(), "{attack}");
+        let known = ["held", "not held", "not applicable"].iter().any(|word| verdict.starts_with(word));
+        assert!(known, "{attack}: {verdict}");
+        attacks += 1;
+    }
+    assert!(attacks >= 30, "{attacks} attacks");
+}
+
 #[test]
 fn every_dependency_has_its_reason() {
     let manifest = read("Cargo.toml");

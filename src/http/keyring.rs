@@ -3,8 +3,8 @@
 //! Guarantees: read once at start; read again when a request was refused, at most once per
 //! [`REREAD_EVERY`] however many are refused; a place that can't be read keeps its last value.
 //!
-//! Does not guarantee: that a value which was replaced stops working before the first request that
-//! uses the new one.
+//! A value that was replaced is let in until the places are read again: for [`FORGOTTEN_AFTER`] at most, as
+//! requests come. Whoever found it would not be refused, so no refusal has to come first.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -17,6 +17,10 @@ use crate::secret::SecretValue;
 
 /// Shortest time between two reads: strangers can cause them.
 pub const REREAD_EVERY: Duration = Duration::from_secs(5);
+
+/// A read that is older than this is repeated behind the next request. It is no shorter because a place may
+/// be a secret of AWS, where each read has its price.
+pub const FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
 
 /// Turns what was read into what is compared, or says what is wrong with it.
 pub type Decode = fn(SecretValue) -> Result<SecretValue, String>;
@@ -38,7 +42,9 @@ impl Key {
 }
 
 /// The accepted credentials of one door.
-pub struct KeyRing {
+pub struct KeyRing(Arc<Ring>);
+
+struct Ring {
     places: Vec<(String, CredentialRef)>,
     decode: Decode,
     reader: Arc<dyn Credentials>,
@@ -56,13 +62,13 @@ impl KeyRing {
         decode: Decode,
     ) -> Result<Self, CredentialError> {
         let (keys, last_read) = (RwLock::new(Arc::default()), Mutex::new(clock.now()));
-        let ring = Self { places, decode, reader, clock, keys, last_read };
+        let ring = Ring { places, decode, reader, clock, keys, last_read };
         let mut keys = Vec::with_capacity(ring.places.len());
         for (id, place) in &ring.places {
             keys.push(ring.read(id, place).await?);
         }
         ring.put(keys);
-        Ok(ring)
+        Ok(Self(Arc::new(ring)))
     }
 
     /// What `check` finds among the credentials. After a refusal that `stale` credentials may have
@@ -72,15 +78,30 @@ impl KeyRing {
         check: impl Fn(&[Key]) -> Result<T, E>,
         stale: impl Fn(&E) -> bool,
     ) -> Result<T, E> {
-        match check(&self.keys()) {
+        match check(&self.0.keys()) {
             Err(refusal) if stale(&refusal) => {
-                self.reread().await;
-                check(&self.keys())
+                self.0.reread(REREAD_EVERY).await;
+                check(&self.0.keys())
             }
-            other => other,
+            other => {
+                self.forget_in_time();
+                other
+            }
         }
     }
 
+    /// The request does not wait for the read: a place may be slow, and its sender's time is short.
+    fn forget_in_time(&self) {
+        // Whoever holds the lock reads.
+        let due = self.0.last_read.try_lock().is_ok_and(|last| self.0.is_older(*last, FORGOTTEN_AFTER));
+        if due {
+            let ring = Arc::clone(&self.0);
+            tokio::spawn(async move { ring.reread(FORGOTTEN_AFTER).await });
+        }
+    }
+}
+
+impl Ring {
     fn keys(&self) -> Arc<[Key]> {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -95,16 +116,19 @@ impl KeyRing {
         Ok(Key(Arc::new((id.to_owned(), value))))
     }
 
-    /// Reads every place again unless that was done a moment ago. Those who come while a read is
+    fn is_older(&self, read: Instant, than: Duration) -> bool {
+        self.clock.now().saturating_duration_since(read) >= than
+    }
+
+    /// Reads every place again unless that was done less than this ago. Those who come while a read is
     /// under way wait for it.
-    async fn reread(&self) {
+    async fn reread(&self, than: Duration) {
         let mut last_read = self.last_read.lock().await;
-        let now = self.clock.now();
-        if now.saturating_duration_since(*last_read) < REREAD_EVERY {
+        if !self.is_older(*last_read, than) {
             return;
         }
         // Set before the read as well: a caller that gives up half-way must not free the next one.
-        *last_read = now;
+        *last_read = self.clock.now();
         let mut keys = self.keys().to_vec();
         for (key, (id, place)) in keys.iter_mut().zip(&self.places) {
             match self.read(id, place).await {
@@ -177,6 +201,23 @@ mod tests {
         for _ in 0..100 {
             assert!(!presents(&ring, "wrong").await);
         }
+        assert_eq!(reader.reads.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_value_that_was_taken_out_is_forgotten_in_time_though_nobody_is_refused() {
+        let (ring, reader, clock) = ring(Some("second")).await;
+        clock.advance(FORGOTTEN_AFTER.checked_sub(Duration::from_secs(1)).unwrap());
+        assert!(presents(&ring, "first").await);
+        assert_eq!(reader.reads.load(Ordering::SeqCst), 1);
+        clock.advance(Duration::from_secs(1));
+        assert!(presents(&ring, "first").await, "nobody waits for the read");
+        while reader.reads.load(Ordering::SeqCst) == 1 {
+            tokio::task::yield_now().await;
+        }
+        // A refusal within five seconds of a read causes no further one.
+        assert!(!presents(&ring, "first").await);
+        assert!(presents(&ring, "second").await);
         assert_eq!(reader.reads.load(Ordering::SeqCst), 2);
     }
 

@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
-# Takes the guards of the protocol away one at a time, and expects a test to notice each time:
+# Takes the guards of the protocol and of values away one at a time, and expects a test to notice each time:
 #   bash tests/guards/check.sh [NAME...]
-# Each patch says what it takes away and which tests have to turn red. It works on a copy of the committed
-# tree below target/, so nothing of the checkout changes. A guard that nobody misses is an error.
+# Each patch says what it takes away and which tests have to turn red: their target, and what it is started
+# with. It works on a copy of the committed tree below target/, so nothing of the checkout changes. A guard
+# that nobody misses is an error.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 patches="$PWD/tests/guards"
 copy="$PWD/target/guards"
 # What is built of others is the same: only the copy of the project is compiled anew.
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
+# Tests of the process are to start what was just patched.
+unset RELAY_BINARY
 
 mkdir -p target
 rm -rf "$copy"
@@ -32,4 +35,6 @@ for patch in "$patches"/*.patch; do
     missed=1
   fi
 done
+# Cargo takes what was built of the copy for what is built of the checkout, patched as it is.
+cargo clean -q -p anypoint-relay -p anypoint-sandbox
 exit "$missed"

@@ -6,6 +6,7 @@
 mod certificates;
 mod confirmation;
 mod eventbridge;
+mod headers;
 mod hostile;
 mod limits;
 mod made_up;

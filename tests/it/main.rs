@@ -16,6 +16,7 @@ mod leak;
 mod neighbours;
 mod process;
 mod promises;
+mod rotations;
 mod scenarios;
 mod support;
 mod unconfirmed;

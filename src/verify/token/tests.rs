@@ -169,13 +169,16 @@ fn a_key_is_named_by_its_id_and_by_nothing_else() {
     let alg = "ES256";
     assert_eq!(check_now(&KEYS.p256.sign(&json!({"alg": alg}), &claims())), Err(TokenRefusal::NoKeyId));
     assert_eq!(check_now(&KEYS.p256.token("other", &claims())), Err(TokenRefusal::UnknownKey));
-    assert_eq!(check_now(&KEYS.p256.token("", &claims())), Err(TokenRefusal::UnknownKey));
+    for id in ["", "../p256", "P256", "p256' OR '1'='1", "/dev/null", "p256\0"] {
+        assert_eq!(check_now(&KEYS.p256.token(id, &claims())), Err(TokenRefusal::UnknownKey), "{id}");
+    }
     // Signed by a stranger, who offers his own key in every way that RFC 7515 knows.
     let stranger = Pair::p256();
     for (name, value) in [
         ("jwk", stranger.jwk("p256")),
         ("jku", json!("https://stranger.example.com/keys")),
         ("x5u", json!("https://stranger.example.com/chain")),
+        ("x5c", json!(["MIIB"])),
     ] {
         let header = json!({"alg": alg, "kid": "p256", name: value});
         assert_eq!(check_now(&stranger.sign(&header, &claims())), Err(TokenRefusal::Signature), "{name}");

@@ -2,12 +2,14 @@
 //!
 //! The relay is started so that this can be done; that it can't be done otherwise has a test of its own.
 
-use std::fs::{File, Permissions};
-use std::io::Write;
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
-use std::time::{Duration, Instant};
+mod kinds;
+mod open;
+mod process;
 
-use anypoint_sandbox::anypoint::{Anypoint, Endpoint, NONE};
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use anypoint_sandbox::anypoint::{Endpoint, NONE};
 use anypoint_sandbox::faults::{Action, Rule};
 use serde_json::json;
 use tokio::process::Command;
@@ -15,81 +17,14 @@ use tokio::process::Command;
 use super::CANARY;
 use super::scan::Scan;
 use crate::support::{Bench, ORDERS_SECRET, ORDERS_TARGET, Proxy, Relay, TRIGGER_KEY, program};
+use process::Memory;
 
-/// Blocks of this size are read; a form that lies over a border is found by the overlap.
-const BLOCK: usize = 1 << 20;
-const OVERLAP: usize = 512;
-
-/// What of a process's memory is writable: its data, heap, stacks.
-struct Memory {
-    regions: Vec<(u64, u64, String)>,
-    file: File,
-}
-
-impl Memory {
-    fn of(process: u32) -> Self {
-        let maps = std::fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
-        let region = |line: &str| {
-            let mut parts = line.split_ascii_whitespace();
-            let (range, rights) = (parts.next()?, parts.next()?);
-            let (from, to) = range.split_once('-')?;
-            let address = |text| u64::from_str_radix(text, 16).ok();
-            let name = parts.nth(3).unwrap_or("anonymous").to_owned();
-            rights.starts_with("rw").then_some((address(from)?, address(to)?, name))
-        };
-        Self {
-            regions: maps.lines().filter_map(region).collect(),
-            file: File::open(format!("/proc/{process}/mem")).unwrap(),
-        }
-    }
-
-    /// Where a form of what is looked for lies, and how many bytes were gone through.
-    fn find(&self, scan: &Scan) -> (Vec<String>, usize) {
-        let (mut found, mut read) = (Vec::new(), 0);
-        let mut block = vec![0; BLOCK + OVERLAP];
-        for (from, to, name) in &self.regions {
-            let mut at = *from;
-            while at < *to {
-                let length = block.len().min(usize::try_from(to - at).unwrap());
-                // A region may have gone since it was listed.
-                let Ok(length) = self.file.read_at(&mut block[..length], at) else { break };
-                if length == 0 {
-                    break;
-                }
-                read += length;
-                let forms = scan.find(&block[..length]);
-                found.extend(forms.iter().map(|form| format!("{name} near {at:x}: {form}")));
-                at += BLOCK as u64;
-            }
-        }
-        (found, read)
-    }
-}
-
-const SECOND: Duration = Duration::from_secs(1);
-const SECRETS: &str = "secretsmanager.eu-west-1.amazonaws.com:443";
-
-/// A relay whose memory can be read, and whose target is in sync. AWS and Anypoint speak TLS, as the real ones do:
-/// what is decrypted lies in buffers of the connection.
+/// A relay whose memory can be read, and whose target is in sync.
 async fn debuggable() -> (Bench, Relay, Proxy) {
-    let mut bench = Bench::new().await;
-    bench.anypoint = Anypoint::start_tls(bench.aws.authority().server_config(&["127.0.0.1"])).await;
-    bench.environment_with("ANYPOINT_CLIENT_ID", &bench.anypoint.client_id());
-    bench.environment_with("ANYPOINT_CLIENT_SECRET", &bench.anypoint.client_secret());
+    let bench = open::sandbox().await;
     bench.aws.create_secret("prod/orders/db", ORDERS_SECRET);
     bench.anypoint.deploy("orders-api", NONE, [("db.user", "orders_app"), ("db.password", "none yet")]);
-    let endpoint = format!("endpoint: \"{}\", ", bench.aws.endpoint_url());
-    let file = bench.write("relay.yaml", bench.tuned(ORDERS_TARGET, &[(&endpoint, "")]));
-    let proxy = Proxy::start([(SECRETS, bench.aws.sns_tls_addr())].into()).await;
-    let mut command = bench.binary();
-    command
-        .env_remove("AWS_ENDPOINT_URL")
-        .env("SSL_CERT_FILE", bench.path("ca.pem"))
-        .env("HTTPS_PROXY", &proxy.url)
-        .env("NO_PROXY", "127.0.0.1")
-        .args(["serve", "--debuggable"])
-        .arg(file);
-    let relay = Relay::start(&mut command).await;
+    let (relay, proxy) = open::start(&bench, ORDERS_TARGET).await;
     relay.shows("orders-api", "in_sync").await;
     (bench, relay, proxy)
 }
@@ -98,21 +33,8 @@ fn canary_secret() -> String {
     json!({ "host": "db.internal", "username": "orders_app", "password": CANARY }).to_string()
 }
 
-/// Nothing of the canary is there, at most a second from now.
 async fn forgets(relay: &Relay) {
-    let (scan, since) = (Scan::of([("the value", CANARY)]), Instant::now());
-    loop {
-        let (found, read) = Memory::of(relay.process()).find(&scan);
-        assert!(read > 4 << 20, "{read} bytes are not the memory of a process");
-        let late = since.elapsed();
-        if found.is_empty() {
-            let mut out = std::io::stdout();
-            writeln!(out, "{read} bytes of writable memory, nothing of the value after {late:?}").unwrap();
-            return;
-        }
-        assert!(late < SECOND, "{found:#?}");
-        tokio::task::yield_now().await;
-    }
+    open::forgets(relay, "application on cloudhub2", &Scan::of([("the value", CANARY)])).await;
 }
 
 #[tokio::test]
@@ -121,17 +43,6 @@ async fn what_is_searched_is_the_memory_of_the_process() {
     // The relay keeps the key that it signs with in memory.
     let (found, _) = Memory::of(relay.process()).find(&Scan::of([("the key", TRIGGER_KEY)]));
     assert!(!found.is_empty());
-}
-
-#[tokio::test]
-#[ignore = "times a second: run it alone, best with the release binary (RELAY_BINARY)"]
-async fn a_second_after_a_sync_no_value_is_in_memory() {
-    let (bench, relay, _proxy) = debuggable().await;
-    bench.orders_db().rotate(canary_secret());
-    relay.trigger(r#"{"target":"orders-api"}"#, "?wait=10s").await;
-    relay.shows("orders-api", "in_sync").await;
-    assert_eq!(bench.running("orders-api", "db.password"), [CANARY]);
-    forgets(&relay).await;
 }
 
 #[tokio::test]

@@ -35,14 +35,26 @@ impl Scan {
                 }
             }
         }
-        let mut forms: HashMap<_, Vec<_>> = HashMap::new();
-        let mut pairs = vec![false; 1 << 16];
+        let mut scan = Self { forms: HashMap::new(), pairs: vec![false; 1 << 16] };
         for (bytes, name) in all {
-            let start = bytes[..SHORTEST].try_into().unwrap();
-            pairs[pair(&bytes)] = true;
-            forms.entry(start).or_default().push((name, bytes));
+            scan.add(name, bytes);
         }
-        Self { forms, pairs }
+        scan
+    }
+
+    /// Looks for these bytes too, which are no text.
+    pub(super) fn and_bytes(mut self, name: &str, bytes: &[u8]) -> Self {
+        assert!(bytes.len() >= SHORTEST);
+        for (form, bytes) in forms_of_bytes(bytes) {
+            self.add(format!("{name}, {form}"), bytes);
+        }
+        self
+    }
+
+    fn add(&mut self, name: String, bytes: Vec<u8>) {
+        let start = bytes[..SHORTEST].try_into().unwrap();
+        self.pairs[pair(&bytes)] = true;
+        self.forms.entry(start).or_default().push((name, bytes));
     }
 
     /// The names of the forms that are in `text`, with what stands around them.
@@ -75,10 +87,8 @@ fn forms(text: &str) -> Vec<(&'static str, Vec<u8>)> {
     let inner = |quoted: String| quoted[1..quoted.len() - 1].to_owned();
     let json = |text: &str| inner(serde_json::to_string(text).unwrap());
     let (once, debug) = (json(text), inner(format!("{text:?}")));
-    let list: Vec<String> = text.bytes().map(|byte| byte.to_string()).collect();
     let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
     let mut forms: Vec<(&'static str, Vec<u8>)> = vec![
-        ("plain", text.into()),
         ("JSON", once.clone().into()),
         ("JSON in JSON", json(&once).into()),
         ("JSON with escaped slashes", once.replace('/', "\\/").into()),
@@ -87,34 +97,44 @@ fn forms(text: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("Debug", debug.clone().into()),
         ("Debug in JSON", json(&debug).into()),
         ("bytes in ASCII", text.as_bytes().escape_ascii().to_string().into()),
-        ("list of bytes", list.join(", ").into()),
-        ("list of bytes, tight", list.join(",").into()),
         ("HTML", html.into()),
-        ("hex", hex(text, "", false).into()),
-        ("hex, capitals", hex(text, "", true).into()),
         ("URL", percent(text, "%20", true).into()),
         ("URL, small letters", percent(text, "%20", false).into()),
         ("form", percent(text, "+", true).into()),
         ("UTF-16 LE", text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
         ("UTF-16 BE", text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
     ];
+    forms.extend(forms_of_bytes(text.as_bytes()));
+    forms
+}
+
+/// Every form of bytes, text or not, by name.
+fn forms_of_bytes(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let list: Vec<String> = bytes.iter().map(u8::to_string).collect();
+    let mut forms: Vec<(&'static str, Vec<u8>)> = vec![
+        ("plain", bytes.into()),
+        ("list of bytes", list.join(", ").into()),
+        ("list of bytes, tight", list.join(",").into()),
+        ("hex", hex(bytes, "", false).into()),
+        ("hex, capitals", hex(bytes, "", true).into()),
+    ];
     for offset in 0..3 {
-        forms.push(("base64", aligned(text, offset, &STANDARD_NO_PAD).into()));
-        forms.push(("base64 for URLs", aligned(text, offset, &URL_SAFE_NO_PAD).into()));
+        forms.push(("base64", aligned(bytes, offset, &STANDARD_NO_PAD).into()));
+        forms.push(("base64 for URLs", aligned(bytes, offset, &URL_SAFE_NO_PAD).into()));
     }
     forms
 }
 
-/// Base64 of the text when `offset` bytes stand before it, without the digits that its neighbours share.
-fn aligned(text: &str, offset: usize, engine: &impl Engine) -> String {
-    let bytes = [&[0; 2][..offset], text.as_bytes()].concat();
+/// Base64 of bytes when `offset` others stand before them, without the digits that their neighbours share.
+fn aligned(bytes: &[u8], offset: usize, engine: &impl Engine) -> String {
+    let bytes = [&[0; 2][..offset], bytes].concat();
     let encoded = engine.encode(&bytes);
     let (first, last) = ((offset * 8).div_ceil(6), bytes.len() * 8 / 6);
     encoded[first..last].to_owned()
 }
 
-fn hex(text: &str, before: &str, capitals: bool) -> String {
-    text.bytes().fold(String::new(), |mut all, byte| {
+fn hex(bytes: &[u8], before: &str, capitals: bool) -> String {
+    bytes.iter().fold(String::new(), |mut all, byte| {
         if capitals { write!(all, "{before}{byte:02X}") } else { write!(all, "{before}{byte:02x}") }.unwrap();
         all
     })
@@ -125,7 +145,7 @@ fn percent(text: &str, space: &str, capitals: bool) -> String {
         .map(|c| match c {
             c if c.is_ascii_alphanumeric() => c.to_string(),
             ' ' => space.to_owned(),
-            c => hex(c.encode_utf8(&mut [0; 4]), "%", capitals),
+            c => hex(c.encode_utf8(&mut [0; 4]).as_bytes(), "%", capitals),
         })
         .collect()
 }

@@ -14,8 +14,11 @@ use serde_json::json;
 use super::{CANARY, World};
 use crate::support::now;
 
-const KEY: &str = include_str!("../../fixtures/stores/ec.pem");
-const ENCRYPTED: &str = include_str!("../../fixtures/stores/ec.aes256.pem");
+pub(super) const KEY: &str = include_str!("../../fixtures/stores/ec.pem");
+/// The same key, encrypted.
+pub(super) const ENCRYPTED: &str = include_str!("../../fixtures/stores/ec.aes256.pem");
+/// What it is encrypted with.
+pub(super) const PASSPHRASE: &str = "open sesame";
 
 /// The longest stretch of the private key without a sign: no other file has it.
 pub(super) fn part_of_key() -> &'static str {
@@ -23,10 +26,10 @@ pub(super) fn part_of_key() -> &'static str {
     stretches.max_by_key(|stretch| stretch.len()).unwrap()
 }
 
-/// The smallest JKS store, with the canary for content and for pass phrase.
-fn jks() -> Vec<u8> {
-    let content = [&[0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2, 0, 0, 0, 0], CANARY.as_bytes()].concat();
-    let passphrase: Vec<u8> = CANARY.encode_utf16().flat_map(u16::to_be_bytes).collect();
+/// The smallest JKS store, with this text for content and for pass phrase.
+pub(super) fn jks(text: &str) -> Vec<u8> {
+    let content = [&[0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2, 0, 0, 0, 0], text.as_bytes()].concat();
+    let passphrase: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
     let sealed =
         digest(&SHA1_FOR_LEGACY_USE_ONLY, &[passphrase.as_slice(), b"Mighty Aphrodite", &content].concat());
     [content.as_slice(), sealed.as_ref()].concat()
@@ -38,7 +41,7 @@ pub(super) fn create_secrets(aws: &Aws) {
     let stores = json!({
         "certificate": pki.certify("canary", KEY, now() - day, now() + day * 80), "key": KEY,
         "encrypted": ENCRYPTED, "chain": pki.chain(), "foreign": pki.issue("foreign").certificate,
-        "both": pki.root().to_owned() + KEY, "file": STANDARD.encode(jks()), "passphrase": CANARY,
+        "both": pki.root().to_owned() + KEY, "file": STANDARD.encode(jks(CANARY)), "passphrase": CANARY,
         "long": CANARY.repeat(3), "other": CANARY[1..].to_owned(), "cut": KEY[..KEY.len() - 30].to_owned(),
     });
     aws.create_secret("canary/stores", stores);
@@ -97,7 +100,10 @@ pub(super) struct Good {
 impl Good {
     pub(super) fn assert_delivered(&self) {
         let file = self.file.history().pop().unwrap();
-        assert_eq!((file.parts["keyStore"].clone(), file.text("storePassphrase").as_str()), (jks(), CANARY));
+        assert_eq!(
+            (file.parts["keyStore"].clone(), file.text("storePassphrase").as_str()),
+            (jks(CANARY), CANARY)
+        );
         assert_eq!(self.pem.history().pop().unwrap().text("key"), KEY);
     }
 }
