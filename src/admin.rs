@@ -4,6 +4,7 @@
 //! and to any other address only with a token ([`Door`]); probes need none, and actions an operator's.
 
 mod actions;
+mod dashboard;
 mod door;
 mod events;
 mod status;
@@ -108,6 +109,9 @@ pub fn router(state: AdminState) -> Router {
         Endpoint::Metrics => Some(read(get(show_metrics))),
         Endpoint::Status => Some(read(get(show_status))),
         Endpoint::Target => Some(read(get(show_target))),
+        Endpoint::Dashboard => Some(dashboard::page()),
+        Endpoint::DashboardStyle => Some(dashboard::style()),
+        Endpoint::DashboardScript => Some(dashboard::script()),
         Endpoint::Events => Some(guarded(Need::Watch, get(events::watch))),
         Endpoint::Retry => Some(action(Action::Retry)),
         Endpoint::SyncNow => Some(action(Action::Sync)),

@@ -32,6 +32,12 @@ pub enum Endpoint {
     Status,
     /// One target.
     Target,
+    /// The page for people.
+    Dashboard,
+    /// Its style.
+    DashboardStyle,
+    /// Its script.
+    DashboardScript,
     /// What changes, as it changes.
     Events,
     /// An action: a pass that may repeat what was given up.
@@ -78,6 +84,9 @@ pub const ROUTES: &[Route] = &[
     route(Listener::Admin, "POST", "/targets/{target}/pause", Endpoint::Pause),
     route(Listener::Admin, "POST", "/targets/{target}/resume", Endpoint::Resume),
     route(Listener::Admin, "GET", "/events", Endpoint::Events),
+    route(Listener::Admin, "GET", "/", Endpoint::Dashboard),
+    route(Listener::Admin, "GET", "/dashboard.css", Endpoint::DashboardStyle),
+    route(Listener::Admin, "GET", "/dashboard.js", Endpoint::DashboardScript),
 ];
 
 /// The path in the table that a request's path is one of.

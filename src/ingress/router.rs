@@ -41,6 +41,9 @@ pub fn router(state: IngressState) -> Router {
         Endpoint::Metrics
         | Endpoint::Status
         | Endpoint::Target
+        | Endpoint::Dashboard
+        | Endpoint::DashboardStyle
+        | Endpoint::DashboardScript
         | Endpoint::Events
         | Endpoint::Retry
         | Endpoint::SyncNow

@@ -8,6 +8,7 @@
 mod admin;
 mod cli;
 mod connections;
+mod dashboard;
 mod flood;
 mod happy_path;
 mod hooks;

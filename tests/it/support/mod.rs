@@ -1,6 +1,7 @@
 //! A sandbox with the relay in front of it.
 
 mod bench;
+mod browser;
 mod edges;
 mod process;
 mod proxy;
@@ -11,6 +12,7 @@ mod trigger;
 pub(crate) use bench::{
     APPLICATION_MANAGER_LIMIT, Bench, EVENTBRIDGE_KEY, LIMIT, ORDERS_SECRET, ORDERS_TARGET, TRIGGER_KEY, name,
 };
+pub(crate) use browser::{Browser, ENTER, ESCAPE};
 pub(crate) use edges::{Names, SetClock};
 pub(crate) use process::{Relay, Run, binary, program, text, without};
 pub(crate) use proxy::Proxy;
