@@ -63,7 +63,7 @@ async fn a_signal_lets_the_running_sync_finish_and_takes_no_new_work() {
 async fn while_the_last_run_is_under_way_both_listeners_answer_and_every_answer_is_the_last() {
     let (_bench, relay, gate) = writing().await;
     let (mut kept, mut silent) = (Line::to(&relay.hooks).await, Line::to(&relay.admin).await);
-    let get = |path| format!("GET {path} HTTP/1.1\r\nhost: relay\r\n\r\n");
+    let get = |path| format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
     kept.send(&get("/healthz")).await;
     assert!(!kept.answer("GET", "/healthz").await.unwrap().0.contains_key("connection"));
     drains(&relay, "TERM").await;
@@ -77,7 +77,7 @@ async fn while_the_last_run_is_under_way_both_listeners_answer_and_every_answer_
         let body = "x".repeat(1_000_000);
         let length = body.len();
         sender
-            .send(&format!("POST {hook} HTTP/1.1\r\nhost: relay\r\ncontent-length: {length}\r\n\r\n"))
+            .send(&format!("POST {hook} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n"))
             .await;
         // The head was read by now, and most of the body is still to come.
         assert_eq!(relay.probe("/healthz").await, Some(200));
@@ -149,7 +149,7 @@ async fn idle_connections_do_not_hold_the_end() {
     for address in [&relay.hooks, &relay.admin] {
         let address = address.trim_start_matches("http://");
         let mut used = TcpStream::connect(address).await.unwrap();
-        used.write_all(b"GET /healthz HTTP/1.1\r\nhost: relay\r\n\r\n").await.unwrap();
+        used.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
         let mut answer = [0; 15];
         used.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"HTTP/1.1 200 OK");
@@ -169,7 +169,7 @@ async fn a_request_that_never_ends_does_not_hold_the_end() {
     let file = bench.file(ORDERS_TARGET).replace("request_timeout: 4s", "request_timeout: 200ms");
     let file = bench.write("relay.yaml", file);
     for half in
-        ["POST /hooks/tri", "POST /hooks/trigger HTTP/1.1\r\nhost: relay\r\ncontent-length: 100\r\n\r\n{"]
+        ["POST /hooks/tri", "POST /hooks/trigger HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{"]
     {
         let relay = Relay::start(bench.binary().arg("serve").arg(&file)).await;
         relay.shows("orders-api", "in_sync").await;
