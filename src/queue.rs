@@ -34,7 +34,7 @@ use crate::model::Next;
 pub use backoff::{Jitter, Settings, full_jitter};
 pub use entry::Policy;
 pub use note::{Note, Reason, Reasons};
-pub use snapshot::{GroupSnapshot, KeySnapshot, Phase, Snapshot};
+pub use snapshot::{GroupSnapshot, Held, KeySnapshot, Phase, Snapshot};
 pub use state::WorkQueue;
 pub use turn::{Added, Refused, Take, Taken};
 

@@ -117,7 +117,7 @@ impl Reconcile {
 
     /// Since when AWS has been ahead of each paused target that it is ahead of.
     fn tell_of_paused(&self, current: &BTreeMap<SecretRef, SecretState>) {
-        let paused = self.queue.snapshot().keys.into_iter().filter(|line| line.paused);
+        let paused = self.queue.snapshot().keys.into_iter().filter(|line| line.paused.is_some());
         let paused: BTreeSet<TargetName> = paused.map(|line| line.key).collect();
         for spec in self.specs.iter().filter(|spec| paused.contains(&spec.name)) {
             let Some(delivered) = self.memory.of(&spec.name).delivered else { continue };
@@ -187,7 +187,7 @@ impl Reconcile {
         let resting = lines.filter(|line| match line.phase {
             Phase::Idle | Phase::Parked => true,
             // What is enqueued now is there when the pause is over.
-            Phase::Paused => !line.held_back,
+            Phase::Paused => !line.held_back(),
             _ => false,
         });
         resting.map(|line| line.key).collect()

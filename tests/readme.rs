@@ -188,7 +188,11 @@ fn every_command_line_of_the_documents_is_one() {
             tried.insert(matches.subcommand_name().unwrap().to_owned());
         }
     }
-    let all = ["audit", "check", "health", "inspect", "plan", "serve", "sync", "trigger"].map(str::to_owned);
+    let all = [
+        "audit", "check", "health", "inspect", "pause", "plan", "resume", "retry", "serve", "status", "sync",
+        "sync-now", "trigger",
+    ];
+    let all = all.map(str::to_owned);
     assert_eq!(tried, BTreeSet::from(all), "the documents show these commands");
 }
 

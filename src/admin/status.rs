@@ -75,6 +75,6 @@ pub(super) fn target_now(state: &AdminState, target: &TargetName) -> Option<Targ
 /// What the queue knows of it.
 fn complete(status: &mut TargetStatus, line: &KeySnapshot<TargetName>, now: Timestamp) {
     status.phase = Some(line.phase.as_str());
-    status.held_back = line.held_back;
+    status.held_back = line.held_back();
     status.next_try = line.next_try_in.and_then(|wait| now.checked_add(wait).ok());
 }

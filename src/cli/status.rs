@@ -36,10 +36,11 @@ pub async fn status(args: &StatusArgs, out: &mut (dyn Write + Send)) -> anyhow::
     if args.json {
         return print_json(&body, out);
     }
-    Ok(match args.target {
+    match args.target {
         Some(_) => view::target(&view::read(&body)?, style, out)?,
         None => view::fleet(&view::read(&body)?, style, out)?,
-    })
+    }
+    Ok(())
 }
 
 /// The page that is asked for.

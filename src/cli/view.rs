@@ -37,7 +37,8 @@ pub(super) struct Page {
 
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Target {
-    pub(super) target: String,
+    #[serde(rename = "target")]
+    pub(super) name: String,
     state: String,
     next_step: String,
     paused: Option<Pause>,
@@ -140,7 +141,7 @@ impl Target {
 
     fn cells(&self, at: Timestamp) -> [String; 6] {
         let state = plain(&self.state.replace('_', " "));
-        [plain(&self.target), state, self.stale(at), self.versions(), self.last(at), self.next(at)]
+        [plain(&self.name), state, self.stale(at), self.versions(), self.last(at), self.next(at)]
     }
 }
 
@@ -150,9 +151,7 @@ pub(super) fn fleet(page: &Fleet, style: Style, out: &mut dyn Write) -> io::Resu
         writeln!(out, "not ready: {}", plain(&page.not_ready.join(", ")))?;
     }
     let mut targets: Vec<&Target> = page.targets.iter().collect();
-    targets.sort_by_key(|target| {
-        (target.rank(), Reverse(target.stale_since.map(|since| Reverse(since))), &target.target)
-    });
+    targets.sort_by_key(|target| (target.rank(), Reverse(target.stale_since.map(Reverse)), &target.name));
     let head = ["TARGET", "STATE", "STALE", "VERSION", "LAST", "NEXT"].map(str::to_owned);
     let rows: Vec<[String; 6]> =
         std::iter::once(head).chain(targets.iter().map(|target| target.cells(page.at))).collect();
@@ -171,8 +170,8 @@ pub(super) fn fleet(page: &Fleet, style: Style, out: &mut dyn Write) -> io::Resu
 
 /// One line for one target, for those who read on as it changes.
 pub(super) fn line(target: &Target, at: Timestamp, out: &mut dyn Write) -> io::Result<()> {
-    let [name, state, stale, versions, last, next] = target.cells(at);
-    writeln!(out, "{at:.0}  {name}  {state}  stale {stale}  {versions}  {last}  next {next}")
+    let [name, state, behind, versions, last, next] = target.cells(at);
+    writeln!(out, "{at:.0}  {name}  {state}  stale {behind}  {versions}  {last}  next {next}")
 }
 
 fn write_row(
@@ -197,7 +196,7 @@ pub(super) fn target(page: &Page, style: Style, out: &mut dyn Write) -> io::Resu
     let state = painted(&plain(&target.state.replace('_', " ")), &target.state, style);
     let since =
         target.since.map(|since| format!(", last outcome for {}", span(since, at))).unwrap_or_default();
-    writeln!(out, "{}  {state}{since}", plain(&target.target))?;
+    writeln!(out, "{}  {state}{since}", plain(&target.name))?;
     let mut say = |name: &str, text: &str| writeln!(out, "  {name:9}  {}", plain(text));
     if let Some(pause) = &target.paused {
         let until = pause
@@ -279,10 +278,10 @@ mod tests {
         Timestamp::from_second(1_790_000_000 + second).unwrap()
     }
 
-    fn shown(name: &str, state: &str, stale: Option<i64>) -> serde_json::Value {
+    fn shown(name: &str, state: &str, behind: Option<i64>) -> serde_json::Value {
         serde_json::json!({
             "target": name, "state": state, "next_step": "do this", "paused": null, "held_back": state == "paused",
-            "since": at(-60), "failure": null, "running_since": null, "stale_since": stale.map(|ago| at(-ago)),
+            "since": at(-60), "failure": null, "running_since": null, "stale_since": behind.map(|ago| at(-ago)),
             "wanted": {"prod/db": "22222222"}, "delivered": {"prod/db": "11111111"}, "next_try": null, "notes": [],
             "delivery": {"notified": at(-90), "read": at(-89), "written": at(-88), "confirmed": null},
             "history": [{

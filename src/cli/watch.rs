@@ -119,7 +119,7 @@ impl Screen<'_> {
     }
 
     fn changed(&mut self, page: &Page, out: &mut (dyn Write + Send)) -> anyhow::Result<()> {
-        if self.target.is_some_and(|target| target.as_str() != page.target.target) {
+        if self.target.is_some_and(|target| target.as_str() != page.target.name) {
             return Ok(());
         }
         if !self.style.redraws {
@@ -131,7 +131,7 @@ impl Screen<'_> {
         }
         let Some(fleet) = &mut self.fleet else { return Ok(()) };
         fleet.at = page.at;
-        if let Some(known) = fleet.targets.iter_mut().find(|known| known.target == page.target.target) {
+        if let Some(known) = fleet.targets.iter_mut().find(|known| known.name == page.target.name) {
             known.clone_from(&page.target);
         }
         Ok(view::fleet(fleet, self.style, out)?)

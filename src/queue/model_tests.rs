@@ -467,7 +467,8 @@ fn compare(queue: &WorkQueue<usize>, model: &Model, now: Instant) -> Result<(), 
         prop_assert_eq!((index, line.phase), (index, phase));
         prop_assert_eq!((index, line.next_try_in), (index, next));
         prop_assert_eq!((index, line.attempts), (index, key.attempts));
-        prop_assert_eq!((index, line.paused, line.held_back), (index, paused, paused && key.due.is_some()));
+        let held = if key.due.is_some() { Held::Run } else { Held::Nothing };
+        prop_assert_eq!((index, line.paused), (index, paused.then_some(held)));
         prop_assert_eq!((index, line.rolling), (index, key.rolling));
         let dirty = key.place == Where::Running && !key.adds.is_empty();
         prop_assert_eq!((index, line.dirty), (index, dirty));

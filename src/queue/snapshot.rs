@@ -62,6 +62,16 @@ impl From<Phase> for QueuePhase {
     }
 }
 
+/// What a pause holds back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Held {
+    /// Nothing is due.
+    Nothing,
+    /// A run is due, or will be.
+    Run,
+}
+
 /// One key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KeySnapshot<K> {
@@ -78,12 +88,17 @@ pub struct KeySnapshot<K> {
     pub dirty: bool,
     /// It takes a roll slot of its group.
     pub rolling: bool,
-    /// No run of it starts; one may be under way.
-    pub paused: bool,
-    /// A run is due, or will be, and waits for the end of the pause.
-    pub held_back: bool,
+    /// What waits for the end of its pause, if it is paused; a run may be under way.
+    pub paused: Option<Held>,
     /// What was said about it since it was last done.
     pub note: Note,
+}
+
+impl<K> KeySnapshot<K> {
+    /// Whether a run waits for the end of the pause.
+    pub fn held_back(&self) -> bool {
+        self.paused == Some(Held::Run)
+    }
 }
 
 /// One group.

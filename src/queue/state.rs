@@ -28,7 +28,7 @@ use super::backoff::{Jitter, Settings};
 use super::entry::{Entry, Pause, Policy, State, later};
 use super::groups::{GroupId, Groups};
 use super::note::Note;
-use super::snapshot::{GroupSnapshot, KeySnapshot, Phase, Snapshot};
+use super::snapshot::{GroupSnapshot, Held, KeySnapshot, Phase, Snapshot};
 use super::turn::{Added, Refused, Take, Taken};
 use crate::model::{Next, Roll};
 
@@ -409,8 +409,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
             next_try_in: next_try.map(|at| at.saturating_duration_since(now)),
             dirty: entry.state == State::Running && entry.window.is_some(),
             rolling: entry.roll.is_some(),
-            paused,
-            held_back: paused && due.is_some(),
+            paused: paused.then(|| due.map_or(Held::Nothing, |_| Held::Run)),
             note: entry.note.clone(),
         }
     }

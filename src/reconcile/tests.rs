@@ -170,7 +170,7 @@ async fn a_paused_target_is_enqueued_once_for_later_and_is_stale_where_aws_has_m
     }
     assert_eq!(bench.reconcile.enqueue_different().await.unwrap().enqueued, 2);
     assert_eq!(bench.reconcile.enqueue_different().await.unwrap().enqueued, 0, "they are held back already");
-    let held_back = |target: &str| bench.reconcile.queue.line(&name(target)).unwrap().held_back;
+    let held_back = |target: &str| bench.reconcile.queue.line(&name(target)).unwrap().held_back();
     assert_eq!(["same", "behind", "new"].map(held_back), [false, true, true]);
     let stale = |target: &str| bench.reconcile.board.stale_since(&name(target)).is_some();
     assert_eq!(["same", "behind", "new"].map(stale), [false, true, false]);

@@ -103,6 +103,12 @@ impl World {
         )
     }
 
+    /// The name of the first target.
+    fn first_target(&self) -> String {
+        let line = self.targets.lines().find(|line| !line.trim().is_empty()).expect("there are targets");
+        line.trim().trim_end_matches(':').to_owned()
+    }
+
     /// Where the relay tells of what is stale, which is at once and often.
     fn alerts(&self) -> Topic {
         self.bench.aws.topic("relay-alerts")

@@ -100,14 +100,11 @@ async fn a_pause_that_ends_by_itself_is_told_as_well() {
     let mut stream = Stream::open(&state).await;
     stream.expect("hello").await;
     let now = clock.timestamp();
-    let pause = crate::model::Pause {
-        since: now,
-        until: Some(now + Duration::from_secs(60)),
-        reason: "a".to_owned(),
-    };
+    let pause =
+        crate::model::Pause { since: now, until: Some(now + Duration::from_mins(1)), reason: "a".to_owned() };
     state.board.set_pause(&name("orders-api"), Some(pause));
     assert_eq!(stream.expect("target").await["target"]["state"], "paused");
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     assert_eq!(stream.expect("target").await["target"]["state"], "parked");
 }
 

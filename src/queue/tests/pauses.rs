@@ -56,7 +56,7 @@ fn a_run_under_way_finishes_and_the_next_one_is_held_back() {
         bench.finish("a", end);
         assert_eq!((bench.phase("a"), bench.at(10_000).take_key()), (Phase::Paused, None), "after {end:?}");
         let line = bench.queue.snapshot(bench.now).keys.remove(0);
-        assert_eq!((line.held_back, line.next_try_in), (true, None));
+        assert_eq!((line.held_back(), line.next_try_in), (true, None));
         bench.queue.resume(&"a", bench.now).unwrap();
         assert_eq!(bench.take_key(), Some("a"));
     }

@@ -28,11 +28,11 @@ impl Watcher {
     /// The next event, held to the contract; none once the relay has ended the stream.
     async fn next(&mut self) -> Option<(String, Value)> {
         loop {
-            if let Some((event, rest)) = self.text.split_once("\n\n") {
+            if let Some(end) = self.text.find("\n\n") {
+                let event: String = self.text.drain(..end + 2).collect();
                 let line =
                     |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
                 let (name, data) = (line("event: "), line("data: "));
-                self.text = rest.to_owned();
                 if let (Some(name), Some(data)) = (name, data) {
                     let data: Value = serde_json::from_str(&data).unwrap();
                     fits(&name, &data);

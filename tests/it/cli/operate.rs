@@ -191,7 +191,10 @@ async fn who_watches_without_a_terminal_sees_each_change_as_a_line() {
         bench.aws.secret("prod/orders/db").unwrap().rotate_password("a-newer-password");
         assert_eq!(relay.trigger(r#"{"all":true}"#, "").await.status, 202);
         sees(if json { r#"{"event":"notification""# } else { "notification by trigger: accepted" }).await;
-        sees(if json { r#""state":"confirming""# } else { "orders-api  confirming" }).await;
+        // What lasts for less than a tenth of a second is not told, so a state that stays is waited for.
+        run(&relay, &["pause", "orders-api", "--reason", "a freeze"]).await.ended(0);
+        sees(if json { r#""state":"paused""# } else { "orders-api  paused" }).await;
+        run(&relay, &["resume", "orders-api", "--reason", "it is over"]).await.ended(0);
         let line = sees(if json { r#""state":"in_sync""# } else { "orders-api  in sync" }).await;
         if json {
             let event: serde_json::Value = serde_json::from_str(&line).unwrap();

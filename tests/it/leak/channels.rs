@@ -43,7 +43,7 @@ impl Channels {
         let mut channels = Self(BTreeMap::new());
         channels.hooks(world, &relay, mark).await;
         channels.commands(world, &relay, mark).await;
-        channels.admin(&relay, mark).await;
+        channels.admin(world, &relay, mark).await;
         channels.debug(world, mark);
         let receipts = std::fs::read(world.bench.path("receipts.json")).unwrap();
         channels.add("receipts file", receipts);
@@ -57,17 +57,28 @@ impl Channels {
         channels
     }
 
-    async fn admin(&mut self, relay: &Relay, mark: &str) {
+    async fn admin(&mut self, world: &World, relay: &Relay, mark: &str) {
         for (channel, path) in [
             ("metrics", "/metrics"),
             ("status", "/status"),
             ("healthz", "/healthz"),
             ("readyz", "/readyz"),
             ("admin 404", "/no"),
+            ("admin 404", &format!("/targets/{mark}")),
+            ("target", &format!("/targets/{}", world.first_target())),
         ] {
             let request = client().get(format!("{}{path}", relay.admin)).header("x-request-id", mark);
             self.add(channel, answered("GET", path, request).await);
         }
+        let path = format!("/targets/{}/sync", world.first_target());
+        let with_a_value = json!({"reason": "a test", "password": CANARY});
+        for body in [json!({"reason": mark}), with_a_value, json!(CANARY)] {
+            let request = client().post(format!("{}{path}", relay.admin)).json(&body);
+            self.add("actions", answered("POST", &path, request).await);
+        }
+        let path = format!("/targets/{mark}/retry");
+        let request = client().post(format!("{}{path}", relay.admin)).json(&json!({"reason": CANARY}));
+        self.add("actions", answered("POST", &path, request).await);
     }
 
     /// Notifications of every sort, good and bad, with the canary in what is refused.
@@ -164,6 +175,16 @@ impl Channels {
             ran(table.args(sync)),
             ran(json.args(sync).arg("--json")),
         );
+        let asks = ["--url", &relay.admin];
+        let first = world.first_target();
+        for (channel, arguments) in [
+            ("status", vec!["status"]),
+            ("status", vec!["status", "--json"]),
+            ("status of a target", vec!["status", &first]),
+            ("sync-now", vec!["sync-now", &first, "--reason", mark]),
+        ] {
+            self.add(channel, ran(bench.binary().args(arguments).args(asks)).await);
+        }
         self.add("trigger", trigger);
         self.add("sync", table);
         self.add("sync --json", json);
