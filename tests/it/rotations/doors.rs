@@ -160,23 +160,23 @@ async fn the_token_of_the_admin_listener_rotates_and_nobody_is_refused() {
     };
     let old = "admin-token-0123456789abcdefghij";
     let mut rotating = Rotating::new(&bench).await;
-    let (uses, used) = watch::channel(old);
+    let (shown, token) = watch::channel(old);
     let steps = async {
         rotating.for_a_second(|_| {}).await;
         write("OTHER_PLACE", NEXT);
         rotating.for_a_second(|_| {}).await;
-        uses.send_replace(NEXT);
+        shown.send_replace(NEXT);
         rotating.for_a_second(|_| {}).await;
         write("ADMIN_TOKEN", SPARE);
         rotating.for_a_second(|_| {}).await;
-        drop(uses);
+        drop(shown);
     };
     // As a scraper asks, which waits for its answer, but as often as notifications come.
     let scraper = async {
         let (mut statuses, mut pace) = (BTreeMap::new(), interval(PACE));
-        while used.has_changed().is_ok() {
+        while token.has_changed().is_ok() {
             pace.tick().await;
-            let token = *used.borrow();
+            let token = *token.borrow();
             *statuses.entry((token, ask(token).await)).or_insert(0) += 1;
         }
         statuses
