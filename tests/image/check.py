@@ -334,12 +334,9 @@ def main():
     except Wrong as wrong:
         sys.exit(f"image: {wrong}")
     finally:
-        # What was built from HEAD would be taken for what these files are, which differ from it.
-        changed = subprocess.run(["git", "ls-files", "-zmo", "--exclude-standard"], cwd=ROOT, check=True,
-                                 stdout=subprocess.PIPE, text=True).stdout.split("\0")
-        for path in filter(None, changed):
-            if (ROOT / path).exists():
-                os.utime(ROOT / path)
+        # While the copied sources are there cargo takes what was built of them for this checkout's own.
+        for folder in WORK.glob("*/src"):
+            shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
