@@ -12,6 +12,8 @@ ARG RUST=docker.io/library/rust:1.95.0-bookworm
 ARG RUNTIME=gcr.io/distroless/cc-debian12:nonroot
 
 FROM ${RUST} AS build
+# Writes what the relay is built from into the binary, where scanners of images look for it.
+RUN cargo install --locked cargo-auditable@0.7.7
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY src src
@@ -19,7 +21,7 @@ COPY sandbox sandbox
 COPY fuzz fuzz
 RUN cargo fetch --locked
 # Nothing but the compiler runs from here on, and it needs no network.
-RUN --network=none cargo build --release --locked --offline --bin anypoint-relay
+RUN --network=none cargo auditable build --release --locked --offline --bin anypoint-relay
 
 # Distroless: no shell, no package manager; CA certificates and glibc are in it.
 FROM ${RUNTIME}
