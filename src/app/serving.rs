@@ -28,7 +28,7 @@ use crate::model::TargetName;
 use crate::queue::Queue;
 use crate::reconcile::Intervals;
 use crate::status::StatusBoard;
-use crate::telemetry::audit::Audit;
+use crate::telemetry::audit::{Audit, Entry};
 
 /// Connections of the hooks at once, or twice the concurrent requests if those are more. Half of the
 /// 1,024 file handles that a process commonly has are left for the way to AWS and Anypoint.
@@ -188,20 +188,23 @@ impl Working {
         for warning in &next.config.warnings {
             tracing::warn!("{warning}");
         }
+        let [added, removed, changed] =
+            [&changes.added, &changes.removed, &changes.changed].map(|list| names(list));
         tracing::info!(
-            added = names(&changes.added),
-            removed = names(&changes.removed),
-            changed = names(&changes.changed),
+            added = added.join(", "),
+            removed = removed.join(", "),
+            changed = changed.join(", "),
             parts = changes.parts.join(", "),
             targets = next.config.targets.len(),
             "the configuration was reloaded; every target is looked at"
         );
+        next.kept.audit.record(Entry::Reloaded { added, removed, changed, parts: changes.parts });
         next.start(parent.child())
     }
 }
 
-fn names(targets: &[TargetName]) -> String {
-    targets.iter().map(TargetName::as_str).collect::<Vec<_>>().join(", ")
+fn names(targets: &[TargetName]) -> Vec<String> {
+    targets.iter().map(|target| target.as_str().to_owned()).collect()
 }
 
 impl App {

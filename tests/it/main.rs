@@ -9,6 +9,7 @@ mod admin;
 mod cli;
 mod connections;
 mod dashboard;
+mod drill;
 mod flood;
 mod happy_path;
 mod hooks;

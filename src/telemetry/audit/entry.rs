@@ -21,6 +21,17 @@ pub enum Entry {
         /// How many targets are configured.
         targets: usize,
     },
+    /// Another configuration took over.
+    Reloaded {
+        /// Targets that there were not before.
+        added: Vec<String>,
+        /// Targets that there are no longer.
+        removed: Vec<String>,
+        /// Targets that are set up in another way.
+        changed: Vec<String>,
+        /// Other parts of the configuration.
+        parts: Vec<&'static str>,
+    },
     /// The relay ends, in the order that `how` says.
     End {
         /// The word for that.

@@ -250,3 +250,49 @@ async fn it_drains_while_a_configuration_takes_over() {
     assert!(status.success(), "{log}");
     assert!(Path::new(&bench.path("relay.yaml")).exists());
 }
+
+#[tokio::test]
+async fn it_is_on_record() {
+    let mut bench = two_applications().await;
+    bench.environment_with("AUDIT_KEY", "audit-key-0123456789abcdefghijklmnop");
+    let audit = bench.path("audit.jsonl");
+    let file = |targets: &str| {
+        format!("audit: {{ to: {}, key: {{ env: AUDIT_KEY }} }}\n{}", audit.display(), bench.file(targets))
+    };
+    let relay = bench.spawn_with(&file(ORDERS_TARGET)).await;
+    replace(&bench, &file(BILLING));
+    reloads(&relay, 1).await;
+    let entry = async || {
+        let text = std::fs::read_to_string(&audit).ok()?;
+        let entries = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        entries.into_iter().find(|entry| entry["what"] == "reloaded")
+    };
+    let entry = anypoint_sandbox::ask_for("its entry", crate::support::LIMIT, entry).await;
+    assert_eq!(
+        (&entry["added"], &entry["removed"]),
+        (&serde_json::json!(["billing-api"]), &serde_json::json!(["orders-api"]))
+    );
+}
+
+#[tokio::test]
+async fn a_pause_lasts_over_it() {
+    let bench = two_applications().await;
+    let relay = bench.spawn(ORDERS_TARGET).await;
+    relay.shows("orders-api", "in_sync").await;
+    let act = async |action: &str| {
+        let url = format!("{}/targets/orders-api/{action}", relay.admin);
+        client().post(url).json(&serde_json::json!({ "reason": "a test" })).send().await.unwrap().status()
+    };
+    assert_eq!(act("pause").await, 200);
+    replace(&bench, &bench.file(&format!("{ORDERS_TARGET}{BILLING}")));
+    reloads(&relay, 1).await;
+    relay.shows("billing-api", "in_sync").await;
+    bench.orders_db().rotate(r#"{"username":"orders_app","password":"the next one"}"#);
+    assert_eq!(relay.trigger(r#"{"secret":"prod/orders/db"}"#, "").await.status, 202);
+    let held = async || Some(relay.target("orders-api").await).filter(|target| target["held_back"] == true);
+    let shown = anypoint_sandbox::ask_for("a run that is held back", crate::support::LIMIT, held).await;
+    assert_eq!((&shown["state"], &shown["paused"]["reason"]), (&"paused".into(), &"a test".into()));
+    assert_eq!(act("resume").await, 200);
+    relay.shows("orders-api", "in_sync").await;
+    assert_eq!(bench.running("orders-api", "db.password"), ["the next one"]);
+}
