@@ -8,6 +8,7 @@ pub mod audit;
 pub mod check;
 mod hardening;
 pub mod health;
+pub mod init;
 pub mod inspect;
 pub mod operate;
 pub mod plan;
@@ -29,8 +30,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 /// Carries rotated AWS Secrets Manager credentials to Mule applications through the Anypoint Platform API
 ///
-/// A notification is a hint; what is written is what AWS serves as current. Start with `check`, then
-/// `serve`. Documentation: README.md and docs/ARCHITECTURE.md in the repository.
+/// A notification is a hint; what is written is what AWS serves as current. Start with `init`, then
+/// `check`, `plan` and `serve`. Documentation: README.md and docs/ARCHITECTURE.md in the repository.
 #[derive(Debug, Parser)]
 #[command(name = "anypoint-relay", version, max_term_width = 100)]
 struct Cli {
@@ -53,6 +54,7 @@ enum Command {
         /// The configuration file
         file: PathBuf,
     },
+    Init(init::InitArgs),
     /// Say whether a configuration is right, without any network
     #[command(after_help = "Exit codes: 0 usable, 1 not usable. Every problem is listed with its line.")]
     Check {
@@ -127,6 +129,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     let hardening = hardening::harden(matches!(command, Command::Serve { debuggable: true, .. }));
     match command {
         Command::Check { file, json } => Ok(code(check::check(&file, json, &mut out)?)),
+        Command::Init(args) => {
+            init::init(&args, &mut io::stdin().lock(), &mut io::stderr(), &mut out)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Inspect(args) => Ok(code(inspect::inspect(&args, &mut out)?)),
         Command::Serve { file, .. } => {
             block_on(serve::serve(&file, &hardening))?;

@@ -1,6 +1,7 @@
 //! The commands, run as a person runs them.
 
 mod check;
+mod init;
 mod inspect;
 mod operate;
 mod plan;

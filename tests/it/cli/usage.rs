@@ -6,7 +6,8 @@ use tokio::io::AsyncReadExt;
 
 use crate::support::{Bench, LIMIT, ORDERS_TARGET, Run, binary, text};
 
-const COMMANDS: [(&str, &[&str]); 11] = [
+const COMMANDS: [(&str, &[&str]); 12] = [
+    ("init", &["init [OPTIONS] [FILE]", "--property <PROPERTY=FIELD>", "Exit codes: 0 written"]),
     (
         "serve",
         &[
