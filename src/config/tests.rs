@@ -1,6 +1,6 @@
 //! The example file against the decoder, and input that nobody meant.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -133,4 +133,75 @@ fn a_hostile_file_cannot_make_the_list_of_problems_grow() {
     assert_eq!(errors.count(), 5000);
     assert!(errors.problems().len() <= 200);
     assert!(errors.to_string().ends_with("many: and 4800 more"));
+}
+
+const SCHEMA: &str = include_str!("../../config/relay.schema.json");
+
+/// What the decoder asks for, by the name of the mapping.
+fn asked_for() -> BTreeMap<String, BTreeSet<String>> {
+    let mut asked = BTreeMap::<String, BTreeSet<String>>::new();
+    // Alternatives that exclude one another keep their keys to themselves in the example.
+    let credential = "{ env: KEY }";
+    let auth = [
+        format!("api_key: {{ value: {credential} }}"),
+        format!("basic: {{ username: a, password: {credential} }}"),
+        "oauth: { issuer: a, audience: b, jwks_url: https://login.example.com/ }".to_owned(),
+    ];
+    let auth = auth.map(|auth| format!("ingress: {{ eventbridge: {{ auth: {{ {auth} }} }} }}\n"));
+    for text in auth.into_iter().chain([with_alternatives(), EXAMPLE.to_owned()]) {
+        let findings = Findings::default();
+        read_document(&text, &nothing, &findings);
+        for (of, key, _) in findings.keys.take() {
+            asked.entry(of.to_owned()).or_default().insert(key.to_owned());
+        }
+    }
+    let of_every_kind = asked.remove("a target").unwrap();
+    for (of, keys) in &mut asked {
+        if of.ends_with(" target") {
+            keys.extend(of_every_kind.iter().cloned());
+        }
+    }
+    asked
+}
+
+#[test]
+fn the_schema_for_editors_has_the_keys_that_the_decoder_knows() {
+    let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+    let parts = schema["$defs"].as_object().unwrap().values().chain([&schema]);
+    let described: BTreeMap<String, BTreeSet<String>> = parts
+        .filter_map(|part| {
+            let keys = part["properties"].as_object()?.keys().cloned().collect();
+            Some((part["title"].as_str()?.to_owned(), keys))
+        })
+        .collect();
+    let asked = asked_for();
+    for (of, keys) in &asked {
+        assert_eq!(described.get(of), Some(keys), "{of}");
+    }
+    assert_eq!(described.len(), asked.len(), "{:?}", described.keys());
+}
+
+#[test]
+fn the_schema_takes_the_example_and_refuses_what_no_configuration_has() {
+    let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let problems = |text: &str| -> Vec<String> {
+        let file: serde_json::Value = serde_saphyr::from_str(text).unwrap();
+        validator.iter_errors(&file).map(|error| format!("{}: {error}", error.instance_path())).collect()
+    };
+    assert_eq!(problems(EXAMPLE), [""; 0]);
+    for (right, wrong) in [
+        ("\nlisten: ", "\nlistn: "),
+        ("kind: application", "kind: aplication"),
+        ("platform: cloudhub2", "platform: cloudhub3"),
+        ("    deployment: orders-api ", "    deployement: orders-api "),
+        ("interval: 5m ", "interval: soon "),
+        ("{ env: ANYPOINT_CLIENT_ID }", "ANYPOINT_CLIENT_ID"),
+        ("workers: 16", "workers: 0"),
+        ("field: username }", "feild: username }"),
+    ] {
+        let text = EXAMPLE.replacen(right, wrong, 1);
+        assert_ne!(text, EXAMPLE, "{right}");
+        assert!(!problems(&text).is_empty(), "{wrong}");
+    }
 }
