@@ -188,17 +188,17 @@ impl Working {
         for warning in &next.config.warnings {
             tracing::warn!("{warning}");
         }
-        let [added, removed, changed] =
+        let [added, removed, altered] =
             [&changes.added, &changes.removed, &changes.changed].map(|list| names(list));
         tracing::info!(
             added = added.join(", "),
             removed = removed.join(", "),
-            changed = changed.join(", "),
+            changed = altered.join(", "),
             parts = changes.parts.join(", "),
             targets = next.config.targets.len(),
             "the configuration was reloaded; every target is looked at"
         );
-        next.kept.audit.record(Entry::Reloaded { added, removed, changed, parts: changes.parts });
+        next.kept.audit.record(Entry::Reloaded { added, removed, changed: altered, parts: changes.parts });
         next.start(parent.child())
     }
 }

@@ -136,12 +136,11 @@ impl Questions<'_> {
 
 impl Answers {
     fn complete(args: &InitArgs, questions: &mut Questions<'_>) -> anyhow::Result<Self> {
-        let connection = match &args.base_url {
-            Some(url) => ("base_url", url.clone()),
-            None => {
-                let default = Some("anypoint.mulesoft.com");
-                ("host", questions.answer(args.host.as_ref(), "--host", "Anypoint's host", default)?)
-            }
+        let connection = if let Some(url) = &args.base_url {
+            ("base_url", url.clone())
+        } else {
+            let default = Some("anypoint.mulesoft.com");
+            ("host", questions.answer(args.host.as_ref(), "--host", "Anypoint's host", default)?)
         };
         let mut plain = |given: &Option<String>, option: &str, question: &str, default: Option<&str>| {
             questions.answer(given.as_ref(), option, question, default)
@@ -187,7 +186,7 @@ impl Answers {
         let mut text = String::from(HEAD);
         // Writing to a String does not fail.
         match &self.sns_topic {
-            Some(topic) => write!(text, "{SNS}    topics: [{}]\n", scalar(topic)).ok(),
+            Some(topic) => writeln!(text, "{SNS}    topics: [{}]", scalar(topic)).ok(),
             None => write!(text, "{EVENTBRIDGE}").ok(),
         };
         let (key, host) = &self.connection;
