@@ -3,6 +3,7 @@
 //! message or command is noticed here, without Prometheus, Grafana or systemd.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod alerts;
 mod exposed;
 mod metrics;
 mod promql;
