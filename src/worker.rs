@@ -218,7 +218,7 @@ fn log(taken: &Taken<TargetName>, ended: &Ended, took: Duration) {
     let reasons = taken.note.reasons.to_string();
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     for note in &ended.notes {
-        tracing::warn!(target, note, "note of a run");
+        tracing::warn!(target, event_id, request_id, note, "note of a run");
     }
     match (&ended.outcome, ended.outcome.failure()) {
         (Outcome::Parked(_), Some(failure)) => tracing::error!(

@@ -34,7 +34,9 @@ pub enum LoggingError {
 
 /// Sends the log lines of the whole process to standard error.
 pub fn init(log: &Log) -> Result<(), LoggingError> {
-    let color = log.format == LogFormat::Pretty && io::stderr().is_terminal();
+    // no-color.org
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let color = log.format == LogFormat::Pretty && io::stderr().is_terminal() && !unwanted;
     subscriber(log, io::stderr, color)?.try_init().map_err(LoggingError::Twice)
 }
 

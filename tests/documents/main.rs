@@ -5,8 +5,10 @@
 
 mod alerts;
 mod exposed;
+mod logging;
 mod metrics;
 mod promql;
+mod unit;
 
 use std::fs;
 use std::path::Path;
