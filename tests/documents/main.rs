@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod alerts;
+mod dashboard;
 mod exposed;
 mod logging;
 mod metrics;

@@ -8,8 +8,8 @@ use std::vec::IntoIter;
 use crate::exposed::samples;
 
 /// What else may stand in an expression. A word that is neither here nor exposed is a mistake, or is to be added.
-const WORDS: [&str; 9] =
-    ["absent", "histogram_quantile", "increase", "max", "or", "rate", "sum", "time", "topk"];
+const WORDS: [&str; 11] =
+    ["absent", "bool", "histogram_quantile", "increase", "max", "min", "or", "rate", "sum", "time", "topk"];
 
 /// What Prometheus adds to each series.
 const OF_PROMETHEUS: [&str; 2] = ["instance", "job"];
