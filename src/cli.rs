@@ -11,6 +11,7 @@ pub mod health;
 pub mod init;
 pub mod inspect;
 pub mod operate;
+pub mod packaging;
 pub mod plan;
 mod remote;
 pub mod serve;
@@ -89,6 +90,8 @@ enum Command {
     /// Exit codes: 0 it is resumed, 1 it is not, or was not paused.
     Resume(operate::OperateArgs),
     Audit(audit::AuditArgs),
+    Completions(packaging::CompletionsArgs),
+    Man(packaging::ManArgs),
 }
 
 /// The command line, for those who check what documents say about it.
@@ -145,6 +148,14 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::from(ended.code()))
         }
         Command::Audit(args) => Ok(block_on(audit::audit(&args, &mut out, &mut io::stderr()))?.into()),
+        Command::Completions(args) => {
+            packaging::completions(&args, Cli::command(), &mut out)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man(args) => {
+            packaging::man(&args, Cli::command(), &mut out)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Health(args) => Ok(code(block_on(health::health(&args, &mut out))?)),
         Command::Status(args) => {
             block_on(status::status(&args, &mut out))?;

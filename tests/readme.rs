@@ -189,8 +189,22 @@ fn every_command_line_of_the_documents_is_one() {
         }
     }
     let all = [
-        "audit", "check", "health", "init", "inspect", "pause", "plan", "resume", "retry", "serve", "status",
-        "sync", "sync-now", "trigger",
+        "audit",
+        "check",
+        "completions",
+        "health",
+        "init",
+        "inspect",
+        "man",
+        "pause",
+        "plan",
+        "resume",
+        "retry",
+        "serve",
+        "status",
+        "sync",
+        "sync-now",
+        "trigger",
     ];
     let all = all.map(str::to_owned);
     assert_eq!(tried, BTreeSet::from(all), "the documents show these commands");

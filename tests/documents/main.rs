@@ -8,6 +8,7 @@ mod dashboard;
 mod exposed;
 mod logging;
 mod metrics;
+mod packaging;
 mod promql;
 mod unit;
 
