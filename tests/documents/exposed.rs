@@ -109,13 +109,21 @@ fn everything() -> Metrics {
     }
     metrics.outcome(&target, &Outcome::InSync);
     for route in Route::ALL {
-        Verdict::ALL.iter().for_each(|verdict| metrics.notification(*route, *verdict));
-        RefusalReason::ALL.iter().for_each(|reason| metrics.refused(*route, *reason));
+        for verdict in Verdict::ALL {
+            metrics.notification(*route, *verdict);
+        }
+        for reason in RefusalReason::ALL {
+            metrics.refused(*route, *reason);
+        }
     }
     for kind in AlertKind::ALL {
-        AlertResult::ALL.iter().for_each(|result| metrics.alert(*kind, *result));
+        for result in AlertResult::ALL {
+            metrics.alert(*kind, *result);
+        }
     }
-    RotationAlert::ALL.iter().for_each(|alert| metrics.rotation_alert(*alert));
+    for alert in RotationAlert::ALL {
+        metrics.rotation_alert(*alert);
+    }
     metrics.queue_keys(QueuePhase::ALL.iter().map(|phase| (*phase, 1)));
     for route in ROUTES.iter().map(|route| route.path).chain(["none"]) {
         for status in [101, 200, 302, 404, 429, 503, 999] {

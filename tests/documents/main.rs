@@ -41,6 +41,6 @@ fn rows(document: &str, heading: &str) -> Vec<Vec<String>> {
 
 /// The inline code of a cell.
 fn code(cell: &str) -> Vec<String> {
-    assert!(cell.matches('`').count() % 2 == 0, "an odd number of backticks in: {cell}");
+    assert!(cell.matches('`').count().is_multiple_of(2), "an odd number of backticks in: {cell}");
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
