@@ -1,5 +1,5 @@
-//! deploy/systemd/anypoint-relay.service: its commands are commands of the relay, and what keeps values in is set. Where
-//! systemd is on the machine, it reads the unit too.
+//! deploy/systemd/anypoint-relay.service: its commands are commands of the relay, and what keeps values in is set.
+//! Where systemd is on the machine `.ci/run` lets it read the unit too.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -52,10 +52,8 @@ fn the_unit_keeps_values_in_and_the_relay_to_its_folder() {
 }
 
 #[test]
-fn systemd_reads_the_unit_where_it_is_installed() {
-    if Command::new("systemd-analyze").arg("--version").output().is_err() {
-        return;
-    }
+#[ignore = "needs systemd-analyze"]
+fn systemd_reads_the_unit() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("anypoint-relay.service");
     let verify = |text: &str| {
