@@ -4,6 +4,7 @@
 //! until the lifecycle drains. [`App::sync_once`] is the same relay without listeners, for jobs.
 
 mod kept;
+mod look;
 mod parts;
 mod serving;
 
@@ -17,7 +18,7 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::admin::Door;
 use crate::alerts::Alerts;
-use crate::anypoint;
+use crate::anypoint::{self, Connections};
 use crate::aws::{Access, CertificateStore, SecretsManager, SnsConfirmer, SnsHttp};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
@@ -90,7 +91,7 @@ pub enum BuildError {
 
 impl BuildError {
     /// In one line, with what is behind it.
-    fn whole(&self) -> String {
+    pub fn whole(&self) -> String {
         let causes = std::iter::successors(std::error::Error::source(self), |cause| cause.source());
         causes.fold(self.to_string(), |text, cause| format!("{text}: {cause}"))
     }
@@ -119,6 +120,7 @@ pub struct App {
     workshop: Arc<Workshop>,
     reconcile: Arc<Reconcile>,
     alerts: Arc<Alerts>,
+    connections: Connections,
     ingress: IngressState,
     /// Of the admin listener, if there is one.
     door: Option<Door>,
@@ -229,7 +231,7 @@ impl App {
         };
         let ingress = IngressState::open(&config.ingress, config.limits.clone(), parts).await?;
         let alerts = Arc::new(alerts);
-        Ok(Self { config, access, kept, workshop, reconcile, alerts, ingress, door })
+        Ok(Self { config, access, kept, workshop, reconcile, alerts, connections, ingress, door })
     }
 
     /// From now on its targets are shown and counted.

@@ -1,6 +1,6 @@
 //! AWS: reads of Secrets Manager behind the traits of [`crate::sync::ports`] and
-//! [`crate::credential`], SNS subscription confirmation and publication, and the certificates that SNS signs
-//! with.
+//! [`crate::credential`], SNS subscription confirmation and publication, the certificates that SNS signs
+//! with, and looks for `check --online`: who the relay is, and how topics are subscribed.
 //!
 //! Everything goes through the AWS SDK, except the two plain HTTPS GETs to an SNS host (certificate,
 //! confirmation by URL), which go through [`crate::outbound`]. Failures leave as
@@ -10,16 +10,21 @@ mod certificates;
 mod config;
 mod error;
 mod http_client;
+mod identity;
 mod secrets;
 mod sns;
 mod sns_http;
 mod sns_publish;
+mod subscriptions;
 #[cfg(test)]
 mod testing;
 
 pub use certificates::{CertificateError, CertificateStore};
 pub use config::Access;
+pub use error::missing_action;
+pub use identity::{Caller, Identity};
 pub use secrets::SecretsManager;
 pub use sns::{Route, SnsConfirmer};
 pub use sns_http::{SetupError, SnsHttp};
 pub use sns_publish::SnsPublisher;
+pub use subscriptions::{Delivery, Subscription};

@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod check;
+mod check_online;
 mod hardening;
 pub mod health;
 pub mod init;
@@ -56,9 +57,16 @@ enum Command {
         file: PathBuf,
     },
     Init(init::InitArgs),
-    /// Say whether a configuration is right, without any network
-    #[command(after_help = "Exit codes: 0 usable, 1 not usable. Every problem is listed with its line.")]
+    /// Say whether a configuration is right, without any network unless `--online` asks for it
+    #[command(
+        after_help = "Exit codes: 0 usable, 1 not usable. Every problem is listed with its line. With \
+                            --online 1 also if a check failed; warnings do not count."
+    )]
     Check {
+        /// Also try all that the relay depends on, and write nothing: AWS identity and clock, each secret, topic,
+        /// connection and target, files and credentials. Says what mends each failure
+        #[arg(long)]
+        online: bool,
         /// The configuration file
         file: PathBuf,
         /// One JSON object instead of lines
@@ -131,7 +139,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout();
     let hardening = hardening::harden(matches!(command, Command::Serve { debuggable: true, .. }));
     match command {
-        Command::Check { file, json } => Ok(code(check::check(&file, json, &mut out)?)),
+        Command::Check { file, json, online: true } => {
+            Ok(code(block_on(check_online::check_online(&file, json, &mut out))?))
+        }
+        Command::Check { file, json, .. } => Ok(code(check::check(&file, json, &mut out)?)),
         Command::Init(args) => {
             init::init(&args, &mut io::stdin().lock(), &mut io::stderr(), &mut out)?;
             Ok(ExitCode::SUCCESS)

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["main"],
     &["cli"],
+    &["doctor"],
     &["app"],
     &["admin", "alerts", "ingress", "intake", "reconcile", "worker", "aws", "anypoint", "jwks"],
     &["inspect"],

@@ -44,6 +44,11 @@ impl Caller {
         self.transport.backlog(family)
     }
 
+    /// Has a token that is good as far as is known, or says why there is none.
+    pub(super) async fn sign_in(&self) -> Result<(), CallError> {
+        self.tokens.current(&self.transport).await.map(|_| ())
+    }
+
     /// Makes a call. An answer other than 2xx is an error.
     pub(super) async fn send(&self, call: Call) -> Result<Reply, CallError> {
         let Call { verb, path, family, body, purpose } = call;

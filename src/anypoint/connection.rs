@@ -80,6 +80,11 @@ impl Connection {
         self.caller.config()
     }
 
+    /// Has a token, or says why there is none. Asks for nothing else.
+    pub async fn sign_in(&self) -> Result<(), CallError> {
+        self.caller.sign_in().await
+    }
+
     /// Whether a request would go out soon; else how long to stay away: until the queue of requests is
     /// half empty, so that no place goes unused while a run that comes back reads AWS.
     pub fn ready(&self, family: Family) -> Result<(), Duration> {

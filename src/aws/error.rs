@@ -25,6 +25,7 @@ const CREDENTIALS_LATE: &str = "AWS credentials could not be had in time";
 pub(super) enum Service {
     SecretsManager,
     Sns,
+    Sts,
 }
 
 /// What was being done, in the words of a failure.
@@ -98,6 +99,7 @@ impl Call<'_> {
         let noun = match self.service {
             Service::SecretsManager => "secret",
             Service::Sns => "topic",
+            Service::Sts => "caller",
         };
         let region = self.region.map(|region| format!(" in {region}")).unwrap_or_default();
         let role = self.role.map(|role| format!(" as {role}")).unwrap_or_default();
@@ -108,6 +110,13 @@ impl Call<'_> {
     fn principal(&self) -> &str {
         self.role.unwrap_or("the relay's identity")
     }
+}
+
+/// The action that is missing, where a failure of this module says that one is: its next step names it.
+pub fn missing_action(failure: &Failure) -> Option<&str> {
+    let (_, said) = failure.next_step.split_once(" needs ")?;
+    let action = said.split([' ', ',']).next()?;
+    (failure.code == FailureCode::Denied && action.contains(':')).then_some(action)
 }
 
 /// AWS answered with an error.

@@ -1,5 +1,5 @@
 //! `anypoint-relay check FILE`: is this configuration right? Reads the file and the environment, and
-//! nothing else: no network, no credential.
+//! nothing else: no network, no credential. With `--online` there is more (`check_online`).
 
 use std::io::Write;
 use std::path::Path;
@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::config::{self, Config, ConfigErrors, Problem};
+use crate::doctor::Finding;
 
 /// Checks the file at `path` and writes the verdict to `out`: lines, or one JSON object. Gives whether
 /// the file is right; fails only when `out` cannot be written.
@@ -29,7 +30,7 @@ pub fn check(path: &Path, json: bool, out: &mut dyn Write) -> anyhow::Result<boo
 
 /// The JSON form.
 #[derive(Serialize)]
-struct Verdict<'a> {
+pub(super) struct Verdict<'a> {
     file: String,
     ok: bool,
     targets: Option<usize>,
@@ -37,10 +38,13 @@ struct Verdict<'a> {
     ingress: Vec<&'static str>,
     warnings: &'a [String],
     problems: &'a [Problem],
+    /// What `--online` found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findings: Option<&'a [Finding]>,
 }
 
 impl<'a> Verdict<'a> {
-    fn of(path: &Path, result: &'a Result<Config, ConfigErrors>) -> Self {
+    pub(super) fn of(path: &Path, result: &'a Result<Config, ConfigErrors>) -> Self {
         let config = result.as_ref().ok();
         Self {
             file: path.display().to_string(),
@@ -50,11 +54,18 @@ impl<'a> Verdict<'a> {
             ingress: config.map(ingress).unwrap_or_default(),
             warnings: config.map_or(&[], |config| &config.warnings),
             problems: result.as_ref().err().map_or(&[], |errors| errors.problems()),
+            findings: None,
         }
+    }
+
+    /// With what `--online` found, which makes it a verdict on both.
+    pub(super) fn with(self, findings: &'a [Finding]) -> Self {
+        let ok = self.ok && !findings.iter().any(Finding::is_failed);
+        Self { ok, findings: Some(findings), ..self }
     }
 }
 
-fn print_summary(config: &Config, out: &mut dyn Write) -> std::io::Result<()> {
+pub(super) fn print_summary(config: &Config, out: &mut dyn Write) -> std::io::Result<()> {
     let targets = counted(config.targets.len(), "target");
     let connections = counted(config.connections.len(), "connection");
     let ingress = match &ingress(config)[..] {

@@ -1,6 +1,7 @@
 //! The commands, run as a person runs them.
 
 mod check;
+mod doctor;
 mod init;
 mod inspect;
 mod operate;

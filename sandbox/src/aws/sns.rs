@@ -4,6 +4,7 @@
 //! how often in [`delivery`], and what clients may call in [`wire`].
 
 mod delivery;
+mod look;
 mod message;
 mod wire;
 
@@ -55,6 +56,8 @@ struct SubscriptionState {
     token_valid: bool,
     authenticate_on_unsubscribe: bool,
     raw: bool,
+    /// The queue of its RedrivePolicy. What is given up is in `dead` with or without one.
+    dead_letter_queue: Option<String>,
     content_type: String,
     attempts: Vec<Attempt>,
     dead: Vec<SnsMessage>,
@@ -271,6 +274,7 @@ impl Topic {
             token_valid: true,
             authenticate_on_unsubscribe: false,
             raw: false,
+            dead_letter_queue: None,
             content_type: "text/plain; charset=UTF-8".to_owned(),
             attempts: Vec::new(),
             dead: Vec::new(),
@@ -339,6 +343,11 @@ impl Subscription {
     /// Raw message delivery: no envelope, no signature.
     pub fn set_raw(&self, raw: bool) {
         self.with(|state| state.raw = raw);
+    }
+
+    /// Its RedrivePolicy, which leads to the queue with this ARN.
+    pub fn set_dead_letter_queue(&self, arn: &str) {
+        self.with(|state| state.dead_letter_queue = Some(arn.to_owned()));
     }
 
     /// The delivery policy's `headerContentType`.

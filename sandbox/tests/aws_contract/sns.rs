@@ -394,3 +394,42 @@ async fn a_publication_fails_as_the_test_wants_it() {
     publish().await.unwrap();
     assert_eq!(topic.published().len(), 2);
 }
+
+#[tokio::test]
+async fn subscriptions_are_listed_in_pages_and_show_how_they_deliver() {
+    let (aws, topic, _) = start().await;
+    let sns = aws_sdk_sns::Client::new(&sdk(&aws).await);
+    let subscription = topic.subscribe_confirmed("https://relay.example.com/hooks/sns");
+    // Nobody listens there, so it stays unconfirmed.
+    topic.subscribe("https://127.0.0.1:1/hooks/sns");
+    let listed = sns.list_subscriptions_by_topic().topic_arn(topic.arn()).send().await.unwrap();
+    let mut arns: Vec<_> =
+        listed.subscriptions().iter().map(|listed| listed.subscription_arn().unwrap()).collect();
+    arns.sort_unstable();
+    assert_eq!(arns, ["PendingConfirmation", subscription.arn()]);
+    assert!(listed.subscriptions().iter().all(|listed| listed.protocol() == Some("https")));
+    assert_eq!(listed.next_token(), None);
+
+    let attributes = async || {
+        let asked = sns.get_subscription_attributes().subscription_arn(subscription.arn());
+        asked.send().await.unwrap().attributes.unwrap()
+    };
+    let before = attributes().await;
+    assert_eq!((&*before["RawMessageDelivery"], &*before["PendingConfirmation"]), ("false", "false"));
+    assert!(!before.contains_key("RedrivePolicy"));
+    subscription.set_raw(true);
+    subscription.set_dead_letter_queue("arn:aws:sqs:eu-west-1:123456789012:q");
+    let after = attributes().await;
+    assert_eq!(after["RawMessageDelivery"], "true");
+    assert_eq!(after["RedrivePolicy"], "{\"deadLetterTargetArn\":\"arn:aws:sqs:eu-west-1:123456789012:q\"}");
+
+    for number in 0..100 {
+        topic.subscribe_confirmed(format!("https://{number}.example.com/"));
+    }
+    let first = sns.list_subscriptions_by_topic().topic_arn(topic.arn()).send().await.unwrap();
+    let next = sns.list_subscriptions_by_topic().topic_arn(topic.arn());
+    let second = next.set_next_token(first.next_token().map(str::to_owned)).send().await.unwrap();
+    assert_eq!((first.subscriptions().len(), second.subscriptions().len()), (100, 2));
+    let unknown = sns.list_subscriptions_by_topic().topic_arn(format!("{}x", topic.arn())).send().await;
+    assert_eq!(unknown.unwrap_err().code(), Some("NotFound"));
+}

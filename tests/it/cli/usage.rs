@@ -18,7 +18,12 @@ const COMMANDS: [(&str, &[&str]); 12] = [
     ),
     (
         "check",
-        &["Usage: anypoint-relay check [OPTIONS] <FILE>", "--json", "Exit codes: 0 usable, 1 not usable"],
+        &[
+            "Usage: anypoint-relay check [OPTIONS] <FILE>",
+            "--json",
+            "--online",
+            "Exit codes: 0 usable, 1 not usable",
+        ],
     ),
     ("trigger", &["--secret <NAME OR ARN>", "--wait <TIME>", "--key-env <NAME>", "Exit codes: 0 in sync"]),
     ("sync", &["[TARGETS]...", "--timeout <TIMEOUT>", "Exit codes: 0 all in sync or accepted"]),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::{Response, StatusCode};
 
-use super::{Confirmed, Core, Kind, Publication, Status, Subscription, Topic};
+use super::{Confirmed, Core, Kind, Publication, Status, Subscription, Topic, look};
 use crate::aws::caller::Caller;
 use crate::aws::failure::Failure;
 use crate::aws::query::{self, Parameters};
@@ -23,7 +23,9 @@ pub(crate) fn serve(core: &Arc<Core>, caller: Option<&Caller>, parameters: &Para
             .map(|()| String::new()),
         ("Publish", Some(_)) => publish(core, parameters),
         ("Subscribe", Some(_)) => subscribe(core, parameters),
-        ("Publish" | "Subscribe", None) => {
+        ("ListSubscriptionsByTopic", Some(_)) => look::list(core, parameters),
+        ("GetSubscriptionAttributes", Some(_)) => look::attributes(core, parameters),
+        ("Publish" | "Subscribe" | "ListSubscriptionsByTopic" | "GetSubscriptionAttributes", None) => {
             Err(Failure::sender("MissingAuthenticationToken", "Request is missing Authentication Token")
                 .with_status(StatusCode::FORBIDDEN))
         }
@@ -121,7 +123,7 @@ fn subscribe(core: &Arc<Core>, parameters: &Parameters) -> Result<String, Failur
     Ok(subscription_arn("pending confirmation".to_owned()))
 }
 
-fn topic(core: &Arc<Core>, parameters: &Parameters) -> Result<Topic, Failure> {
+pub(super) fn topic(core: &Arc<Core>, parameters: &Parameters) -> Result<Topic, Failure> {
     Topic::existing(Arc::clone(core), parameters.required("TopicArn")?)
         .ok_or_else(|| Failure::sender("NotFound", "Topic does not exist").with_status(StatusCode::NOT_FOUND))
 }
