@@ -223,8 +223,8 @@ impl Answers {
             out,
             "  export TRIGGER_KEY=\"$(openssl rand -hex 24)\"              # for whoever triggers by hand"
         )?;
-        writeln!(out, "  anypoint-relay check {file}    # the file")?;
-        writeln!(out, "  anypoint-relay plan {file}     # AWS and Anypoint; writes nothing")?;
+        writeln!(out, "  anypoint-relay check {file} --online   # what it depends on; writes nothing")?;
+        writeln!(out, "  anypoint-relay plan {file}             # what would be written where; writes nothing")?;
         writeln!(out, "  anypoint-relay serve {file}")
     }
 }
