@@ -224,7 +224,10 @@ impl Answers {
             "  export TRIGGER_KEY=\"$(openssl rand -hex 24)\"              # for whoever triggers by hand"
         )?;
         writeln!(out, "  anypoint-relay check {file} --online   # what it depends on; writes nothing")?;
-        writeln!(out, "  anypoint-relay plan {file}             # what would be written where; writes nothing")?;
+        writeln!(
+            out,
+            "  anypoint-relay plan {file}             # what would be written where; writes nothing"
+        )?;
         writeln!(out, "  anypoint-relay serve {file}")
     }
 }
