@@ -51,6 +51,7 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 /// Connections that are made and not accepted yet. The one too many is dropped without a word, and its
 /// client tries again only after 1 s and 3 s, which is most of EventBridge's 5. Linux allows no more.
 const BACKLOG: u32 = 4096;
+
 /// Why the relay could not be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {

@@ -199,6 +199,10 @@ impl Working {
             "the configuration was reloaded; every target is looked at"
         );
         next.kept.audit.record(Entry::Reloaded { added, removed, changed: altered, parts: changes.parts });
+        if parent.is_draining() {
+            // Asked to end meanwhile: nothing begins any more.
+            return Self { app: next, lifecycle: parent.child() };
+        }
         next.start(parent.child())
     }
 }

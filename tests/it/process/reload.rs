@@ -1,6 +1,5 @@
 //! Another configuration takes over while the relay runs.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anypoint_sandbox::anypoint::{Endpoint, NONE};
@@ -198,8 +197,8 @@ async fn who_hangs_up_has_everything_read_again() {
     assert_eq!(ask("the-second-key-0123456789abcde").await, 202);
 }
 
-#[tokio::test]
-async fn a_run_that_is_under_way_ends_before_the_next_configuration_writes() {
+/// A relay whose write of `orders-api` hangs at the gate, when another configuration is put in place.
+async fn held_in_a_write() -> (Bench, Relay, Gate) {
     let bench = two_applications().await;
     let relay = bench.spawn(ORDERS_TARGET).await;
     relay.shows("orders-api", "in_sync").await;
@@ -209,14 +208,17 @@ async fn a_run_that_is_under_way_ends_before_the_next_configuration_writes() {
     bench.orders_db().rotate(r#"{"username":"orders_app","password":"the next one"}"#);
     assert_eq!(relay.trigger(r#"{"target":"orders-api"}"#, "").await.status, 202);
     gate.arrived(1).await;
-    let calls = bench.anypoint.requests().total();
     replace(&bench, &bench.file(&format!("{ORDERS_TARGET}{BILLING}")));
+    let message = "another configuration takes over when the runs under way are over";
+    relay.logs("it waits for the run", |line| line["message"] == message).await;
+    (bench, relay, gate)
+}
+
+#[tokio::test]
+async fn a_run_that_is_under_way_ends_before_the_next_configuration_writes() {
+    let (bench, relay, gate) = held_in_a_write().await;
     // Notified meanwhile: it waits for the next configuration, and nobody asks Anypoint.
-    relay
-        .logs("it is asked to end", |line| {
-            line["message"] == "another configuration takes over when the runs under way are over"
-        })
-        .await;
+    let calls = bench.anypoint.requests().total();
     assert_eq!(relay.trigger(r#"{"target":"billing-api"}"#, "").await.status, 202);
     assert_eq!(bench.anypoint.requests().total(), calls);
     assert!(reloaded(&relay).is_empty());
@@ -228,27 +230,16 @@ async fn a_run_that_is_under_way_ends_before_the_next_configuration_writes() {
 }
 
 #[tokio::test]
-async fn it_drains_while_a_configuration_takes_over() {
-    let bench = two_applications().await;
-    let relay = bench.spawn(ORDERS_TARGET).await;
-    relay.shows("orders-api", "in_sync").await;
-    let gate = Gate::new();
-    let faults = bench.anypoint.faults();
-    faults.add(Rule::new(Action::Hang(gate.clone())).tag(Endpoint::DeploymentPatch.tag()).times(1));
-    bench.orders_db().rotate(r#"{"username":"orders_app","password":"the next one"}"#);
-    assert_eq!(relay.trigger(r#"{"target":"orders-api"}"#, "").await.status, 202);
-    gate.arrived(1).await;
-    replace(&bench, &bench.file(&format!("{ORDERS_TARGET}{BILLING}")));
-    relay
-        .logs("it is asked to end", |line| {
-            line["message"] == "another configuration takes over when the runs under way are over"
-        })
-        .await;
+async fn it_drains_while_a_configuration_takes_over_and_begins_nothing_of_the_next() {
+    let (bench, relay, gate) = held_in_a_write().await;
     relay.signal("TERM").await;
+    relay.logs("it drains", |line| line["signal"] == "SIGTERM").await;
     gate.open();
     let (status, log) = relay.ends_within(Duration::from_secs(20)).await;
     assert!(status.success(), "{log}");
-    assert!(Path::new(&bench.path("relay.yaml")).exists());
+    let of_billing = |line: &str| line.contains("\"run ended\"") && line.contains("billing-api");
+    assert!(!log.lines().any(of_billing), "{log}");
+    assert_eq!(bench.running("billing-api", "db.password"), ["none yet"]);
 }
 
 #[tokio::test]
