@@ -21,7 +21,6 @@ mod testing;
 
 pub use certificates::{CertificateError, CertificateStore};
 pub use config::Access;
-pub use error::missing_action;
 pub use identity::{Caller, Identity};
 pub use secrets::SecretsManager;
 pub use sns::{Route, SnsConfirmer};

@@ -112,13 +112,6 @@ impl Call<'_> {
     }
 }
 
-/// The action that is missing, where a failure of this module says that one is: its next step names it.
-pub fn missing_action(failure: &Failure) -> Option<&str> {
-    let (_, said) = failure.next_step.split_once(" needs ")?;
-    let action = said.split([' ', ',']).next()?;
-    (failure.code == FailureCode::Denied && action.contains(':')).then_some(action)
-}
-
 /// AWS answered with an error.
 fn refused(code: Option<&str>, message: Option<&str>, status: u16, call: &Call<'_>) -> Failure {
     let message = message.map(one_line).unwrap_or_default();
@@ -137,7 +130,7 @@ fn refused(code: Option<&str>, message: Option<&str>, status: u16, call: &Call<'
                 kms(&fail, call)
             } else {
                 let next = format!("{} needs {} on {subject}", call.principal(), call.action);
-                fail(FailureCode::Denied, Retry::Slowly, "access denied", &next)
+                fail(FailureCode::Denied, Retry::Slowly, "access denied", &next).lacking(call.action)
             }
         }
         "DecryptionFailure" => kms(&fail, call),
@@ -224,7 +217,7 @@ fn kms(fail: &dyn Fn(FailureCode, Retry, &str, &str) -> Failure, call: &Call<'_>
         call.principal(),
         call.subject
     );
-    fail(FailureCode::Denied, Retry::Slowly, "AWS may not decrypt the value", &next)
+    fail(FailureCode::Denied, Retry::Slowly, "AWS may not decrypt the value", &next).lacking("kms:Decrypt")
 }
 
 /// Source: the retryable throttling codes of the AWS SDKs' shared retry specification.
@@ -295,7 +288,7 @@ fn without_credentials(error: &CredentialsError, call: &Call<'_>) -> Failure {
             let next = format!(
                 "the relay's identity needs sts:AssumeRole on {role}, and the role's trust policy must name it"
             );
-            call.failure(FailureCode::Denied, Retry::Slowly, &what, &next)
+            call.failure(FailureCode::Denied, Retry::Slowly, &what, &next).lacking("sts:AssumeRole")
         } else {
             let next = "check the relay's own credentials and the role's ARN";
             call.failure(FailureCode::Unauthenticated, Retry::Backoff, &what, next)

@@ -8,7 +8,7 @@
 use serde_json::{Value, json};
 
 use super::finding::Statement;
-use crate::aws::{Identity, missing_action};
+use crate::aws::Identity;
 use crate::model::{Failure, SecretArn, SecretRef};
 
 /// What is known of the relay at AWS.
@@ -22,7 +22,7 @@ impl Known {
     /// What would allow the call for `secret` that failed, where a permission was missing.
     pub(super) fn statements(&self, secret: &SecretRef, failure: &Failure) -> Vec<Statement> {
         let reader = secret.role().map_or_else(|| self.principal(), str::to_owned);
-        match missing_action(failure) {
+        match failure.lacks {
             Some("sts:AssumeRole") => {
                 let role = secret.role().unwrap_or("*");
                 let trust = json!({
@@ -102,8 +102,8 @@ mod tests {
 
     fn resource(id: &str, role: Option<&str>) -> Value {
         let secret = SecretRef::new(id, None, role).unwrap();
-        let next = "x needs secretsmanager:GetSecretValue on y";
-        let failure = Failure::new(FailureCode::Denied, Retry::Slowly, "no", next);
+        let failure = Failure::new(FailureCode::Denied, Retry::Slowly, "no", "allow it");
+        let failure = failure.lacking("secretsmanager:GetSecretValue");
         let statements = known("arn:aws:iam::123456789012:user/relay").statements(&secret, &failure);
         assert_eq!(statements[0].statement["Action"], "secretsmanager:GetSecretValue");
         statements[0].statement["Resource"].clone()

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::finding::{Finding, Statement, Verdict};
 use super::policy::allow;
 use super::{Examination, side_by_side};
-use crate::aws::{Delivery, Subscription, missing_action};
+use crate::aws::{Delivery, Subscription};
 use crate::model::{Failure, FailureCode, TopicArn};
 
 const HOOK: &str = "/hooks/sns";
@@ -129,7 +129,7 @@ fn not_seen(exam: &Examination, topic: &TopicArn, failure: &Failure) -> Finding 
 }
 
 fn statement(exam: &Examination, topic: &TopicArn, failure: &Failure) -> Vec<Statement> {
-    let Some(action) = missing_action(failure) else { return Vec::new() };
+    let Some(action) = failure.lacks else { return Vec::new() };
     // Reading a subscription is not limited to a topic everywhere.
     let list = action == "sns:ListSubscriptionsByTopic";
     let resource = if list { json!(topic.as_str()) } else { json!("*") };

@@ -101,6 +101,8 @@ pub struct Failure {
     pub next_step: String,
     /// What the queue does about it.
     pub retry: Retry,
+    /// The permission that is missing, by AWS's name of the action, where one is known to be.
+    pub lacks: Option<&'static str>,
 }
 
 impl Failure {
@@ -111,6 +113,11 @@ impl Failure {
         message: impl Into<String>,
         next_step: impl Into<String>,
     ) -> Self {
-        Self { code, message: message.into(), next_step: next_step.into(), retry }
+        Self { code, message: message.into(), next_step: next_step.into(), retry, lacks: None }
+    }
+
+    /// For want of this permission.
+    pub fn lacking(self, action: &'static str) -> Self {
+        Self { lacks: Some(action), ..self }
     }
 }
