@@ -26,14 +26,13 @@ use tower_http::timeout::TimeoutLayer;
 use crate::clock::Clock;
 use crate::http::routes::{Endpoint, Listener};
 use crate::http::{Problem, Readiness, envelope, probes, routes};
-use crate::model::TargetName;
+use crate::model::{Action, TargetName};
 use crate::queue::Queue;
 use crate::status::StatusBoard;
 use crate::sync::memory::Memory;
 use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics::{self, Metrics};
 
-use actions::Action;
 pub use door::Door;
 use door::Need;
 pub use status::StatusPage;

@@ -30,6 +30,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::model::Action;
+
 /// Carries rotated AWS Secrets Manager credentials to Mule applications through the Anypoint Platform API
 ///
 /// A notification is a hint; what is written is what AWS serves as current. Start with `init`, then
@@ -172,18 +174,14 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             block_on(status::status(&args, &mut out))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Retry(args) => act(operate::Action::Retry, &args, None),
-        Command::SyncNow(args) => act(operate::Action::SyncNow, &args, None),
-        Command::Pause(args) => act(operate::Action::Pause, &args.operate, args.r#for.as_deref()),
-        Command::Resume(args) => act(operate::Action::Resume, &args, None),
+        Command::Retry(args) => act(Action::Retry, &args, None),
+        Command::SyncNow(args) => act(Action::Sync, &args, None),
+        Command::Pause(args) => act(Action::Pause, &args.operate, args.r#for.as_deref()),
+        Command::Resume(args) => act(Action::Resume, &args, None),
     }
 }
 
-fn act(
-    action: operate::Action,
-    args: &operate::OperateArgs,
-    lasts: Option<&str>,
-) -> anyhow::Result<ExitCode> {
+fn act(action: Action, args: &operate::OperateArgs, lasts: Option<&str>) -> anyhow::Result<ExitCode> {
     block_on(operate::operate(action, args, lasts, &mut io::stdout()))?;
     Ok(ExitCode::SUCCESS)
 }

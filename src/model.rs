@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows HTTP, AWS clients, Anypoint or the queue.
 
+mod action;
 mod arn;
 mod duration;
 mod event;
@@ -18,6 +19,7 @@ mod sns_host;
 mod state;
 mod token_algorithm;
 
+pub use action::Action;
 pub use arn::{ArnError, SecretArn, TopicArn};
 pub use duration::{parse_duration, show_duration};
 pub use event::{Change, Event, EventError, Ignored, SecretMention, Shape};

@@ -120,6 +120,7 @@ impl StatusBoard {
             (target, line)
         };
         *lines = targets.into_iter().map(kept).collect();
+        lock(&self.journal).keep(|target| lines.contains_key(target));
         let mut entries = lock(&self.secrets);
         let mut last = std::mem::take(&mut *entries);
         let kept = |secret: SecretRef| {

@@ -18,7 +18,7 @@ use super::AdminState;
 use super::door::Caller;
 use super::status::target_now;
 use crate::http::{ErrorCode, Problem, RequestId};
-use crate::model::{Pause, TargetName, parse_duration};
+use crate::model::{Action, Pause, TargetName, parse_duration};
 use crate::queue::{Note, Reason, Refused};
 use crate::status::TargetStatus;
 use crate::telemetry::audit::{Entry, Operation};
@@ -27,30 +27,6 @@ use crate::telemetry::audit::{Entry, Operation};
 const MAX_REASON: usize = 256;
 /// Longest time for which a pause may be asked; longer ones are ended by a person.
 const MAX_PAUSE: Duration = Duration::from_hours(30 * 24);
-
-/// What is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Action {
-    /// A pass now that may repeat what was given up.
-    Retry,
-    /// A look now that writes if something differs.
-    Sync,
-    /// No run from now on.
-    Pause,
-    /// Runs again.
-    Resume,
-}
-
-impl Action {
-    fn as_str(self) -> &'static str {
-        match self {
-            Action::Retry => "retry",
-            Action::Sync => "sync",
-            Action::Pause => "pause",
-            Action::Resume => "resume",
-        }
-    }
-}
 
 /// The body of an action.
 #[derive(Debug, Deserialize)]

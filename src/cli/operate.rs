@@ -8,28 +8,7 @@ use super::remote::{Remote, RemoteArgs};
 use super::status::{colours, print_json};
 use super::trigger::plain;
 use super::view::{self, Page, Style};
-use crate::model::TargetName;
-
-/// What is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Action {
-    Retry,
-    SyncNow,
-    Pause,
-    Resume,
-}
-
-impl Action {
-    /// As the relay calls it.
-    fn as_str(self) -> &'static str {
-        match self {
-            Action::Retry => "retry",
-            Action::SyncNow => "sync",
-            Action::Pause => "pause",
-            Action::Resume => "resume",
-        }
-    }
-}
+use crate::model::{Action, TargetName};
 
 /// Every action has these.
 #[derive(Clone, Debug, clap::Args)]
@@ -94,7 +73,7 @@ pub(super) async fn operate(
     let name = plain(args.target.as_str());
     let what = match action {
         Action::Retry => format!("{name}: a run that may repeat what was given up"),
-        Action::SyncNow => format!("{name}: a look"),
+        Action::Sync => format!("{name}: a look"),
         Action::Pause => format!("{name} is paused: no run starts"),
         Action::Resume => format!("{name} is resumed: what is due runs"),
     };

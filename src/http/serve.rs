@@ -81,8 +81,8 @@ pub struct Listening {
     pub tls: Option<Arc<Tls>>,
 }
 
-/// Serves what `routers` has in force until `shutdown` is over and the requests under way are answered or cut off. When
-/// this is dropped, so are all of its connections.
+/// Serves what `routers` has in force until `shutdown` is over and the requests under way are answered or cut
+/// off. When this is dropped, so are all of its connections.
 pub async fn serve(at: Listening, routers: Switch, bounds: Bounds, shutdown: impl Future<Output = ()>) {
     let Listening { listener, tls } = at;
     let house = Arc::new(House {

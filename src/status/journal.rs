@@ -91,6 +91,12 @@ impl Journal {
         self.in_order.insert(place, target.clone());
     }
 
+    /// Forgets the targets that are not among these.
+    pub(super) fn keep(&mut self, known: impl Fn(&TargetName) -> bool) {
+        self.targets.retain(|target, _| known(target));
+        self.in_order.retain(|_, target| known(target));
+    }
+
     pub(super) fn hear(&mut self, notice: Notice) {
         let place = self.next();
         if let Some(code) = notice.code {

@@ -254,8 +254,11 @@ function take(name, data) {
     if (data.target.target === chosen) showDetail();
   } else if (name === 'notification') {
     const like = (other) => other.route === data.route && other.code === data.code;
+    // The relay counts equal ones in a row as one, which comes again each time.
+    const again = data.count > 1 && notices[0] && like(notices[0])
+      && notices[0].verdict === data.verdict && notices[0].secret === data.secret;
     if (data.code) refused = [data, ...refused.filter((other) => !like(other))];
-    else notices = [data, ...notices.filter((other) => other.request_id !== data.request_id)].slice(0, 100);
+    else notices = [data, ...notices.slice(again ? 1 : 0)].slice(0, 100);
     showNotices();
   } else if (name === 'resync') {
     return load();

@@ -4,6 +4,7 @@
 //! most [`STREAMS`] requests at once and [`WINDOW`] bytes of bodies that nobody has read. HTTP/2 is spoken
 //! with those that agree on it in the TLS handshake (ALPN); in plain it is HTTP/1.1 alone.
 
+use std::error::Error;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -49,41 +50,38 @@ pub(super) trait Conversation: Future<Output = hyper::Result<()>> + Send {
     fn farewell(self: Pin<&mut Self>);
 }
 
-impl<S> Conversation for http1::Connection<Wire, S>
-where
-    S: HttpService<Incoming, ResBody = Guarded, Error: std::error::Error + Send + Sync> + Send,
-    S::Future: Send,
+/// What answers the requests of a connection.
+pub(super) trait Answers:
+    HttpService<Incoming, ResBody = Guarded, Error: Error + Send + Sync, Future: Send + 'static> + Send + 'static
 {
+}
+
+impl<S> Answers for S where
+    S: HttpService<Incoming, ResBody = Guarded, Error: Error + Send + Sync, Future: Send + 'static>
+        + Send
+        + 'static
+{
+}
+
+impl<S: Answers> Conversation for http1::Connection<Wire, S> {
     fn farewell(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
 }
 
-impl<S> Conversation for http2::Connection<Wire, S, TokioExecutor>
-where
-    S: HttpService<Incoming, ResBody = Guarded, Error: std::error::Error + Send + Sync> + Send,
-    S::Future: Send + 'static,
-{
+impl<S: Answers> Conversation for http2::Connection<Wire, S, TokioExecutor> {
     fn farewell(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
 }
 
 /// Begins to speak HTTP/1.1 over what is not encrypted.
-pub(super) fn plain<S>(stream: Timed, service: S) -> Pin<Box<dyn Conversation>>
-where
-    S: HttpService<Incoming, ResBody = Guarded, Error: std::error::Error + Send + Sync> + Send + 'static,
-    S::Future: Send,
-{
+pub(super) fn plain(stream: Timed, service: impl Answers) -> Pin<Box<dyn Conversation>> {
     Box::pin(version_1(TokioIo::new(Either::Left(stream)), service))
 }
 
 /// Begins to speak what was agreed on in the handshake.
-pub(super) fn encrypted<S>(stream: TlsStream<Timed>, service: S) -> Pin<Box<dyn Conversation>>
-where
-    S: HttpService<Incoming, ResBody = Guarded, Error: std::error::Error + Send + Sync> + Send + 'static,
-    S::Future: Send + 'static,
-{
+pub(super) fn encrypted(stream: TlsStream<Timed>, service: impl Answers) -> Pin<Box<dyn Conversation>> {
     let agreed_on_2 = stream.get_ref().1.alpn_protocol() == Some(crate::http::tls::HTTP_2);
     let wire = TokioIo::new(Either::Right(Box::new(stream)));
     if !agreed_on_2 {
@@ -99,10 +97,7 @@ where
     Box::pin(builder.serve_connection(wire, service))
 }
 
-fn version_1<S>(wire: Wire, service: S) -> http1::Connection<Wire, S>
-where
-    S: HttpService<Incoming, ResBody = Guarded, Error: std::error::Error + Send + Sync>,
-{
+fn version_1<S: Answers>(wire: Wire, service: S) -> http1::Connection<Wire, S> {
     http1::Builder::new().max_buf_size(BUFFER).max_headers(HEADERS).serve_connection(wire, service)
 }
 

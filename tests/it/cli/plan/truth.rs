@@ -406,8 +406,8 @@ async fn what_shows_nothing() {
     scene.tells("nothing accepted", "nothing accepted").await;
     scene.bench.orders_db().rotate_password("second-password");
     scene.tells("write wanted changed", "nothing accepted").await;
-    let received = receiver.received();
-    assert_eq!(received.len(), 2, "{received:#?}");
+    let calls = receiver.received();
+    assert_eq!(calls.len(), 2, "{calls:#?}");
 }
 
 #[tokio::test]
