@@ -2,9 +2,10 @@
 //! `cargo test --test it -- --ignored dashboard`. Their pictures are in `target/tmp/dashboard`.
 
 use anypoint_sandbox::anypoint::NONE;
+use anypoint_sandbox::wait_until;
 use serde_json::{Value, json};
 
-use crate::support::{Bench, Browser, ENTER, ESCAPE, ORDERS_SECRET, ORDERS_TARGET};
+use crate::support::{Bench, Browser, ENTER, ESCAPE, LIMIT, ORDERS_SECRET, ORDERS_TARGET};
 
 const SCOPE: &str = "manage:application_settings";
 const OPERATOR: &str = "operator-token-0123456789abcdef";
@@ -246,4 +247,20 @@ async fn a_name_that_looks_like_code_is_shown_as_text() {
     browser.shows(ROW, reason).await;
     assert_eq!(browser.run("return document.querySelectorAll('img').length").await, 0);
     was_well_behaved(&browser, &bench).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium and ChromeDriver"]
+async fn no_browser_outlives_its_test() {
+    let browser = Browser::start().await;
+    let profile = browser.profile().display().to_string();
+    let processes = || {
+        let all = std::fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok());
+        all.filter(|line| String::from_utf8_lossy(line).contains(&profile)).count()
+    };
+    assert_ne!(processes(), 0);
+    drop(browser);
+    wait_until("its processes are gone", LIMIT, || processes() == 0).await;
 }

@@ -1,5 +1,8 @@
 //! A real browser (Chromium with ChromeDriver), as W3C WebDriver drives it.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use anypoint_sandbox::ask_for;
@@ -17,11 +20,31 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 pub(crate) const ESCAPE: &str = "\u{e00c}";
 pub(crate) const ENTER: &str = "\u{e007}";
 
-/// A browser with one window. It ends when it is dropped.
+/// A browser with one window. It ends when it is dropped: a page that lived on would go on asking at an address
+/// that is another test's by then.
 pub(crate) struct Browser {
     _driver: Child,
-    _profile: tempfile::TempDir,
+    profile: tempfile::TempDir,
+    /// Of the driver.
+    address: SocketAddr,
     session: String,
+}
+
+impl Drop for Browser {
+    /// Whoever kills the driver leaves Chromium behind, so the driver is told, and its answer waited for.
+    fn drop(&mut self) {
+        let path = self.session.rsplit('/').next().unwrap_or_default();
+        let request = format!("DELETE /session/{path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address);
+        let ended = TcpStream::connect(self.address).and_then(|mut driver| {
+            driver.set_read_timeout(Some(LIMIT))?;
+            driver.write_all(request.as_bytes())?;
+            // It comes when Chromium has ended, and the connection stays open behind it.
+            let mut answer = [0; 12];
+            driver.read_exact(&mut answer).map(|()| answer)
+        });
+        let is_ended = ended.as_ref().is_ok_and(|answer| answer.as_slice() == b"HTTP/1.1 200");
+        assert!(is_ended || std::thread::panicking(), "Chromium is left behind: {ended:?}");
+    }
 }
 
 impl Browser {
@@ -62,7 +85,13 @@ impl Browser {
         let url = format!("http://127.0.0.1:{port}/session");
         let answer: Value = client().post(&url).json(&wanted).send().await.unwrap().json().await.unwrap();
         let id = answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("{answer}"));
-        Self { _driver: driver, _profile: profile, session: format!("{url}/{id}") }
+        let address = format!("127.0.0.1:{port}").parse().unwrap();
+        Self { _driver: driver, profile, address, session: format!("{url}/{id}") }
+    }
+
+    /// The folder that its processes are started with.
+    pub(crate) fn profile(&self) -> PathBuf {
+        self.profile.path().to_owned()
     }
 
     async fn tell(&self, command: &str, wish: Value) -> Value {
