@@ -7,8 +7,9 @@ use anypoint_sandbox::aws::{ApiDestination, Attempt, Confirmed, Sink, Status, Su
 use anypoint_sandbox::faults::Rule;
 use tokio::time::{Instant, interval};
 
+use crate::backend::REPLICAS;
 use crate::screen::{Screen, Tone};
-use crate::stage::{REPLICAS, Stage};
+use crate::stage::Stage;
 use crate::telling::{self, Channel};
 use crate::watch::{Watch, short};
 
@@ -84,19 +85,19 @@ impl<'s> Show<'s> {
         let destination = destination(self.stage);
         tell_only(self.stage, &Sink::Destination(destination.clone()));
         let watch = Watch::new(self.stage, self.screen, vec![Channel::EventBridge(destination)]);
-        self.stage.rotate();
+        self.stage.backend.rotate();
         self.prove("EventBridge", watch).await
     }
 
     async fn by_sns(&mut self) -> Act {
         self.screen.chapter("SNS", "a topic posts signed messages to a subscription");
-        let topic = self.stage.aws.topic("rotations");
+        let topic = self.stage.backend.aws.topic("rotations");
         topic.set_signature_version(2);
         let subscription = topic.subscribe(format!("{}/hooks/sns", self.stage.hooks));
         self.confirmed(&subscription).await?;
         tell_only(self.stage, &Sink::Topic(topic));
         let watch = Watch::new(self.stage, self.screen, vec![Channel::Sns(subscription)]);
-        self.stage.rotate();
+        self.stage.backend.rotate();
         self.prove("SNS", watch).await
     }
 
@@ -119,12 +120,12 @@ impl<'s> Show<'s> {
 
     async fn by_hand(&mut self) -> Act {
         self.screen.chapter("Signed trigger", "a person or a script asks, and waits for the outcome");
-        self.stage.aws.stop_emitting();
+        self.stage.backend.aws.stop_emitting();
         let log = Arc::new(Mutex::new(Vec::new()));
         let watch = Watch::new(self.stage, self.screen, vec![Channel::Hand(Arc::clone(&log))]);
         let request =
             telling::trigger(self.stage).map_err(|error| vec![format!("signed trigger: {error}")])?;
-        self.stage.rotate();
+        self.stage.backend.rotate();
         let sender = tokio::spawn(telling::send(request, log));
         let proved = self.prove("signed trigger", watch).await;
         sender.abort();
@@ -133,9 +134,9 @@ impl<'s> Show<'s> {
 
     async fn foreign_redeploy(&mut self) -> Act {
         self.screen.chapter("Foreign redeploy", "a pipeline brings the old password back, and tells nobody");
-        self.stage.aws.stop_emitting();
+        self.stage.backend.aws.stop_emitting();
         let watch = Watch::new(self.stage, self.screen, Vec::new());
-        self.stage.redeploy_with_the_old_password();
+        self.stage.backend.redeploy_with_the_old_password();
         self.prove("foreign redeploy", watch).await
     }
 
@@ -143,12 +144,12 @@ impl<'s> Show<'s> {
         self.screen.chapter("An outage", &format!("Anypoint answers {REFUSED_WRITES} writes with 503"));
         self.screen
             .remark(Tone::Faint, "staleness counts from the time of the event, which has whole seconds");
-        let faults = self.stage.anypoint.faults();
+        let faults = self.stage.backend.anypoint.faults();
         let rule = faults.add(Rule::status(503).tag("deployments.patch").times(REFUSED_WRITES));
         let destination = destination(self.stage);
         tell_only(self.stage, &Sink::Destination(destination.clone()));
         let watch = Watch::new(self.stage, self.screen, vec![Channel::EventBridge(destination)]);
-        self.stage.rotate();
+        self.stage.backend.rotate();
         self.prove("outage", watch).await?;
         match faults.hits(rule) {
             REFUSED_WRITES => Ok(()),
@@ -159,8 +160,9 @@ impl<'s> Show<'s> {
     /// Follows an act to its end, then asks the replicas themselves.
     async fn prove(&mut self, act: &str, mut watch: Watch<'_>) -> Act {
         let after = watch.until_in_sync(LIMIT).await;
-        let replicas = self.stage.app.running();
-        let current = replicas.iter().filter(|replica| self.stage.is_current(&replica.secure)).count();
+        let replicas = self.stage.backend.app.running();
+        let current =
+            replicas.iter().filter(|replica| self.stage.backend.is_current(&replica.secure)).count();
         let writes = watch.writes_of_the_relay();
         let mut missing = Vec::new();
         if after.is_none() {
@@ -178,8 +180,8 @@ impl<'s> Show<'s> {
         if let Some((_, proved)) = self.verdict.triggers.iter_mut().find(|(name, _)| *name == act) {
             *proved = after;
         }
-        let user = self.stage.secret.current_value().field("username").unwrap_or_default();
-        let version = self.stage.secret.current_version();
+        let user = self.stage.backend.secret.current_value().field("username").unwrap_or_default();
+        let version = self.stage.backend.secret.current_version();
         let text = format!(
             "proved at the replicas: {current} of {REPLICAS} hold {user} / {MASK} of {}, as AWS serves them",
             short(&version)
@@ -191,11 +193,11 @@ impl<'s> Show<'s> {
 
 /// From now on, every rotation is told through this sink and no other.
 pub(crate) fn tell_only(stage: &Stage, sink: &Sink) {
-    stage.aws.stop_emitting();
-    stage.aws.emit_on_rotation(sink);
+    stage.backend.aws.stop_emitting();
+    stage.backend.aws.emit_on_rotation(sink);
 }
 
 /// The relay's hook as an API destination.
 pub(crate) fn destination(stage: &Stage) -> ApiDestination {
-    stage.aws.api_destination(format!("{}/hooks/eventbridge", stage.hooks), stage.eventbridge_auth())
+    stage.backend.aws.api_destination(format!("{}/hooks/eventbridge", stage.hooks), stage.eventbridge_auth())
 }

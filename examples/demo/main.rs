@@ -6,6 +6,9 @@
 //! each of the three triggers, and the healing of two faults, was proved at the replicas.
 
 mod acts;
+mod backend;
+mod control;
+mod practice;
 mod screen;
 mod serve;
 mod stage;
@@ -36,6 +39,10 @@ struct Args {
     /// Keep everything up afterwards, with URLs and commands to play with, until Ctrl-C
     #[arg(long)]
     serve: bool,
+    /// Start no relay and show nothing: keep the fake AWS and the fake Anypoint up for a relay of yours, until Ctrl-C,
+    /// and write the variables that it needs to this file, for a shell
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["serve", "log"])]
+    sandbox: Option<PathBuf>,
     /// Write the relay's log, one JSON object per line, to this file
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -48,6 +55,10 @@ async fn main() -> anyhow::Result<ExitCode> {
         log_to(file)?;
     }
     let screen = Screen::new();
+    if let Some(variables) = &args.sandbox {
+        practice::practice(variables, screen).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let stage = Arc::new(Stage::open().await.context("the demo cannot start")?);
     introduce(&stage, screen);
 
@@ -67,9 +78,9 @@ async fn main() -> anyhow::Result<ExitCode> {
 fn introduce(stage: &Stage, screen: Screen) {
     screen.line(Tone::Heading, "A rotated secret on its way to a Mule application");
     screen.gap();
-    let aws = stage.aws.endpoint_url();
+    let aws = stage.backend.aws.endpoint_url();
     screen.pair("fake AWS", Tone::Plain, &format!("{aws}  secret prod/orders/db, two users that take turns"));
-    let anypoint = stage.anypoint.base_url();
+    let anypoint = stage.backend.anypoint.base_url();
     screen.pair("fake Anypoint", Tone::Plain, &format!("{anypoint}  application orders-api, 2 replicas"));
     screen.pair("relay", Tone::Plain, &format!("{}  in this process, with this configuration:", stage.hooks));
     screen.gap();

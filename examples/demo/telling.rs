@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
-use crate::stage::{SECRET, Stage, now};
+use crate::backend::SECRET;
+use crate::stage::{Stage, now};
 
 /// A way to tell the relay. What it answered is read from the sender's own log.
 pub(crate) enum Channel {

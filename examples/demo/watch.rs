@@ -54,7 +54,7 @@ pub(crate) struct Watch<'s> {
 impl<'s> Watch<'s> {
     /// From now on.
     pub(crate) fn new(stage: &'s Stage, screen: Screen, channels: Vec<Channel>) -> Self {
-        let history = stage.app.history();
+        let history = stage.backend.app.history();
         let counted = |channel: Channel| {
             let told = channel.told().len();
             (channel, told)
@@ -63,7 +63,7 @@ impl<'s> Watch<'s> {
             stage,
             screen,
             channels: channels.into_iter().map(counted).collect(),
-            rotations: stage.secret.history().len(),
+            rotations: stage.backend.secret.history().len(),
             first_write: history.writes.len(),
             writes: history.writes.len(),
             replicas: history.replicas.iter().map(Vec::len).collect(),
@@ -105,7 +105,7 @@ impl<'s> Watch<'s> {
 
     /// How often the relay has changed the deployment since the watch began.
     pub(crate) fn writes_of_the_relay(&self) -> usize {
-        let writes = self.stage.app.history().writes;
+        let writes = self.stage.backend.app.history().writes;
         writes.iter().skip(self.first_write).filter(|write| self.is_ours(write)).count()
     }
 
@@ -152,7 +152,7 @@ impl<'s> Watch<'s> {
     }
 
     fn rotations(&mut self, facts: &mut Vec<Fact>) {
-        let history = self.stage.secret.history();
+        let history = self.stage.backend.secret.history();
         for held in history.iter().skip(self.rotations) {
             let text = format!("AWSCURRENT moved to {}, user {}", short(&held.version_id), user(held));
             facts.push(Fact { origin: true, ..Fact::new(held.since, Tone::Plain, text) });
@@ -172,7 +172,7 @@ impl<'s> Watch<'s> {
     }
 
     fn deployment(&mut self, facts: &mut Vec<Fact>) {
-        let history = self.stage.app.history();
+        let history = self.stage.backend.app.history();
         for write in history.writes.iter().skip(self.writes) {
             let version = short(&write.version);
             facts.push(if self.is_ours(write) {
@@ -189,7 +189,7 @@ impl<'s> Watch<'s> {
         self.replicas.resize(count, 0);
         for (place, (ran, seen)) in history.replicas.iter().zip(&mut self.replicas).enumerate() {
             for one in ran.iter().skip(*seen) {
-                let (tone, what) = if self.stage.is_current(&one.secure) {
+                let (tone, what) = if self.stage.backend.is_current(&one.secure) {
                     (Tone::Plain, "new")
                 } else {
                     (Tone::Trouble, "old")
@@ -227,12 +227,12 @@ impl<'s> Watch<'s> {
     /// In sync is the first run that says so after the relay's own write of this chapter, for the version
     /// that AWS serves.
     fn look_for_proof(&mut self) {
-        let writes = self.stage.app.history().writes;
+        let writes = self.stage.backend.app.history().writes;
         let Some(write) = writes.last().filter(|write| self.is_ours(write) && write.at >= self.zero) else {
             return;
         };
         let Some(status) = self.stage.status().filter(|_| self.in_sync.is_none()) else { return };
-        let version = self.stage.secret.current_version();
+        let version = self.stage.backend.secret.current_version();
         if !status.delivered.values().all(|delivered| *delivered == short(&version)) {
             return;
         }
@@ -247,7 +247,7 @@ impl<'s> Watch<'s> {
     }
 
     fn is_ours(&self, write: &DeploymentWrite) -> bool {
-        write.by == self.stage.anypoint.client_id()
+        write.by == self.stage.backend.anypoint.client_id()
     }
 }
 
