@@ -15,6 +15,7 @@ pub mod operate;
 pub mod packaging;
 pub mod plan;
 mod remote;
+mod results;
 pub mod serve;
 pub mod status;
 pub mod sync;
@@ -31,6 +32,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::model::Action;
+use results::Results;
 
 /// Carries rotated AWS Secrets Manager credentials to Mule applications through the Anypoint Platform API
 ///
@@ -39,6 +41,9 @@ use crate::model::Action;
 #[derive(Debug, Parser)]
 #[command(name = "anypoint-relay", version, max_term_width = 100)]
 struct Cli {
+    /// Say nothing while all is as asked; otherwise say why, on standard error. Of the log only warnings and errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -115,8 +120,13 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return unparsed(&error, std::env::args_os().nth(1)),
     };
-    match run(cli.command) {
-        Ok(code) => code,
+    let mut out = Results::new(cli.quiet);
+    match run(cli.command, cli.quiet, &mut out) {
+        Ok(ExitCode::SUCCESS) => ExitCode::SUCCESS,
+        Ok(code) => {
+            out.tell_after_all().ok();
+            code
+        }
         Err(error) => {
             // A closed pipe is the reader's wish, not an error to tell about.
             if !is_broken_pipe(&error) {
@@ -137,52 +147,56 @@ fn unparsed(error: &clap::Error, command: Option<OsString>) -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<ExitCode> {
-    let mut out = io::stdout();
+fn run(command: Command, quiet: bool, out: &mut Results) -> anyhow::Result<ExitCode> {
     let hardening = hardening::harden(matches!(command, Command::Serve { debuggable: true, .. }));
     match command {
         Command::Check { file, json, online: true } => {
-            Ok(code(block_on(check_online::check_online(&file, json, &mut out))?))
+            Ok(code(block_on(check_online::check_online(&file, json, quiet, out))?))
         }
-        Command::Check { file, json, .. } => Ok(code(check::check(&file, json, &mut out)?)),
+        Command::Check { file, json, .. } => Ok(code(check::check(&file, json, out)?)),
         Command::Init(args) => {
-            init::init(&args, &mut io::stdin().lock(), &mut io::stderr(), &mut out)?;
+            init::init(&args, &mut io::stdin().lock(), &mut io::stderr(), out)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Inspect(args) => Ok(code(inspect::inspect(&args, &mut out)?)),
+        Command::Inspect(args) => Ok(code(inspect::inspect(&args, out)?)),
         Command::Serve { file, .. } => {
-            block_on(serve::serve(&file, &hardening))?;
+            block_on(serve::serve(&file, quiet, &hardening))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Plan(args) => Ok(block_on(plan::plan(&args, &mut out))?.into()),
-        Command::Sync(args) => Ok(block_on(sync::sync(&args, &mut out))?.into()),
+        Command::Plan(args) => Ok(block_on(plan::plan(&args, quiet, out))?.into()),
+        Command::Sync(args) => Ok(block_on(sync::sync(&args, quiet, out))?.into()),
         Command::Trigger(args) => {
-            let ended = block_on(trigger::trigger(&args, &crate::clock::SystemClock, &mut out))?;
+            let ended = block_on(trigger::trigger(&args, &crate::clock::SystemClock, out))?;
             Ok(ExitCode::from(ended.code()))
         }
-        Command::Audit(args) => Ok(block_on(audit::audit(&args, &mut out, &mut io::stderr()))?.into()),
+        Command::Audit(args) => Ok(block_on(audit::audit(&args, out, &mut io::stderr()))?.into()),
         Command::Completions(args) => {
-            packaging::completions(&args, Cli::command(), &mut out)?;
+            packaging::completions(&args, Cli::command(), out)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Man(args) => {
-            packaging::man(&args, Cli::command(), &mut out)?;
+            packaging::man(&args, Cli::command(), out)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Health(args) => Ok(code(block_on(health::health(&args, &mut out))?)),
+        Command::Health(args) => Ok(code(block_on(health::health(&args, out))?)),
         Command::Status(args) => {
-            block_on(status::status(&args, &mut out))?;
+            block_on(status::status(&args, out))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Retry(args) => act(Action::Retry, &args, None),
-        Command::SyncNow(args) => act(Action::Sync, &args, None),
-        Command::Pause(args) => act(Action::Pause, &args.operate, args.r#for.as_deref()),
-        Command::Resume(args) => act(Action::Resume, &args, None),
+        Command::Retry(args) => act(out, Action::Retry, &args, None),
+        Command::SyncNow(args) => act(out, Action::Sync, &args, None),
+        Command::Pause(args) => act(out, Action::Pause, &args.operate, args.r#for.as_deref()),
+        Command::Resume(args) => act(out, Action::Resume, &args, None),
     }
 }
 
-fn act(action: Action, args: &operate::OperateArgs, lasts: Option<&str>) -> anyhow::Result<ExitCode> {
-    block_on(operate::operate(action, args, lasts, &mut io::stdout()))?;
+fn act(
+    out: &mut Results,
+    action: Action,
+    args: &operate::OperateArgs,
+    lasts: Option<&str>,
+) -> anyhow::Result<ExitCode> {
+    block_on(operate::operate(action, args, lasts, out))?;
     Ok(ExitCode::SUCCESS)
 }
 

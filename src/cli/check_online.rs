@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::check::{Verdict as Whole, check, print_summary};
+use super::results;
 use super::status::colours;
 use crate::app::Edges;
 use crate::aws::Access;
@@ -17,10 +18,15 @@ const VERDICT: usize = "not tried".len() + 2;
 const SUBJECT: usize = 40;
 
 /// Checks the file as `check` does and, if it is right, tries what it depends on. Gives whether nothing failed.
-pub(super) async fn check_online(path: &Path, json: bool, out: &mut dyn Write) -> anyhow::Result<bool> {
+pub(super) async fn check_online(
+    path: &Path,
+    json: bool,
+    quiet: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<bool> {
     let loaded = config::load(path);
     let Ok(config) = &loaded else { return check(path, json, out) };
-    logging::init(&config.log)?;
+    logging::init(&results::log(&config.log, quiet))?;
     let access = Access::new(config.aws.clone());
     let findings = Box::pin(doctor::examine(config.clone(), access, Edges::default())).await;
     let right = !findings.iter().any(Finding::is_failed);

@@ -42,13 +42,13 @@ pub async fn health(args: &HealthArgs, out: &mut dyn Write) -> anyhow::Result<bo
         any_certificate,
         ..Options::within(args.timeout, args.timeout)
     })?;
-    match client.get(url).send().await {
+    match client.get(&url).send().await {
         Ok(answer) => {
             writeln!(out, "{}", answer.status())?;
             Ok(answer.status().is_success())
         }
         Err(error) => {
-            writeln!(out, "no answer: {}", outbound::reason(error))?;
+            writeln!(out, "no answer from {url}: {}; does the relay run there?", outbound::reason(error))?;
             Ok(false)
         }
     }

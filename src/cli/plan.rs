@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde_json::json;
 
+use super::results;
 use super::sync::known;
 use crate::app::{App, Edges};
 use crate::aws::Access;
@@ -57,11 +58,11 @@ impl From<Due> for ExitCode {
 }
 
 /// Runs the command.
-pub async fn plan(args: &PlanArgs, out: &mut dyn Write) -> anyhow::Result<Due> {
+pub async fn plan(args: &PlanArgs, quiet: bool, out: &mut dyn Write) -> anyhow::Result<Due> {
     let mut config = config::load(&args.file)?;
     // It decides nothing, and a relay may be writing to that file.
     config.audit = None;
-    logging::init(&config.log)?;
+    logging::init(&results::log(&config.log, quiet))?;
     let names = known(&config, &args.targets)?;
     let targets = config.targets.clone();
     let access = Access::new(config.aws.clone());

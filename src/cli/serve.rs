@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use tokio::sync::mpsc;
 
 use super::hardening::Hardening;
+use super::results;
 use super::watch_file::WatchedFile;
 use crate::app::{App, Edges};
 use crate::aws::Access;
@@ -18,10 +19,10 @@ use crate::telemetry::logging;
 const DRAIN: Duration = Duration::from_secs(25);
 
 /// Runs the relay until a signal ends it.
-pub(super) async fn serve(file: &Path, hardening: &Hardening) -> anyhow::Result<()> {
+pub(super) async fn serve(file: &Path, quiet: bool, hardening: &Hardening) -> anyhow::Result<()> {
     let text = config::read(file)?;
     let config = config::parse_here(&text, file)?;
-    logging::init(&config.log)?;
+    logging::init(&results::log(&config.log, quiet))?;
     announce(&config, hardening);
 
     let access = Access::new(config.aws.clone());

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
+use super::results;
 use crate::app::{App, Edges};
 use crate::aws::Access;
 use crate::config::{self, Config};
@@ -58,13 +59,18 @@ impl From<Ended> for ExitCode {
 }
 
 /// Runs the command.
-pub async fn sync(args: &SyncArgs, out: &mut dyn Write) -> anyhow::Result<Ended> {
+pub async fn sync(args: &SyncArgs, quiet: bool, out: &mut dyn Write) -> anyhow::Result<Ended> {
     let config = config::load(&args.file)?;
-    logging::init(&config.log)?;
+    logging::init(&results::log(&config.log, quiet))?;
     let targets = known(&config, &args.targets)?;
     let access = Access::new(config.aws.clone());
     let app = App::build(config, access, Edges::default()).await.context("the relay cannot start")?;
-    let outcomes = app.sync_once(&targets, args.timeout, tell).await;
+    let progress = |waiting: &[_]| {
+        if !quiet {
+            tell(waiting);
+        }
+    };
+    let outcomes = app.sync_once(&targets, args.timeout, progress).await;
     let print = if args.json { print_json } else { print_table };
     print(&outcomes, out)?;
     Ok(outcomes.iter().map(|(_, outcome)| ended(outcome.as_ref())).max().unwrap_or(Ended::Done))

@@ -7,5 +7,6 @@ mod inspect;
 mod operate;
 mod plan;
 mod sync;
+mod terminal;
 mod trigger;
 mod usage;

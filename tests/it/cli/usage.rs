@@ -101,6 +101,32 @@ async fn wrong_usage_has_an_exit_code_of_its_own_and_shows_the_right_one() {
 }
 
 #[tokio::test]
+async fn quiet_says_nothing_while_all_is_as_asked_and_the_reason_otherwise() {
+    let bench = Bench::with_orders().await;
+    let right = text(&bench.write("relay.yaml", bench.file(ORDERS_TARGET)));
+    let wrong = text(&bench.write("wrong.yaml", "listen: 8080\n"));
+    let quiet = async |arguments: &[&str]| Run::of(bench.binary().args(arguments)).await;
+
+    // The first sync writes, and would log it; the second finds it in sync.
+    for arguments in [
+        &["check", "--quiet", &right][..],
+        &["check", "-q", "--json", &right],
+        &["--quiet", "sync", &right],
+        &["sync", &right, "--json", "-q"],
+        &["plan", "-q", &right],
+    ] {
+        let run = quiet(arguments).await.ended(0);
+        assert_eq!((run.out.as_str(), run.err.as_str()), ("", ""), "{arguments:?}");
+    }
+    let run = quiet(&["check", "-q", &wrong]).await.ended(1);
+    assert_eq!(run.out, "");
+    assert!(run.err.contains("listen: ") && run.err.contains("not usable: "), "{run:?}");
+    let run = quiet(&["-q", "health", "--url", "http://127.0.0.1:1/healthz"]).await.ended(1);
+    assert_eq!(run.out, "");
+    assert!(run.err.contains("http://127.0.0.1:1/healthz"), "{run:?}");
+}
+
+#[tokio::test]
 async fn a_reader_that_goes_away_is_no_error_to_tell_about() {
     let bench = Bench::with_orders().await;
     let file = text(&bench.write("relay.yaml", bench.file(ORDERS_TARGET)));
