@@ -1,0 +1,83 @@
+//! Many targets: endpoints of the kind `http`, each with a secret of its own, and the secrets of a fake AWS.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anypoint_sandbox::aws::{Aws, Secret, events};
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::post;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use super::relay::Relay;
+
+const KEY: &str = "a key of the load, long enough";
+
+/// The fakes.
+pub(super) struct Fleet {
+    pub(super) aws: Aws,
+    pub(super) secrets: Vec<Secret>,
+    /// Requests that the endpoints were sent.
+    pub(super) written: Arc<AtomicUsize>,
+    endpoint: String,
+}
+
+impl Fleet {
+    /// So many secrets, and an endpoint that takes whatever it is sent.
+    pub(super) async fn open(targets: usize) -> anyhow::Result<Self> {
+        let aws = Aws::start().await;
+        let secrets = (0..targets)
+            .map(|number| {
+                aws.create_secret(&format!("load/{number:06}"), json!({"password": format!("p{number}")}))
+            })
+            .collect();
+        let written = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&written);
+        let take = move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(StatusCode::NO_CONTENT)
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let endpoint = format!("http://{}", listener.local_addr()?);
+        let router = Router::new().route("/{target}", post(take));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok(Self { aws, secrets, written, endpoint })
+    }
+
+    /// A relay for all of them, with further settings.
+    pub(super) fn start(&self, binary: &Path, settings: &str) -> anyhow::Result<Relay> {
+        let mut text = format!(
+            "aws: {{ region: eu-west-1, endpoint: \"{}\" }}
+ingress:
+  eventbridge: {{ auth: {{ api_key: {{ header: x-api-key, value: {{ env: KEY }} }} }} }}
+{settings}targets:
+",
+            self.aws.endpoint_url()
+        );
+        for number in 0..self.secrets.len() {
+            write!(
+                text,
+                "  t{number:06}: {{ kind: http, url: \"{}/t{number:06}\", allow: [127.0.0.1], key: {{ env: KEY }}, \
+                 values: {{ password: {{ secret: load/{number:06}, field: password }} }} }}\n",
+                self.endpoint
+            )?;
+        }
+        let mut environment = self.aws.environment();
+        environment.push(("KEY".to_owned(), KEY.to_owned()));
+        Relay::start(binary, &text, &environment)
+    }
+
+    /// An event about one of the secrets, as a request.
+    pub(super) fn event(&self, secret: &Secret) -> Vec<u8> {
+        let body = events::label_updated(secret.arn(), "AWSCURRENT", &secret.current_version()).to_string();
+        format!(
+            "POST /hooks/eventbridge HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n\
+             x-api-key: {KEY}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    }
+}

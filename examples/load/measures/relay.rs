@@ -1,0 +1,71 @@
+//! A relay with a configuration of the measure's own.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use crate::client::Connection;
+use crate::cores;
+use crate::server::Process;
+use crate::world::free_address;
+
+/// Between two looks at something that is waited for.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// A running relay. It is killed when this is dropped.
+pub(super) struct Relay {
+    pub(super) process: Process,
+    pub(super) started: Instant,
+    _folder: TempDir,
+}
+
+impl Relay {
+    /// Starts it with this configuration, whose `listen` is added.
+    pub(super) fn start(
+        binary: &Path,
+        configuration: &str,
+        environment: &[(String, String)],
+    ) -> anyhow::Result<Self> {
+        let (folder, address) = (tempfile::tempdir()?, free_address()?);
+        let file = folder.path().join("relay.yaml");
+        std::fs::write(&file, format!("listen: {address}\nadmin: off\n{configuration}"))?;
+        let log = std::fs::File::create(folder.path().join("relay.log"))?;
+        let mut command = Command::new(binary);
+        command.arg("serve").arg(&file).env_clear().envs(environment.iter().cloned());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let started = Instant::now();
+        let child = cores::of_servers(move || command.spawn()).context("the relay cannot be started")?;
+        Ok(Self { process: Process::of(child, address), started, _folder: folder })
+    }
+
+    /// Waits until it answers 200 at /readyz, and gives how long that was from its start.
+    pub(super) async fn ready(&self, limit: Duration) -> anyhow::Result<Duration> {
+        loop {
+            let status = match Connection::open(self.process.address).await {
+                Ok(mut connection) => {
+                    connection.exchange(b"GET /readyz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").await.ok()
+                }
+                Err(_) => None,
+            };
+            if status == Some(200) {
+                return Ok(self.started.elapsed());
+            }
+            ensure!(self.started.elapsed() < limit, "the relay is not ready after {limit:?}");
+            sleep(LOOK).await;
+        }
+    }
+}
+
+/// Waits until `holds`.
+pub(super) async fn until(what: &str, limit: Duration, holds: impl Fn() -> bool) -> anyhow::Result<()> {
+    let started = Instant::now();
+    while !holds() {
+        ensure!(started.elapsed() < limit, "after {limit:?} still not: {what}");
+        sleep(LOOK).await;
+    }
+    Ok(())
+}
