@@ -146,7 +146,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Check { file, json, .. } => Ok(code(check::check(&file, json, &mut out)?)),
         Command::Init(args) => {
-            init::init(&args, &mut io::stdin().lock(), &mut io::stderr(), &mut out)?;
+            block_on(init::init(&args, &mut io::stdin().lock(), &mut io::stderr(), &mut out))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Inspect(args) => Ok(code(inspect::inspect(&args, &mut out)?)),
