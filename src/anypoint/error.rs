@@ -109,7 +109,12 @@ pub(super) fn refused(reply: &Reply, place: Place<'_>) -> CallError {
             Retry::Slowly,
             format!(
                 "a fresh token was refused as well: check that the connected app of connection \
-                 {connection} belongs to organization {organization} on this control plane"
+                 {connection} belongs to {} on this control plane",
+                if organization.is_empty() {
+                    "an organization".to_owned()
+                } else {
+                    format!("organization {organization}")
+                }
             ),
         ),
         402 => (

@@ -1,7 +1,7 @@
 //! The secrets of an account and region, for a person to choose from (`init`).
 //!
 //! Only what a list shows: names, whether and when they rotate, who owns them; no value is near. Bounded: a
-//! list ends after [`MOST`] secrets or [`PATIENCE`], and says that there are more. AWS's lists may lag by minutes.
+//! list ends after [`PAGES`] or [`PATIENCE`], and says that there are more. AWS's lists may lag by minutes.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use crate::model::{Failure, FailureCode, Retry};
 
 /// Secrets of one page: AWS's own limit.
 const PAGE: i32 = 100;
-/// Most secrets of a list.
-const MOST: usize = 10_000;
+/// Most pages of a list. A page may be empty and not the last.
+const PAGES: usize = 100;
 /// No further page is asked for after this long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -62,7 +62,7 @@ impl Access {
         let client = generation.secrets(&place).await;
         let until = Instant::now() + PATIENCE;
         let (mut secrets, mut token) = (Vec::new(), None);
-        loop {
+        for _ in 0..PAGES {
             let page = client.list_secrets().max_results(PAGE).set_next_token(token);
             let page = match page.send().await {
                 Ok(page) => page,
@@ -80,13 +80,11 @@ impl Access {
             };
             secrets.extend(page.secret_list.unwrap_or_default().into_iter().filter_map(listed));
             token = page.next_token;
-            let enough = secrets.len() >= MOST || Instant::now() >= until;
-            if token.is_none() || enough {
-                let partial = token.is_some() || secrets.len() > MOST;
-                secrets.truncate(MOST);
-                return Ok(SecretList { secrets, partial, region });
+            if token.is_none() || Instant::now() >= until {
+                break;
             }
         }
+        Ok(SecretList { secrets, partial: token.is_some(), region })
     }
 }
 

@@ -170,17 +170,17 @@ impl Anypoint {
                 return Ok(Some(Application { deployment, shelf: None, secure: None }));
             }
         };
-        let (shelf, Listed { name, id, .. }) = &found[place];
-        let alike = found.iter().filter(|(other, one)| other == shelf && one.name == *name).count();
+        let (home, Listed { name, id, .. }) = &found[place];
+        let alike = found.iter().filter(|(other, one)| other == home && one.name == *name).count();
         let deployment = if alike > 1 || partial { id } else { name }.clone();
-        let secure = match shelf.secure_names(&connection, id).await {
+        let secure = match home.secure_names(&connection, id).await {
             Ok(names) => Some(names),
             Err(failure) => {
                 questions.tell_not_listed("secure properties", &failure)?;
                 None
             }
         };
-        Ok(Some(Application { deployment, shelf: Some(*shelf), secure }))
+        Ok(Some(Application { deployment, shelf: Some(*home), secure }))
     }
 }
 

@@ -63,6 +63,11 @@ async fn an_environment_is_chosen_by_name_and_shows_its_own_applications() {
     let run = asked(&bench, &SECRET, "\ntest\n1\nrtf\n").await.ended(0);
     assert!(run.out.contains(test.id()) && run.out.contains("deployment: orders-test"), "{}", run.out);
     assert!(run.out.contains("platform: rtf"), "{}", run.out);
+    // What is not known yet is not said.
+    let [me] = &bench.anypoint.log().matching(|request| request.path == "/accounts/api/me")[..] else {
+        panic!()
+    };
+    assert!(!me.headers.contains_key("x-anypnt-org-id") && !me.headers.contains_key("x-anypnt-env-id"));
     assert!(!run.err.contains("orders-api"), "{}", run.err);
 }
 

@@ -1,5 +1,8 @@
 //! Secrets to choose from, and what happens where AWS lists none.
 
+use anypoint_sandbox::faults::Rule;
+use serde_json::json;
+
 use super::{answered, answered_in, options};
 use crate::support::{Bench, ORDERS_SECRET, Run, binary, text};
 
@@ -52,6 +55,22 @@ async fn among_a_thousand_secrets_one_is_found_by_part_of_its_name() {
     assert_eq!(run.err.matches("prod/team-").count(), 20 + 10 + 1, "{}", run.err);
     assert!(run.out.contains("secret: prod/team-127/db"), "{}", run.out);
     assert_eq!(bench.aws.lists(), 10, "a hundred in a page");
+}
+
+#[tokio::test]
+async fn a_list_without_an_end_is_ended_and_said_to_be_partial() {
+    let bench = Bench::new().await;
+    let page = json!({"SecretList": [{"Name": "prod/db", "ARN": "arn:of-it"}], "NextToken": "again"});
+    let rule = Rule::status(200).header("content-type", "application/x-amz-json-1.1");
+    bench.aws.faults().add(rule.body(page.to_string()).tag("ListSecrets"));
+    let run = asked(&bench, false, "1\n").await.ended(0);
+    assert!(
+        run.err.contains("Secrets of AWS in eu-west-1; there are more than AWS told in time:"),
+        "{}",
+        run.err
+    );
+    assert!(run.err.contains("20 of 100; type part of a name"), "{}", run.err);
+    assert_eq!(bench.aws.log().count(), 100);
 }
 
 #[tokio::test]
