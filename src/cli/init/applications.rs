@@ -13,7 +13,6 @@ use crate::anypoint::{Connection, Listed, Pacers, Shelf, Writers};
 use crate::app::Edges;
 use crate::config;
 use crate::credential::{CredentialReader, Credentials};
-use crate::model::Failure;
 
 /// Longest time for one call: somebody waits.
 const TIMEOUT: &str = "10s";
@@ -134,28 +133,9 @@ impl Anypoint {
         organization.clone_into(&mut self.settings.organization);
         environment.clone_into(&mut self.settings.environment);
         let connection = self.connect()?;
-        let shelves: &[Shelf] = match platform {
-            None => &[Shelf::ApplicationManager, Shelf::Hybrid],
-            Some("cloudhub2" | "rtf") => &[Shelf::ApplicationManager],
-            Some("hybrid") => &[Shelf::Hybrid],
-            // CloudHub 1.0, which no run asks for a list.
-            Some(_) => return Ok(None),
-        };
-        let (mut found, mut partial) = (Vec::new(), false);
-        for shelf in shelves {
-            match shelf.applications(&connection).await {
-                Ok(list) => {
-                    partial |= list.partial;
-                    found.extend(list.items.into_iter().map(|one| (*shelf, one)));
-                }
-                Err(failure) => tell_without_applications(*shelf, &failure, questions)?,
-            }
-        }
-        if found.is_empty() {
-            questions.tell("Anypoint lists no application there")?;
+        let Some(Shown { found, partial }) = shown(&connection, platform, questions).await? else {
             return Ok(None);
-        }
-        found.sort_by(|(_, one), (_, other)| one.name.cmp(&other.name));
+        };
         let items: Vec<Item> = found.iter().map(|(shelf, one)| item(*shelf, one)).collect();
         let mut title = "Applications of the environment".to_owned();
         if partial {
@@ -184,16 +164,55 @@ impl Anypoint {
     }
 }
 
-fn tell_without_applications(
-    shelf: Shelf,
-    failure: &Failure,
+/// Applications of one or more platforms, by name.
+struct Shown {
+    found: Vec<(Shelf, Listed)>,
+    partial: bool,
+}
+
+/// What can be listed of `platform`, or of all; none where there is nothing to choose from, which is said.
+async fn shown(
+    connection: &Connection,
+    platform: Option<&str>,
     questions: &mut Questions<'_>,
-) -> anyhow::Result<()> {
-    let what = match shelf {
-        Shelf::ApplicationManager => "applications of CloudHub 2.0 and Runtime Fabric",
-        Shelf::Hybrid => "applications of hybrid servers",
+) -> anyhow::Result<Option<Shown>> {
+    let shelves: &[Shelf] = match platform {
+        None => &[Shelf::ApplicationManager, Shelf::Hybrid],
+        Some("cloudhub2" | "rtf") => &[Shelf::ApplicationManager],
+        Some("hybrid") => &[Shelf::Hybrid],
+        Some(_) => {
+            questions.tell("applications are not listed: the relay knows of no list for this platform")?;
+            return Ok(None);
+        }
     };
-    questions.tell_not_listed(what, failure)
+    let (mut found, mut partial, mut refused) = (Vec::new(), false, false);
+    for shelf in shelves {
+        match shelf.applications(connection).await {
+            Ok(list) => {
+                partial |= list.partial;
+                found.extend(list.items.into_iter().map(|one| (*shelf, one)));
+            }
+            Err(failure) => {
+                refused = true;
+                questions.tell_not_listed(&format!("applications of {}", kind(*shelf)), &failure)?;
+            }
+        }
+    }
+    if found.is_empty() {
+        if !refused {
+            questions.tell("Anypoint lists no application there")?;
+        }
+        return Ok(None);
+    }
+    found.sort_by(|(_, one), (_, other)| one.name.cmp(&other.name));
+    Ok(Some(Shown { found, partial }))
+}
+
+fn kind(shelf: Shelf) -> &'static str {
+    match shelf {
+        Shelf::ApplicationManager => "CloudHub 2.0 and Runtime Fabric",
+        Shelf::Hybrid => "hybrid servers",
+    }
 }
 
 fn item(shelf: Shelf, Listed { name, id, server }: &Listed) -> Item {

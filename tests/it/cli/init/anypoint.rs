@@ -119,7 +119,23 @@ async fn a_missing_scope_is_named_with_what_is_not_listed_for_want_of_it() {
     for what in ["applications of CloudHub 2.0 and Runtime Fabric", "applications of hybrid servers"] {
         assert!(of(what).contains("the scope Read Applications (read:applications)"), "{}", of(what));
     }
+    assert!(!run.err.contains("no application there"), "nobody knows: {}", run.err);
     assert!(run.out.contains("deployment: orders-api"), "{}", run.out);
+}
+
+#[tokio::test]
+async fn where_there_is_no_list_or_nothing_in_it_that_is_said() {
+    let bench = Bench::new().await;
+    let run = asked(&bench, &SECRET, "\n1\n\norders-api\n").await.ended(0);
+    assert!(run.err.contains("Anypoint lists no application there\n"), "{}", run.err);
+    let options = [&SECRET[..], &["--platform", "cloudhub"]].concat();
+    let run = asked(&bench, &options, "\n1\norders-api\n").await.ended(0);
+    assert!(
+        run.err.contains("applications are not listed: the relay knows of no list for this"),
+        "{}",
+        run.err
+    );
+    assert!(run.out.contains("platform: cloudhub\n"), "{}", run.out);
 }
 
 #[tokio::test]
