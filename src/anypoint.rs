@@ -7,6 +7,7 @@
 //! by [`kinds::build`].
 
 mod body;
+mod browse;
 pub mod call;
 mod caller;
 mod client;
@@ -23,9 +24,11 @@ mod token;
 mod transport;
 mod writers;
 
+pub use browse::{List, Listed};
 pub use caller::Reply;
 pub use client::ClientError;
 pub use connection::{Connection, Connections, OpenError};
+pub use kinds::application::Shelf;
 pub use kinds::{BuildError, HttpClients, build};
 pub use pacing::Pacers;
 pub use writers::Writers;

@@ -155,7 +155,7 @@ fn run(command: Command, quiet: bool, out: &mut Results) -> anyhow::Result<ExitC
         }
         Command::Check { file, json, .. } => Ok(code(check::check(&file, json, out)?)),
         Command::Init(args) => {
-            init::init(&args, &mut io::stdin().lock(), &mut io::stderr(), out)?;
+            block_on(init::init(&args, &mut io::stdin().lock(), &mut io::stderr(), out))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Inspect(args) => Ok(code(inspect::inspect(&args, out)?)),

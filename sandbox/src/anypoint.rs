@@ -13,6 +13,7 @@
 //! |---|---|---|---|
 //! | a token is opaque and comes from a JSON body or a form | 2.1 | CLI, TF, MMP; docs | |
 //! | `expires_in` in seconds, 3600; may be missing | 2.1 | GEN; docs | `expires_in_absent` |
+//! | `me` tells the app's organization, and a list its environments by id and name | 2.4 | CLI, DX; that `view:environment` is needed, and all but the named members, not confirmed | |
 //! | over the login limit (fixed minutes) 503 "Back-end server is at capacity" | 2.5 | KB; DX says 429 | `login_limit_answers_429` |
 //! | no token: 401; other organization or environment: 404; no scope: 403 | 1.3, 2.5, 7 | order and bodies not confirmed | `not_found_before_unauthorized` |
 //! | a value is changed by PUT with the full typed body; PATCH renames or re-dates only | 1.4 | DX, CLI, TF | |
@@ -70,6 +71,7 @@
 //! Not played: locks (a no-op), grants, clones, renaming and deleting groups, patching stores, looking
 //! inside of binary ones, pinsets.
 
+mod accounts;
 mod answer;
 mod app;
 mod application_view;
@@ -226,7 +228,8 @@ impl Anypoint {
     }
 
     /// Takes a scope from the connected app, or gives it back. Scopes: `read:applications`,
-    /// `manage:application_settings`, `read:secrets_metadata`, `manage:secrets`, `manage:secret_groups`.
+    /// `manage:application_settings`, `read:secrets_metadata`, `manage:secrets`, `manage:secret_groups`,
+    /// `view:environment`.
     pub fn grant(&self, scope: &str, granted: bool) {
         let denied = &mut self.shared.lock().denied;
         if granted {
@@ -468,6 +471,8 @@ fn router(shared: &Arc<Shared>) -> Router {
         .route("/hybrid/api/v1/applications/{id}", get(hybrid::get).patch(hybrid::patch_one))
         .nest("/cloudhub/api", cloudhub)
         .route("/accounts/api/v2/oauth2/token", post(token::mint))
+        .route("/accounts/api/me", get(accounts::me))
+        .route("/accounts/api/organizations/{org}/environments", get(accounts::environments))
         .nest(SECRETS, secrets)
         .route(SECRETS, delete(groups::wipe))
         .route("/secrets-manager/api/v1/organizations/{org}", delete(groups::wipe))

@@ -208,6 +208,16 @@ impl Aws {
         self.core.secrets.lock().throttle(calls);
     }
 
+    /// Refuses ListSecrets, or allows it again.
+    pub fn deny_lists(&self, denied: bool) {
+        self.core.secrets.lock().deny_lists(denied);
+    }
+
+    /// How often ListSecrets was called.
+    pub fn lists(&self) -> u64 {
+        self.core.secrets.lock().lists()
+    }
+
     /// The topic of this name in [`REGION`], new or not.
     pub fn topic(&self, name: &str) -> Topic {
         self.topic_in(REGION, name)

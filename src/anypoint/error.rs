@@ -68,6 +68,17 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// Environment and organization, as far as they are known.
+    fn named(&self) -> String {
+        match (self.organization, self.environment) {
+            ("", _) => String::new(),
+            (organization, "") => format!(" in organization {organization}"),
+            (organization, environment) => {
+                format!(" in environment {environment} of organization {organization}")
+            }
+        }
+    }
+
     fn failure(&self, code: FailureCode, retry: Retry, what: &str, next_step: String) -> Failure {
         let message = format!("{} through connection {}: {what}", self.purpose.doing, self.connection);
         Failure::new(code, retry, message, next_step)
@@ -78,7 +89,7 @@ impl Place<'_> {
 pub(super) fn refused(reply: &Reply, place: Place<'_>) -> CallError {
     let status = reply.status;
     let asked = reply.wait.map_or(Retry::Backoff, Retry::CoolDown);
-    let Place { connection, organization, environment, family, purpose, .. } = place;
+    let Place { connection, organization, family, purpose, .. } = place;
     let settings = &purpose.settings;
     let (code, retry, next_step) = match status.as_u16() {
         304 if place.writes => (
@@ -98,7 +109,12 @@ pub(super) fn refused(reply: &Reply, place: Place<'_>) -> CallError {
             Retry::Slowly,
             format!(
                 "a fresh token was refused as well: check that the connected app of connection \
-                 {connection} belongs to organization {organization} on this control plane"
+                 {connection} belongs to {} on this control plane",
+                if organization.is_empty() {
+                    "an organization".to_owned()
+                } else {
+                    format!("organization {organization}")
+                }
             ),
         ),
         402 => (
@@ -110,9 +126,9 @@ pub(super) fn refused(reply: &Reply, place: Place<'_>) -> CallError {
             FailureCode::Denied,
             Retry::Slowly,
             format!(
-                "give the connected app of connection {connection} the scope {} in environment \
-                 {environment} of organization {organization}",
-                purpose.scope
+                "give the connected app of connection {connection} the scope {}{}",
+                purpose.scope,
+                place.named()
             ),
         ),
         404 | 410 => (FailureCode::NotFound, Retry::Slowly, format!("check {settings}")),

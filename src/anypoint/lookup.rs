@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use self::listing::Listing;
-pub(super) use self::listing::Unlisted;
+pub(super) use self::listing::{Listing, Unlisted};
 use super::call::Call;
 use super::caller::Caller;
 use super::error::{CallError, bad_answer};

@@ -125,10 +125,15 @@ impl Transport {
         let http = self.http.get().await.map_err(Trouble::NotSent)?;
         let mut request = http.request(outgoing.verb.into(), url).timeout(self.timeout);
         if let Some(token) = bearer {
-            request = request
-                .header(AUTHORIZATION, authorization(token)?)
-                .header("x-anypnt-org-id", &self.organization)
-                .header("x-anypnt-env-id", &self.environment);
+            request = request.header(AUTHORIZATION, authorization(token)?);
+            // A configuration names both; only somebody who still looks for them does not.
+            for (name, id) in
+                [("x-anypnt-org-id", &self.organization), ("x-anypnt-env-id", &self.environment)]
+            {
+                if !id.is_empty() {
+                    request = request.header(name, id);
+                }
+            }
         }
         if let Some((content_type, body)) = outgoing.body {
             request = request.header(CONTENT_TYPE, &*content_type).body(body);

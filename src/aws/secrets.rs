@@ -167,7 +167,7 @@ fn parse_version(secret: &SecretRef, version: Option<&str>) -> Result<VersionId,
     version.and_then(|text| VersionId::parse(text).ok()).ok_or_else(|| odd(secret, "no valid version id"))
 }
 
-fn timestamp(at: &DateTime) -> Option<Timestamp> {
+pub(super) fn timestamp(at: &DateTime) -> Option<Timestamp> {
     Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok()
 }
 

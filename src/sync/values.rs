@@ -4,7 +4,7 @@
 //! written digit by digit as AWS holds it; a part that is missing, null or an object is a failure that
 //! names the field and never shows the content.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -71,6 +71,17 @@ pub fn select(
     selector: &Selector,
 ) -> Result<SecretValue, Failure> {
     select_as(scalar, secret, content, selector)
+}
+
+/// The names of the fields that a source can take, in alphabetical order; of the content no more than that.
+pub fn field_names(secret: &SecretRef, content: &SecretContent) -> Result<BTreeSet<String>, Failure> {
+    let SecretContent::Text(text) = content else {
+        return Err(bad(secret, "holds binary, not text", "take it with `binary: true`"));
+    };
+    let fields: HashMap<String, &RawValue> = serde_json::from_str(Json::parse(secret, text)?.0.get())
+        .map_err(|_| bad(secret, "is not a JSON object", "use the whole string (no `field`)"))?;
+    let named = fields.into_iter().filter(|(_, value)| !value.get().starts_with(['n', '{', '[']));
+    Ok(named.map(|(name, _)| name).collect())
 }
 
 /// How the value at a place of a JSON document is read.
@@ -210,6 +221,23 @@ mod tests {
 
     fn pointer(pointer: &str) -> Result<String, String> {
         pick(&Selector::Pointer(pointer.to_owned()))
+    }
+
+    #[test]
+    fn the_names_of_fields_are_those_that_a_source_can_take() {
+        let secret = SecretRef::new("prod/db", None, None).unwrap();
+        let names = |text: &str| {
+            let content = SecretContent::Text(SecretValue::from(text.to_owned()));
+            field_names(&secret, &content).map_err(|failure| failure.message)
+        };
+        let all = names(SECRET).unwrap();
+        assert!(all.contains("port") && all.contains("name") && all.contains("tls"), "{all:?}");
+        assert!(!all.contains("gone") && !all.contains("hosts") && !all.contains("nested"), "{all:?}");
+        for (text, why) in [("hunter2", "is not JSON"), ("\"hunter2\"", "is not a JSON object")] {
+            assert_eq!(names(text), Err(format!("secret prod/db {why}")));
+        }
+        let binary = SecretContent::Binary(SecretValue::new(vec![0]));
+        assert!(field_names(&secret, &binary).is_err());
     }
 
     #[test]

@@ -28,6 +28,10 @@ macro_rules! endpoints {
 endpoints! {
     /// "token"
     Token = "token",
+    /// "me"
+    Me = "me",
+    /// "environments.list"
+    EnvironmentList = "environments.list",
     /// "groups.list"
     GroupList = "groups.list",
     /// "groups.get"
@@ -79,6 +83,8 @@ impl Endpoint {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         match (method.as_str(), segments.as_slice()) {
             ("POST", ["accounts", "api", "v2", "oauth2", "token"]) => Self::Token,
+            ("GET", ["accounts", "api", "me"]) => Self::Me,
+            ("GET", ["accounts", "api", "organizations", _, "environments"]) => Self::EnvironmentList,
             ("GET", ["secrets-manager", .., "secretGroups"]) => Self::GroupList,
             ("GET", ["secrets-manager", .., "secretGroups", _]) => Self::GroupGet,
             ("GET", ["secrets-manager", .., "sharedSecrets"]) => Self::SecretList,

@@ -23,12 +23,15 @@ use super::Core;
 #[derive(Debug, Default)]
 pub(crate) struct Secrets(Mutex<Store>);
 
-/// The secrets by ARN, how many of the next calls are throttled, and whether a new secret is told of.
+/// The secrets by ARN, how many of the next calls are throttled, whether a new secret is told of, and of lists
+/// how many were asked for and whether they are refused.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     by_arn: BTreeMap<String, Stored>,
     throttled: u64,
     silent_creation: bool,
+    lists: u64,
+    list_denied: bool,
 }
 
 impl Secrets {
@@ -52,6 +55,22 @@ impl Store {
 
     pub(crate) fn throttle(&mut self, calls: u64) {
         self.throttled = calls;
+    }
+
+    pub(crate) fn deny_lists(&mut self, denied: bool) {
+        self.list_denied = denied;
+    }
+
+    pub(crate) fn lists(&self) -> u64 {
+        self.lists
+    }
+
+    /// Those of a region and account that are not about to be deleted.
+    fn of(&self, region: &str, account: &str) -> Vec<&Stored> {
+        let here = |secret: &&Stored| {
+            secret.region == region && secret.account == account && secret.deleted.is_none()
+        };
+        self.by_arn.values().filter(here).collect()
     }
 
     /// By full ARN, partial ARN, or by name in a region and account.
@@ -236,6 +255,16 @@ impl Secret {
     /// was it current?
     pub fn when_current(&self, holds: impl Fn(&Value) -> bool) -> Vec<Held> {
         self.history().into_iter().filter(|held| holds(&held.value)).collect()
+    }
+
+    /// Turns scheduled rotation on or off, as far as it is shown: the sandbox rotates only when it is told to.
+    pub fn set_rotation(&self, enabled: bool) {
+        self.core.secrets.lock().get(&self.arn).rotation_enabled = enabled;
+    }
+
+    /// Another service of AWS keeps it, such as `rds`.
+    pub fn set_owning_service(&self, service: &str) {
+        self.core.secrets.lock().get(&self.arn).owning_service = Some(service.to_owned());
     }
 
     /// How often it was read.

@@ -112,3 +112,24 @@ async fn a_missing_scope_is_forbidden() {
     anypoint.grant("manage:application_settings", true);
     assert_eq!(client.write(&app, json!({ "properties": {} })).await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn an_app_sees_its_organization_and_the_environments_of_it() {
+    let anypoint = Anypoint::start().await;
+    let (beside, apart) = (anypoint.add_environment(false), anypoint.add_environment(true));
+    let client = Client::of(&anypoint).await;
+    let me = client.get(&format!("{}/accounts/api/me", anypoint.base_url())).await;
+    assert_eq!(me.body["client"]["org_id"], anypoint.organization());
+    let of = |organization: &str| {
+        format!("{}/accounts/api/organizations/{organization}/environments", anypoint.base_url())
+    };
+    let listed = client.get(&of(&anypoint.organization())).await;
+    let ids: Vec<&str> =
+        listed.body["data"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, [anypoint.environment().as_str(), beside.id()]);
+    assert!(listed.body["data"][0]["name"].is_string());
+    assert_eq!(client.get(&of(apart.organization())).await.body["data"][0]["id"], apart.id());
+    assert_eq!(client.get(&of("elsewhere")).await.status, StatusCode::NOT_FOUND);
+    anypoint.grant("view:environment", false);
+    assert_eq!(client.get(&of(&anypoint.organization())).await.status, StatusCode::FORBIDDEN);
+}

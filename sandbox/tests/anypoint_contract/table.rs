@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const SHOWN_BY: &str = "
 - a token is = a_token_is_minted_from_a_json_body a_token_is_minted_from_a_form
 - `expires_in` in seconds = a_token_is_minted_from_a_json_body expires_in_may_be_missing
+- `me` tells the = an_app_sees_its_organization_and_the_environments_of_it
 - over the login = over_the_login_limit_the_answer_is_503_and_at_capacity
   over_the_login_limit_the_answer_may_be_429_with_a_reset
 - no token: 401 = an_expired_or_revoked_token_is_refused

@@ -265,3 +265,28 @@ async fn faults_hit_the_operation_they_are_for() {
     assert!(client.get_secret_value().secret_id("prod/db").send().await.is_err());
     assert_eq!(current(&client, "prod/db").await, secret.current_version());
 }
+
+#[tokio::test]
+async fn secrets_are_listed_page_by_page_with_what_rotates_and_who_owns_them() {
+    let (aws, client, secret) = start().await;
+    secret.set_rotation(true);
+    aws.create_secret("rds!db-1", "x").set_owning_service("rds");
+    aws.create_secret("gone", "x").delete();
+    aws.create_secret_in("us-east-1", "elsewhere", "x");
+    let first = client.list_secrets().max_results(1).send().await.unwrap();
+    let [one] = first.secret_list() else { panic!("{first:?}") };
+    assert_eq!((one.name(), one.arn()), (Some("prod/db"), Some(secret.arn())));
+    assert_eq!((one.rotation_enabled(), one.owning_service()), (Some(true), None));
+    let rest = client.list_secrets().set_next_token(first.next_token).send().await.unwrap();
+    let [other] = rest.secret_list() else { panic!("{rest:?}") };
+    assert_eq!((other.name(), other.owning_service()), (Some("rds!db-1"), Some("rds")));
+    assert_eq!((other.rotation_enabled(), rest.next_token()), (Some(false), None));
+    assert_eq!((aws.lists(), secret.reads().get), (2, 0));
+
+    let wrong = client.list_secrets().max_results(101).send().await.unwrap_err().into_service_error();
+    assert_eq!(wrong.code(), Some("InvalidParameterException"));
+    aws.deny_lists(true);
+    let denied = client.list_secrets().send().await.unwrap_err().into_service_error();
+    assert_eq!(denied.code(), Some("AccessDeniedException"));
+    assert!(denied.message().unwrap().contains("secretsmanager:ListSecrets on resource: *"));
+}

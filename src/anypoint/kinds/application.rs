@@ -12,6 +12,7 @@
 //! no conditional write. It is noted where the answer shows it: names that we did not send, or a version
 //! that is neither the one we saw nor ours. One that no replica has taken up yet shows neither.
 
+mod browse;
 mod cloudhub;
 mod cloudhub2;
 mod hybrid;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use self::browse::Shelf;
 use self::platform::Api;
 use self::sent::Sent;
 use self::stored::Stored;

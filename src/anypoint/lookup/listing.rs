@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::anypoint::body::Parsed;
+use crate::anypoint::browse::{List, Listed};
 use crate::anypoint::error::CallError;
 use crate::model::{Failure, FailureCode, Retry};
 
@@ -33,7 +34,7 @@ impl From<CallError> for Unlisted {
 }
 
 /// What a list showed.
-pub(super) struct Listing {
+pub(in crate::anypoint) struct Listing {
     entries: Vec<Entry>,
     /// There are more than the answer shows.
     partial: bool,
@@ -49,7 +50,7 @@ struct Entry {
 
 impl Listing {
     /// A bare array, or an object with `items` or `data`; ids stand in the entry or in its `meta`.
-    pub(super) fn parse(body: &[u8]) -> Option<Self> {
+    pub(in crate::anypoint) fn parse(body: &[u8]) -> Option<Self> {
         let parsed = Parsed::from_slice(body)?;
         let value = parsed.value();
         let items = value.as_array().or_else(|| {
@@ -66,6 +67,12 @@ impl Listing {
         let entries: Vec<_> = items.iter().filter_map(entry).collect();
         let total = value.get("total").and_then(Value::as_u64).unwrap_or(0);
         Some(Self { partial: total > items.len() as u64, entries })
+    }
+
+    /// All that it shows, in its order.
+    pub(in crate::anypoint) fn into_list(self) -> List {
+        let listed = |Entry { name, id, place: [server, _], .. }| Listed { name, id, server };
+        List { items: self.entries.into_iter().map(listed).collect(), partial: self.partial }
     }
 
     /// The id behind a name that exactly one entry (of the place `on`, if there is one) has.

@@ -1,9 +1,13 @@
 //! `init`: from options or answers to a relay that works.
 
+mod anypoint;
+mod aws;
+
 use std::process::Stdio;
 
 use anypoint_sandbox::anypoint::NONE;
 use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
 
 use crate::support::{Bench, ORDERS_SECRET, Relay, Run, binary, text};
 
@@ -33,9 +37,13 @@ fn options(bench: &Bench) -> Vec<String> {
     .to_vec()
 }
 
-/// Runs the command with these lines on its standard input.
+/// Runs the command with nothing in its environment and these lines on its standard input.
 async fn answered(arguments: &[&str], lines: &str) -> Run {
-    let mut command = binary();
+    answered_in(binary(), arguments, lines).await
+}
+
+/// The same in an environment.
+async fn answered_in(mut command: Command, arguments: &[&str], lines: &str) -> Run {
     command.arg("init").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(lines.as_bytes()).await.unwrap();
@@ -52,7 +60,12 @@ async fn what_is_written_from_options_brings_an_application_in_sync() {
     let file = bench.path("first.yaml");
     let mut arguments = options(&bench);
     arguments.push(text(&file));
-    let run = Run::of(binary().arg("init").args(&arguments)).await.ended(0);
+    let run = Run::of(bench.binary().arg("init").args(&arguments)).await.ended(0);
+    assert_eq!(
+        (bench.aws.log().count(), bench.anypoint.requests().total()),
+        (0, 0),
+        "nothing had to be looked up"
+    );
     for part in ["is written", "export EVENTBRIDGE_KEY", "anypoint-relay serve"] {
         assert!(run.out.contains(part), "no {part:?} in {}", run.out);
     }

@@ -7,7 +7,7 @@ use tokio::io::AsyncReadExt;
 use crate::support::{Bench, LIMIT, ORDERS_TARGET, Run, binary, text};
 
 const COMMANDS: [(&str, &[&str]); 12] = [
-    ("init", &["init [OPTIONS] [FILE]", "--property <PROPERTY=FIELD>", "Exit codes: 0 written"]),
+    ("init", &["init [OPTIONS] [FILE]", "--property <PROPERTY=FIELD>", "--offline", "Exit codes: 0 written"]),
     (
         "serve",
         &[

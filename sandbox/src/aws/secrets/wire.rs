@@ -15,6 +15,9 @@ use crate::aws::Core;
 use crate::aws::caller::Caller;
 use crate::aws::failure::{Failure, respond};
 
+/// Most secrets of one page.
+const LISTED: u64 = 100;
+
 type Outcome = Result<(Json, Vec<Change>), Failure>;
 
 /// Answers one call.
@@ -43,6 +46,7 @@ fn call(core: &Arc<Core>, caller: &Caller, operation: &str, body: &[u8]) -> Outc
         "DescribeSecret" => request.describe(&mut store),
         "GetSecretValue" => request.get(&mut store),
         "ListSecretVersionIds" => request.list_versions(&mut store),
+        "ListSecrets" => request.list(&mut store),
         "PutSecretValue" => request.put(&mut store),
         "UpdateSecretVersionStage" => request.move_label(&mut store),
         _ => Err(Failure::sender("UnknownOperationException", "the sandbox does not have this operation")),
@@ -129,6 +133,38 @@ impl Request<'_> {
             })
             .collect();
         Ok((json!({"ARN": secret.arn, "Name": secret.name, "Versions": versions}), Vec::new()))
+    }
+
+    /// The caller's own secrets in its region, by name. Those that are about to be deleted are not shown.
+    fn list(&self, store: &mut Store) -> Outcome {
+        store.lists += 1;
+        if store.list_denied {
+            return Err(self.denied("ListSecrets", "*"));
+        }
+        let most = self.input.get("MaxResults").map_or(Some(LISTED), Json::as_u64);
+        let most = most.filter(|most| (1..=LISTED).contains(most)).ok_or_else(|| {
+            Failure::sender("InvalidParameterException", "MaxResults must be from 1 to 100")
+        })?;
+        let from: usize = match self.text("NextToken") {
+            None => 0,
+            Some(token) => token.parse().map_err(|_| {
+                Failure::sender("InvalidNextTokenException", "The NextToken value is invalid.")
+            })?,
+        };
+        let mut all = store.of(&self.caller.region, &self.caller.account);
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        let page: Vec<Json> = all
+            .iter()
+            .skip(from)
+            .take(usize::try_from(most).unwrap_or(usize::MAX))
+            .map(|secret| listed(secret))
+            .collect();
+        let next = from + page.len();
+        let mut answer = json!({ "SecretList": page });
+        if next < all.len() {
+            answer["NextToken"] = json!(next.to_string());
+        }
+        Ok((answer, Vec::new()))
     }
 
     fn put(&self, store: &mut Store) -> Outcome {
@@ -263,6 +299,25 @@ impl Request<'_> {
             ),
         )
     }
+}
+
+/// An entry of a list: what DescribeSecret shows, without versions that nobody asked for.
+fn listed(secret: &Stored) -> Json {
+    let now = secret.now();
+    let mut entry = json!({
+        "ARN": secret.arn,
+        "Name": secret.name,
+        "CreatedDate": epoch(secret.created),
+        "LastChangedDate": epoch(now.changed),
+        "RotationEnabled": secret.rotation_enabled,
+    });
+    if let Some(rotated) = now.rotated {
+        entry["LastRotatedDate"] = epoch(rotated);
+    }
+    if let Some(service) = &secret.owning_service {
+        entry["OwningService"] = json!(service);
+    }
+    entry
 }
 
 fn shown(secret: &Stored, version: &Version) -> Json {
