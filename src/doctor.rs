@@ -7,9 +7,11 @@
 //! It does not foresee what a look does not show: a scope that only the write needs, a firewall on the way of
 //! the senders, what has changed between its look and the start. It publishes no alert.
 
+mod eventbridge;
 mod files;
 mod finding;
 mod identity;
+mod issuer;
 mod policy;
 mod secrets;
 mod targets;
@@ -53,10 +55,12 @@ pub async fn examine(config: Config, access: Access, edges: Edges) -> Vec<Findin
     let mut this = Examination { config, access, aws, credentials, edges, known: Known::default() };
 
     let (mut findings, usable) = identity::check(&mut this).await;
-    let (found, unread) = secrets::check(&this, usable).await;
-    findings.extend(found);
+    let secrets = secrets::check(&this, usable).await;
+    findings.extend(secrets.findings);
     findings.extend(topics::check(&this, usable).await);
-    findings.extend(targets::check(&this, &unread).await);
+    findings.extend(eventbridge::check(&this, usable, &secrets.arns).await);
+    findings.extend(issuer::check(&this).await);
+    findings.extend(targets::check(&this, &secrets.unread).await);
     findings.extend(files::check(&this).await);
     findings
 }
