@@ -79,3 +79,21 @@ where
     });
     futures_util::stream::iter(bounded).buffered(AT_ONCE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_that_hangs_ends_as_a_failure_and_holds_up_no_other() {
+        let waits = |seconds| async move { tokio::time::sleep(Duration::from_secs(seconds)).await };
+        let checks = [("slow", 181), ("fast", 1)];
+        let checks = checks.map(|(name, seconds)| (name.to_owned(), waits(seconds))).into_iter();
+        let found: Vec<Result<(), Finding>> = side_by_side(checks).collect().await;
+        let [Err(late), Ok(())] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((late.subject.as_str(), late.verdict), ("slow", Verdict::Failed));
+        assert_eq!(late.found, "no end within 180 s");
+        let mend = "look at the way to AWS and Anypoint, and at who else uses their rate limits";
+        assert_eq!(late.mend.as_deref(), Some(mend));
+    }
+}

@@ -91,12 +91,12 @@ impl Look<'_> {
         };
         let mut findings = Vec::new();
         if !rule.state.starts_with("ENABLED") {
-            let found = format!("it is {}: rotations are found by the timer alone", rule.state);
+            let found = format!("it is {}, so it sends nothing", rule.state);
             findings.push(self.warning(found, self.rule_command("enable-rule", "--name")));
         }
         let secrets = self.secrets(arns);
         let sample = self.pattern(&rule, &secrets, &mut findings).await;
-        let way = self.targets(&sample, &mut findings).await;
+        let way = self.targets(sample.as_ref(), &mut findings).await;
         if let (true, Some(way)) = (findings.is_empty(), way) {
             let count = secrets.len();
             let found = format!("enabled, takes the changes of {}; {way}", counted(count, "secret"));
@@ -128,18 +128,17 @@ impl Look<'_> {
     }
 
     /// Finds what the pattern does not take; gives an event that it does, or should.
-    async fn pattern(&self, rule: &Rule, secrets: &[About], findings: &mut Vec<Finding>) -> Value {
+    async fn pattern(&self, rule: &Rule, secrets: &[About], findings: &mut Vec<Finding>) -> Option<Value> {
         let Some(first) = secrets.first() else {
             let region = self.region.unwrap_or("its region");
             let found = format!("no configured secret is in {region}, so no event of one comes through it");
             findings.push(self.warning(found, "name the rule of the secrets' region"));
-            let nothing = About { arn: String::new(), name: String::new() };
-            return label_updated(&nothing);
+            return None;
         };
         let put_rule = format!("{} --event-pattern {PATTERN}", self.rule_command("put-rule", "--name"));
         let Some(pattern) = &rule.pattern else {
             findings.push(self.warning("it has no event pattern", put_rule));
-            return label_updated(first);
+            return Some(label_updated(first));
         };
         let asked = secrets.iter().map(|secret| (self.subject(), self.missed(pattern, secret)));
         let asked: Vec<_> = side_by_side(asked).collect().await;
@@ -173,7 +172,7 @@ impl Look<'_> {
             };
             findings.push(self.warning(found, put_rule.clone()));
         }
-        taken.unwrap_or_else(|| label_updated(first))
+        taken.or_else(|| Some(label_updated(first)))
     }
 
     /// Which changes of the secret the pattern lets by.

@@ -22,7 +22,7 @@ pub(super) async fn check(exam: &Examination, unread: &BTreeSet<SecretRef>) -> V
         Ok(app) => app,
         Err(error) => {
             let found = format!("the targets cannot be put together: {}", error.whole());
-            return vec![Finding::new(Verdict::Failed, "targets", found)];
+            return vec![Finding::new(Verdict::Failed, "targets", found).mend("correct what it names")];
         }
     };
     let connections = exam.config.connections.values();

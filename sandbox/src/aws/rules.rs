@@ -63,7 +63,7 @@ fn put(object: &mut Json, field: &str, value: Json) {
     }
 }
 
-/// A rule on the default bus of [`REGION`]; clones are the same one.
+/// A rule of [`REGION`], on the default bus unless that is set; clones are the same one.
 #[derive(Clone, Debug)]
 pub struct Rule {
     core: Arc<Core>,
@@ -187,7 +187,8 @@ fn rule(core: &Core, caller: &Caller, request: &Json, field: &str) -> Result<(Js
     let name = text(request, field)?;
     let bus = request["EventBusName"].as_str().unwrap_or("default");
     let rules = core.rules.lock();
-    let found = rules.rules.get(name).filter(|_| caller.region == REGION && bus == "default");
+    let found =
+        rules.rules.get(name).filter(|shown| caller.region == REGION && shown.rule["EventBusName"] == bus);
     let found = found.ok_or_else(|| missing(&format!("Rule {name}")))?;
     Ok((found.rule.clone(), found.targets.clone()))
 }

@@ -14,7 +14,11 @@ const SHORT_AGE: i32 = 600;
 
 impl Look<'_> {
     /// Finds what keeps `sample` from the hook; gives the way in words, if there is one.
-    pub(super) async fn targets(&self, sample: &Value, findings: &mut Vec<Finding>) -> Option<String> {
+    pub(super) async fn targets(
+        &self,
+        sample: Option<&Value>,
+        findings: &mut Vec<Finding>,
+    ) -> Option<String> {
         let targets = match self.exam.access.rule_targets(self.rule).await {
             Ok(targets) => targets,
             Err(failure) => {
@@ -51,7 +55,7 @@ impl Look<'_> {
         way
     }
 
-    fn target(&self, target: &RuleTarget, sample: &Value, findings: &mut Vec<Finding>) {
+    fn target(&self, target: &RuleTarget, sample: Option<&Value>, findings: &mut Vec<Finding>) {
         let id = &target.id;
         // put-targets replaces the whole of a target.
         let put = |more: &str| {
@@ -62,7 +66,7 @@ impl Look<'_> {
                 target.arn
             )
         };
-        if !understood(&target.input, sample) {
+        if sample.is_some_and(|sample| !understood(&target.input, sample)) {
             let found = format!(
                 "target {id} sends what the relay does not understand: its input is not the whole event"
             );
@@ -104,7 +108,7 @@ impl Look<'_> {
             findings.push(self.warning(found, update("--http-method POST")));
         }
         if destination.state != "ACTIVE" {
-            let found = format!("API destination {name} is {}: nothing is sent", destination.state);
+            let found = format!("API destination {name} is {}, so no event leaves", destination.state);
             let mend = format!(
                 "authorize its connection (below, if it is not), then: {}",
                 update("--http-method POST")
