@@ -12,6 +12,7 @@ mod files;
 mod finding;
 mod identity;
 mod issuer;
+mod platforms;
 mod policy;
 mod secrets;
 mod targets;

@@ -38,14 +38,39 @@ async fn a_connection_that_cannot_be_set_up_is_told_with_its_file() {
 }
 
 #[tokio::test]
-async fn a_deployment_that_is_missing_or_of_another_platform_is_told_so() {
+async fn a_deployment_that_is_missing_is_told_so() {
     let patient = Patient::healthy().await.with(&[("deployment: orders-api", "deployment: orders-apy")]);
     let report = patient.examine(1).await;
-    says(report.of(TARGET), "failed", &["orders-apy"]);
+    says(
+        report.of(TARGET),
+        "failed",
+        &["no deployment is named \"orders-apy\"; there are \"orders-api\"", "correct `deployment`"],
+    );
+}
 
-    let patient = Patient::healthy().await.with(&[("platform: cloudhub2", "platform: cloudhub")]);
-    let report = patient.examine(1).await;
-    says(report.of(TARGET), "failed", &["HTTP 404", "`deployment` of target orders-api"]);
+#[tokio::test]
+async fn an_application_of_another_platform_is_told_with_the_line_to_change() {
+    let nothing: [(&str, &str); 0] = [];
+    for (configured, name, has, right) in [
+        ("cloudhub", "orders-api", "but cloudhub2 (or rtf) has one", "cloudhub2 (or rtf)"),
+        ("hybrid", "orders-api", "but cloudhub2 (or rtf) has one", "cloudhub2 (or rtf)"),
+        ("cloudhub2", "orders-ch1", "but cloudhub has one", "cloudhub"),
+        ("rtf", "orders-ch1", "but cloudhub has one", "cloudhub"),
+        ("rtf", "orders-own", "but hybrid has one", "hybrid"),
+        ("cloudhub", "orders-own", "but hybrid has one", "hybrid"),
+    ] {
+        let patient = Patient::healthy().await;
+        patient.bench.anypoint.deploy_cloudhub("orders-ch1", nothing, nothing);
+        patient.bench.anypoint.deploy_hybrid("orders-own", "server-1", nothing);
+        let mut lines = vec![("platform: cloudhub2", format!("platform: {configured}"))];
+        lines.push(("deployment: orders-api", format!("deployment: {name}")));
+        if configured == "hybrid" {
+            lines.push(("secure_properties:", "properties:".to_owned()));
+        }
+        let lines: Vec<_> = lines.iter().map(|(usual, other)| (*usual, other.as_str())).collect();
+        let mend = format!("set `platform` of target orders-api to {right} in place of {configured}");
+        says(patient.with(&lines).examine(1).await.of(TARGET), "failed", &[has, &mend]);
+    }
 }
 
 #[tokio::test]
