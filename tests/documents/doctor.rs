@@ -129,6 +129,29 @@ fn every_text_of_the_doctor_is_asserted_by_a_test() {
     assert_eq!(unasserted(&said, &asserted), BTreeSet::new(), "no test asserts these");
 }
 
+/// The names of IAM actions among some literals.
+fn actions(literals: &[String]) -> BTreeSet<String> {
+    let is_action = |text: &&String| {
+        text.split_once(':').is_some_and(|(service, call)| {
+            ["events", "sns"].contains(&service) && call.bytes().all(|b| b.is_ascii_alphanumeric())
+        })
+    };
+    literals.iter().filter(is_action).cloned().collect()
+}
+
+#[test]
+fn the_policy_of_the_runbook_allows_each_look_of_the_doctor_and_no_more() {
+    let looks = ["rules", "subscriptions"].map(|file| format!("src/aws/{file}.rs"));
+    let asked = looks.map(|file| literals(&crate::read(&file))).concat();
+    let runbook = crate::read("docs/RUNBOOK.md");
+    let (_, policy) = runbook.split_once("<!-- test: doctor policy -->\n```json\n").unwrap();
+    let (policy, _) = policy.split_once("```").unwrap();
+    serde_json::from_str::<serde_json::Value>(policy).unwrap();
+    let asked = actions(&asked);
+    assert_eq!(asked.len(), 7, "{asked:?}");
+    assert_eq!(actions(&literals(policy)), asked);
+}
+
 #[test]
 fn the_reader_of_texts_sees_literals_and_who_asserts_them() {
     let source = "// \"not this one\"\nlet c = '\"'; let x: &'a str = \"one \\\"quoted\\\" word and {more} of it\";\n\
