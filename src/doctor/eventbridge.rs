@@ -87,7 +87,7 @@ impl Look<'_> {
     async fn all(&self, arns: &BTreeMap<SecretRef, String>) -> Vec<Finding> {
         let rule = match self.exam.access.rule(self.rule).await {
             Ok(rule) => rule,
-            Err(failure) => return vec![self.not_seen(&failure, self.rule_resource())],
+            Err(failure) => return vec![self.not_seen(&failure, &self.rule_resource())],
         };
         let mut findings = Vec::new();
         if !rule.state.starts_with("ENABLED") {
@@ -154,7 +154,7 @@ impl Look<'_> {
                 }
                 // All of them fail alike.
                 Ok(Err(failure)) => {
-                    findings.push(self.not_seen(&failure, json!("*")));
+                    findings.push(self.not_seen(&failure, &json!("*")));
                     break;
                 }
                 Err(late) => {
@@ -195,12 +195,12 @@ impl Look<'_> {
     }
 
     /// The relay needs none of these looks; a rule that is not there is a mistake all the same.
-    fn not_seen(&self, failure: &Failure, resource: Value) -> Finding {
+    fn not_seen(&self, failure: &Failure, resource: &Value) -> Finding {
         let finding = Finding::failed(self.subject(), failure);
         match (failure.code, failure.lacks) {
             (FailureCode::NotFound, _) => finding,
             (FailureCode::Denied, Some(action)) => {
-                let statement = allow(self.exam.known.principal(), action, &resource);
+                let statement = allow(self.exam.known.principal(), action, resource);
                 finding.as_warning().missing(vec![statement])
             }
             _ => finding.as_warning(),

@@ -108,12 +108,12 @@ async fn one(
     if let Some(shut) = shut {
         return Finding::new(Verdict::NotTried, subject(target), format!("needs connection {shut}"));
     }
-    let found = match target.kind.secrets().iter().find(|secret| unread.contains(*secret)) {
-        Some(secret) => app.look(&target.name).await.map(|seen| looked_at(target, &seen?, secret)),
-        None => {
-            let forecast = app.forecast(std::slice::from_ref(&target.name)).await.pop();
-            forecast.map(|(_, forecast)| foretold(target, &forecast))
-        }
+    let secrets = target.kind.secrets();
+    let found = if let Some(secret) = secrets.iter().find(|secret| unread.contains(*secret)) {
+        app.look(&target.name).await.map(|seen| looked_at(target, &seen?, secret))
+    } else {
+        let forecast = app.forecast(std::slice::from_ref(&target.name)).await.pop();
+        forecast.map(|(_, forecast)| foretold(target, &forecast))
     };
     match found {
         Some(Ok(finding)) => finding,

@@ -22,7 +22,7 @@ impl Look<'_> {
         let targets = match self.exam.access.rule_targets(self.rule).await {
             Ok(targets) => targets,
             Err(failure) => {
-                findings.push(self.not_seen(&failure, self.rule_resource()));
+                findings.push(self.not_seen(&failure, &self.rule_resource()));
                 return None;
             }
         };
@@ -38,7 +38,7 @@ impl Look<'_> {
                 Ok(destination) => elsewhere.push(destination.endpoint),
                 Err(failure) => {
                     all_seen = false;
-                    findings.push(self.not_seen(&failure, json!(target.arn)));
+                    findings.push(self.not_seen(&failure, &json!(target.arn)));
                 }
             }
         }
@@ -121,7 +121,7 @@ impl Look<'_> {
         let arn = &destination.connection;
         let connection = match self.exam.access.event_connection(self.rule, arn).await {
             Ok(connection) => connection,
-            Err(failure) => return findings.push(self.not_seen(&failure, json!(arn))),
+            Err(failure) => return findings.push(self.not_seen(&failure, &json!(arn))),
         };
         let (name, ours) = (name(arn), wanted(&self.ingress.auth));
         let update =

@@ -173,7 +173,7 @@ async fn a_client_certificate_that_cannot_be_used_or_is_about_to_end_is_told() {
         (20, 0, "warning", "the certificate ends in 19 days"),
         (-1, 1, "failed", "the certificate ended at"),
     ] {
-        patient.bench.write("client.pem", &authorities.certify("relay", &key, in_days(-99), in_days(days)));
+        patient.bench.write("client.pem", authorities.certify("relay", &key, in_days(-99), in_days(days)));
         let report = patient.examine(code).await;
         says(report.of("connection prod"), "ok", &["signed in"]);
         says(report.of(subject), verdict, &[found]);
