@@ -112,9 +112,9 @@ impl Look<'_> {
         let region_of =
             |secret: &SecretRef| secret.region().or(self.exam.known.region.as_deref()).map(str::to_owned);
         let here = all.iter().filter(|secret| region_of(secret).as_deref() == self.region);
-        let mut abouts: Vec<About> = here.map(|secret| self.about(secret, arns.get(secret))).collect();
-        abouts.dedup();
-        abouts
+        // A secret may be named in several ways, and read as several roles.
+        let abouts: BTreeSet<About> = here.map(|secret| self.about(secret, arns.get(secret))).collect();
+        abouts.into_iter().collect()
     }
 
     fn about(&self, secret: &SecretRef, arn: Option<&String>) -> About {

@@ -10,7 +10,7 @@ const VERSION: &str = "00000000-0000-4000-8000-000000000000";
 const TIME: &str = "2026-01-01T00:00:00Z";
 
 /// A secret, as far as events name it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct About {
     /// The full ARN. Where it is not known its last six characters are made up.
     pub(super) arn: String,

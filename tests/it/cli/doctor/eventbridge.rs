@@ -1,10 +1,13 @@
 //! EventBridge: the rule, what it takes, and its way to the hook.
 
+use std::fmt::Write as _;
+
 use anypoint_sandbox::aws::{Auth, Grant, secrets_error};
 use serde_json::{Value, json};
 
 use super::aws::{statement, user};
 use super::{Patient, RULE, native_pattern, says};
+use crate::support::ORDERS_TARGET;
 
 fn subject() -> String {
     format!("rule {RULE}")
@@ -98,6 +101,24 @@ async fn what_a_pattern_does_not_take_is_named_with_the_command_that_sets_anothe
     patient.rule.set("EventPattern", Value::Null);
     patient.rule.set("ScheduleExpression", "rate(1 day)");
     warns(&patient, &["it has no event pattern", &put]).await;
+}
+
+#[tokio::test]
+async fn many_secrets_are_counted_once_each_and_named_a_few() {
+    let mut patient = Patient::healthy().await;
+    let mut targets = ORDERS_TARGET.to_owned();
+    for name in ["a", "b", "c", "d"] {
+        patient.bench.aws.create_secret(name, r#"{"password":"p"}"#);
+        writeln!(targets, "      p.{name}: {{ secret: {name}, field: password }}").unwrap();
+    }
+    let arn = patient.bench.orders_db().arn().to_owned();
+    writeln!(targets, "      p.again: {{ secret: \"{arn}\", field: password }}").unwrap();
+    patient.text = super::file(&patient.bench, &targets);
+    let patient = patient.write();
+    patient.rule.set_pattern(&json!({"source": ["aws.s3"]}));
+    warns(&patient, &["its pattern takes no change of a, b, c and 2 more: rotations"]).await;
+    patient.rule.set_pattern(&json!({"source": ["aws.secretsmanager"]}));
+    says(patient.examine(0).await.of(&subject()), "ok", &["takes the changes of 5 secrets"]);
 }
 
 #[tokio::test]
