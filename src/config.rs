@@ -19,7 +19,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::credential::CredentialRef;
-use crate::model::{ConnectionName, RollWindow, TargetName, TopicArn};
+use crate::model::{ConnectionName, EventRule, RollWindow, TargetName, TopicArn};
 use crate::webhook_signature::PublicKey;
 
 mod alerts;
@@ -180,6 +180,8 @@ pub struct SnsEmulator {
 pub struct EventBridgeIngress {
     /// How a request proves itself.
     pub auth: EventBridgeAuth,
+    /// The rule whose way to the relay `check --online` looks at; a running relay has no use for it.
+    pub rule: Option<EventRule>,
     /// Accounts whose events count; empty means any.
     pub accounts: BTreeSet<String>,
     /// Regions whose events count; empty means any.

@@ -7,9 +7,12 @@
 //! It does not foresee what a look does not show: a scope that only the write needs, a firewall on the way of
 //! the senders, what has changed between its look and the start. It publishes no alert.
 
+mod eventbridge;
 mod files;
 mod finding;
 mod identity;
+mod issuer;
+mod platforms;
 mod policy;
 mod secrets;
 mod targets;
@@ -53,10 +56,12 @@ pub async fn examine(config: Config, access: Access, edges: Edges) -> Vec<Findin
     let mut this = Examination { config, access, aws, credentials, edges, known: Known::default() };
 
     let (mut findings, usable) = identity::check(&mut this).await;
-    let (found, unread) = secrets::check(&this, usable).await;
-    findings.extend(found);
+    let secrets = secrets::check(&this, usable).await;
+    findings.extend(secrets.findings);
     findings.extend(topics::check(&this, usable).await);
-    findings.extend(targets::check(&this, &unread).await);
+    findings.extend(eventbridge::check(&this, usable, &secrets.arns).await);
+    findings.extend(issuer::check(&this).await);
+    findings.extend(targets::check(&this, &secrets.unread).await);
     findings.extend(files::check(&this).await);
     findings
 }
@@ -74,4 +79,26 @@ where
         })
     });
     futures_util::stream::iter(bounded).buffered(AT_ONCE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_that_hangs_ends_as_a_failure_and_holds_up_no_other() {
+        let check = |hangs| async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+        };
+        let checks = [("slow", true), ("fast", false)];
+        let checks = checks.map(|(name, hangs)| (name.to_owned(), check(hangs))).into_iter();
+        let found: Vec<Result<(), Finding>> = side_by_side(checks).collect().await;
+        let [Err(late), Ok(())] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((late.subject.as_str(), late.verdict), ("slow", Verdict::Failed));
+        assert_eq!(late.found, "no end within 180 s");
+        let mend = "look at the way to AWS and Anypoint, and at who else uses their rate limits";
+        assert_eq!(late.mend.as_deref(), Some(mend));
+    }
 }

@@ -12,7 +12,9 @@ pub mod events;
 mod failure;
 mod oauth;
 mod outbox;
+mod patterns;
 mod query;
+mod rules;
 mod secrets;
 mod sns;
 mod sts;
@@ -39,6 +41,7 @@ pub use self::failure::Failure;
 pub use self::oauth::Grant;
 pub use self::outbox::Order;
 use self::query::Parameters;
+pub use self::rules::Rule as EventRule;
 pub use self::secrets::{
     CURRENT, Denied, Held, Operation, PENDING, PREVIOUS, Reads, Secret, StalePlan, Value,
 };
@@ -86,6 +89,7 @@ pub(crate) struct Core {
     sns: Sns,
     sts: Sts,
     bus: eventbridge::Bus,
+    rules: rules::Rules,
     client: Client,
     stop: CancellationToken,
 }
@@ -118,6 +122,7 @@ impl Aws {
             sns: Sns::new(authority.signing_certificate().issue()),
             sts: Sts::default(),
             bus: eventbridge::Bus::default(),
+            rules: rules::Rules::default(),
             client: delivery::client(&authority),
             authority: authority.clone(),
             stop: stop.clone(),
@@ -257,6 +262,11 @@ impl Aws {
         ApiDestination::create(Arc::clone(&self.core), url.into(), auth)
     }
 
+    /// A rule as EventBridge's API shows it, which leads to this destination.
+    pub fn event_rule(&self, name: &str, pattern: &serde_json::Value, to: &ApiDestination) -> EventRule {
+        EventRule::create(Arc::clone(&self.core), name, pattern, to)
+    }
+
     /// From now on, native events (label moves) go to this sink too.
     pub fn emit_on_rotation(&self, sink: &Sink) {
         self.emit(Source::Native, sink);
@@ -375,12 +385,14 @@ fn dispatch(core: &Arc<Core>, parts: &Parts, body: &Bytes) -> Response<Body> {
     }
     let scope = Scope::of(&parts.headers);
     if let Some(target) = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()) {
-        let Some(operation) = target.strip_prefix("secretsmanager.") else {
-            return plain(StatusCode::NOT_FOUND, "the sandbox does not have this service");
-        };
-        return match scope.and_then(|scope| scope.identify(&core.sts, &core.account)) {
-            Ok(caller) => secrets::serve(core, &caller, operation, body),
-            Err(failure) => failure.json(),
+        let caller = scope.and_then(|scope| scope.identify(&core.sts, &core.account));
+        return match (target.split_once('.'), caller) {
+            (_, Err(failure)) => failure.json(),
+            (Some(("secretsmanager", operation)), Ok(caller)) => {
+                secrets::serve(core, &caller, operation, body)
+            }
+            (Some(("AWSEvents", operation)), Ok(caller)) => rules::serve(core, &caller, operation, body),
+            _ => plain(StatusCode::NOT_FOUND, "the sandbox does not have this service"),
         };
     }
     let parameters = parameters(parts, body);

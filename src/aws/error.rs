@@ -5,7 +5,7 @@
 //! quote the value.
 //!
 //! Sources: "Common errors" and the operations' own lists in the API references of Secrets Manager,
-//! STS and SNS.
+//! EventBridge, STS and SNS.
 
 use std::error::Error;
 
@@ -24,6 +24,7 @@ const CREDENTIALS_LATE: &str = "AWS credentials could not be had in time";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Service {
     SecretsManager,
+    EventBridge,
     Sns,
     Sts,
 }
@@ -34,7 +35,7 @@ pub(super) struct Call<'a> {
     pub(super) service: Service,
     /// The IAM action.
     pub(super) action: &'static str,
-    /// The secret's id or the topic's ARN.
+    /// The secret's id or the topic's ARN; of EventBridge, with the noun before it.
     pub(super) subject: &'a str,
     pub(super) region: Option<&'a str>,
     /// The role it was done as; none means the relay's own identity.
@@ -97,13 +98,14 @@ impl Call<'_> {
 
     fn place(&self) -> String {
         let noun = match self.service {
-            Service::SecretsManager => "secret",
-            Service::Sns => "topic",
-            Service::Sts => "caller",
+            Service::SecretsManager => "secret ",
+            Service::EventBridge => "",
+            Service::Sns => "topic ",
+            Service::Sts => "caller ",
         };
         let region = self.region.map(|region| format!(" in {region}")).unwrap_or_default();
         let role = self.role.map(|role| format!(" as {role}")).unwrap_or_default();
-        format!("{noun} {}{region}{role}", self.subject)
+        format!("{noun}{}{region}{role}", self.subject)
     }
 
     /// Who needs a permission.

@@ -104,12 +104,14 @@ fn eventbridge(value: &Value<'_>) -> Option<EventBridgeIngress> {
     let mut fields = value.fields("`eventbridge`")?;
     let auth =
         fields.required("auth", "`api_key`, `basic` or `oauth`, as in the EventBridge connection", auth);
+    let rule = fields.optional("rule", scalar::rule);
     let accounts =
         fields.optional("accounts", |value| distinct(value, "a list of account ids", scalar::account));
     let regions = fields.optional("regions", |value| distinct(value, "a list of regions", scalar::region));
     fields.finish();
     Some(EventBridgeIngress {
         auth: auth?,
+        rule,
         accounts: accounts.unwrap_or_default().into_iter().collect(),
         regions: regions.unwrap_or_default().into_iter().collect(),
     })

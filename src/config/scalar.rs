@@ -11,7 +11,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::decode::{Value, did_you_mean};
-use crate::model::{self, TopicArn, hands_out_credentials};
+use crate::model::{self, EventRule, TopicArn, hands_out_credentials};
 
 /// A duration between two bounds, both allowed.
 pub(super) fn duration(min: Duration, max: Duration) -> impl Fn(&Value<'_>) -> Option<Duration> {
@@ -134,6 +134,16 @@ pub(super) fn topic(value: &Value<'_>) -> Option<TopicArn> {
     let what = "the ARN of an SNS topic (arn:<partition>:sns:<region>:<account>:<name>)";
     match TopicArn::parse(value.text(what)?) {
         Ok(topic) => Some(topic),
+        Err(_) => value.expected(what),
+    }
+}
+
+/// The name or ARN of an EventBridge rule.
+pub(super) fn rule(value: &Value<'_>) -> Option<EventRule> {
+    let what =
+        "the name of an EventBridge rule, or its ARN (arn:<partition>:events:<region>:<account>:rule/<name>)";
+    match EventRule::parse(value.text(what)?) {
+        Ok(rule) => Some(rule),
         Err(_) => value.expected(what),
     }
 }

@@ -14,12 +14,15 @@ use super::{Examination, side_by_side};
 use crate::app::App;
 use crate::config::{self, AuditTo, Config, EventBridgeAuth, TriggerKeyKind};
 use crate::credential::CredentialRef;
-use crate::http::tls::{Tls, TlsError};
+use crate::http::tls::{self, Tls, TlsError};
 use crate::sync::memory::Memory;
 use crate::telemetry::audit::Key;
 
 /// A certificate that ends sooner deserves a look.
 const SOON: SignedDuration = SignedDuration::from_hours(21 * 24);
+const RENEW: &str =
+    "put a renewed certificate and its key in the place of these: the relay reads them again by itself";
+const RENEW_AND_RESTART: &str = "put a renewed certificate and its key in the place of these, and restart the relay, which reads them then alone";
 
 pub(super) async fn check(exam: &Examination) -> Vec<Finding> {
     let config = &exam.config;
@@ -29,9 +32,17 @@ pub(super) async fn check(exam: &Examination) -> Vec<Finding> {
     for (setting, files) in [("tls", config.tls.as_ref()), ("admin.tls", admin_tls)] {
         if let Some(files) = files {
             findings.push(match Tls::load(files).await {
-                Ok(tls) => certificate(setting, tls.expires(), now),
+                Ok(tls) => certificate(setting, tls.expires(), now, RENEW),
                 Err(error) => unusable(setting, files, &error),
             });
+        }
+    }
+    for (name, connection) in &config.connections {
+        let Some(shown) = &connection.channel.client_certificate else { continue };
+        // One that cannot be read is told with its connection.
+        if let Ok(end) = tls::end_of(&shown.certificate).await {
+            let setting = format!("client_certificate of connection {name}");
+            findings.push(certificate(&setting, end, now, RENEW_AND_RESTART));
         }
     }
     findings.extend(config.receipts.as_deref().map(receipts));
@@ -52,7 +63,7 @@ pub(super) async fn check(exam: &Examination) -> Vec<Finding> {
     findings
 }
 
-fn certificate(setting: &str, expires: Timestamp, now: Timestamp) -> Finding {
+fn certificate(setting: &str, expires: Timestamp, now: Timestamp, mend: &str) -> Finding {
     let left = expires.duration_since(now);
     let days = left.as_hours() / 24;
     let (verdict, found) = if left <= SignedDuration::ZERO {
@@ -62,9 +73,7 @@ fn certificate(setting: &str, expires: Timestamp, now: Timestamp) -> Finding {
     } else {
         return Finding::ok(setting, format!("certificate and key go together, until {expires}"));
     };
-    Finding::new(verdict, setting, found).mend(
-        "put a renewed certificate and its key in the place of these: the relay reads them again by itself",
-    )
+    Finding::new(verdict, setting, found).mend(mend)
 }
 
 fn unusable(setting: &str, files: &config::Tls, error: &TlsError) -> Finding {

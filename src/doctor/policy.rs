@@ -53,7 +53,15 @@ impl Known {
         }
     }
 
-    fn resource(&self, secret: &SecretRef) -> Value {
+    /// Partition and account of the relay's own identity.
+    pub(super) fn home(&self) -> (&str, &str) {
+        let identity = self.identity.as_ref();
+        let partition = identity.and_then(|identity| identity.arn.split(':').nth(1));
+        (partition.unwrap_or("aws"), identity.map_or("*", |identity| &identity.account))
+    }
+
+    /// The ARN of a secret, as a policy has it.
+    pub(super) fn resource(&self, secret: &SecretRef) -> Value {
         let (partition, region, account) = self.place(secret);
         let arn = match SecretArn::parse(secret.id()) {
             Ok(arn) if arn.without_suffix().is_some() => return json!(arn.as_str()),

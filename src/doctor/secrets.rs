@@ -11,7 +11,7 @@ use super::finding::{Finding, Verdict};
 use super::{Examination, side_by_side};
 use crate::config::TargetKind;
 use crate::model::{Failure, SecretRef, ValueSource};
-use crate::sync::ports::{FetchedSecret, Secrets};
+use crate::sync::ports::{FetchedSecret, Secrets as _};
 use crate::sync::values::Values;
 
 /// A part of a secret that a target writes.
@@ -25,24 +25,41 @@ struct Use<'a> {
 
 type Uses<'a> = BTreeMap<SecretRef, Vec<Use<'a>>>;
 
-/// The findings, and the secrets that cannot be written from.
-pub(super) async fn check(exam: &Examination, usable: bool) -> (Vec<Finding>, BTreeSet<SecretRef>) {
+/// What was found of all secrets.
+#[derive(Default)]
+pub(super) struct Secrets {
+    pub(super) findings: Vec<Finding>,
+    /// Those that cannot be written from.
+    pub(super) unread: BTreeSet<SecretRef>,
+    /// The full ARNs of those that were read.
+    pub(super) arns: BTreeMap<SecretRef, String>,
+}
+
+/// What was found of one.
+struct One {
+    findings: Vec<Finding>,
+    arn: Option<String>,
+}
+
+pub(super) async fn check(exam: &Examination, usable: bool) -> Secrets {
     let uses = uses(exam);
     if !usable {
         let left = |secret| Finding::new(Verdict::NotTried, subject(secret), "needs credentials for AWS");
-        return (uses.keys().map(left).collect(), uses.keys().cloned().collect());
+        let (findings, unread) = (uses.keys().map(left).collect(), uses.keys().cloned().collect());
+        return Secrets { findings, unread, arns: BTreeMap::new() };
     }
     let checks = uses.iter().map(|(secret, uses)| (subject(secret), one(exam, secret, uses)));
     let found: Vec<_> = side_by_side(checks).collect().await;
-    let found = found.into_iter().map(|found| found.unwrap_or_else(|finding| vec![finding]));
-    let (mut findings, mut unread) = (Vec::new(), BTreeSet::new());
+    let mut all = Secrets::default();
     for (secret, found) in uses.keys().zip(found) {
-        if found.iter().any(Finding::is_failed) {
-            unread.insert(secret.clone());
+        let One { findings, arn } = found.unwrap_or_else(|late| One { findings: vec![late], arn: None });
+        if findings.iter().any(Finding::is_failed) {
+            all.unread.insert(secret.clone());
         }
-        findings.extend(found);
+        all.findings.extend(findings);
+        all.arns.extend(arn.map(|arn| (secret.clone(), arn)));
     }
-    (findings, unread)
+    all
 }
 
 fn uses(exam: &Examination) -> Uses<'_> {
@@ -66,9 +83,10 @@ fn subject(secret: &SecretRef) -> String {
     format!("secret {secret}{role}")
 }
 
-async fn one(exam: &Examination, secret: &SecretRef, uses: &[Use<'_>]) -> Vec<Finding> {
+async fn one(exam: &Examination, secret: &SecretRef, uses: &[Use<'_>]) -> One {
     let read = async { if uses.is_empty() { Ok(None) } else { exam.aws.fetch(secret).await.map(Some) } };
     let (described, read) = tokio::join!(exam.aws.current(secret), read);
+    let arn = read.as_ref().ok().and_then(|value| value.as_ref()?.arn.clone());
     let mut failures: Vec<Failure> = Vec::new();
     let parts = match (&described, read) {
         (_, Ok(Some(value))) => missing_parts(secret, value, uses),
@@ -88,12 +106,12 @@ async fn one(exam: &Examination, secret: &SecretRef, uses: &[Use<'_>]) -> Vec<Fi
             1 => format!("AWSCURRENT is {version}; the part that is used is there"),
             parts => format!("AWSCURRENT is {version}; all {parts} parts that are used are there"),
         };
-        return vec![Finding::ok(subject(secret), found)];
+        return One { findings: vec![Finding::ok(subject(secret), found)], arn };
     }
     let finding = |failure: &Failure| {
         Finding::failed(subject(secret), failure).missing(exam.known.statements(secret, failure))
     };
-    failures.iter().map(finding).collect()
+    One { findings: failures.iter().map(finding).collect(), arn }
 }
 
 /// What the value lacks. It ends here.

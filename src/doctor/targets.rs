@@ -7,11 +7,11 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 
 use super::finding::{Finding, Verdict};
-use super::{Examination, side_by_side};
+use super::{Examination, platforms, side_by_side};
 use crate::anypoint::{Connection, Pacers, Writers};
 use crate::app::App;
 use crate::config::{self, Config, Target};
-use crate::model::{ConnectionName, FailureCode, Outcome, SecretRef};
+use crate::model::{ConnectionName, Failure, FailureCode, Outcome, SecretRef};
 use crate::sync::forecast::{Forecast, Step};
 use crate::sync::memory::Memory;
 use crate::sync::ports::{Observation, Stage};
@@ -22,7 +22,7 @@ pub(super) async fn check(exam: &Examination, unread: &BTreeSet<SecretRef>) -> V
         Ok(app) => app,
         Err(error) => {
             let found = format!("the targets cannot be put together: {}", error.whole());
-            return vec![Finding::new(Verdict::Failed, "targets", found)];
+            return vec![Finding::new(Verdict::Failed, "targets", found).mend("correct what it names")];
         }
     };
     let connections = exam.config.connections.values();
@@ -42,7 +42,7 @@ pub(super) async fn check(exam: &Examination, unread: &BTreeSet<SecretRef>) -> V
         .collect();
     let looks = exam.config.targets.values().map(|target| {
         let shut = target.kind.connection().filter(|name| shut.contains(name));
-        (subject(target), one(&app, target, shut, unread))
+        (subject(target), one(exam, &app, target, shut, unread))
     });
     let looks: Vec<Finding> =
         side_by_side(looks).map(|found| found.unwrap_or_else(|late| late)).collect().await;
@@ -73,7 +73,7 @@ fn reduced(exam: &Examination, unusable: &BTreeMap<ConnectionName, String>) -> C
     config
 }
 
-fn access(exam: &Examination) -> crate::aws::Access {
+pub(super) fn access(exam: &Examination) -> crate::aws::Access {
     exam.access.with_settings(exam.config.aws.clone())
 }
 
@@ -99,6 +99,7 @@ async fn sign_in(app: &App, settings: &config::Connection, unusable: Option<&Str
 }
 
 async fn one(
+    exam: &Examination,
     app: &App,
     target: &Target,
     shut: Option<&ConnectionName>,
@@ -107,35 +108,36 @@ async fn one(
     if let Some(shut) = shut {
         return Finding::new(Verdict::NotTried, subject(target), format!("needs connection {shut}"));
     }
-    match target.kind.secrets().iter().find(|secret| unread.contains(*secret)) {
-        Some(secret) => match app.look(&target.name).await {
-            Some(Ok(seen)) => looked_at(target, &seen, secret),
-            Some(Err(failure)) => Finding::failed(subject(target), &failure),
-            None => Finding::new(Verdict::NotTried, subject(target), "it is not set up"),
-        },
-        None => match app.forecast(std::slice::from_ref(&target.name)).await.pop() {
-            Some((_, forecast)) => foretold(target, &forecast),
-            None => Finding::new(Verdict::NotTried, subject(target), "it is not set up"),
-        },
+    let secrets = target.kind.secrets();
+    let found = if let Some(secret) = secrets.iter().find(|secret| unread.contains(*secret)) {
+        app.look(&target.name).await.map(|seen| looked_at(target, &seen?, secret))
+    } else {
+        let forecast = app.forecast(std::slice::from_ref(&target.name)).await.pop();
+        forecast.map(|(_, forecast)| foretold(target, &forecast))
+    };
+    match found {
+        Some(Ok(finding)) => finding,
+        Some(Err(failure)) => platforms::failed(exam, target, subject(target), &failure).await,
+        None => Finding::new(Verdict::NotTried, subject(target), "it is not set up"),
     }
 }
 
 /// What the target itself shows, where a run would not get as far.
-fn looked_at(target: &Target, seen: &Observation, secret: &SecretRef) -> Finding {
+fn looked_at(target: &Target, seen: &Observation, secret: &SecretRef) -> Result<Finding, Failure> {
     let place = target.kind.place();
     if let Some(refusal) = &seen.refusal {
-        return Finding::failed(subject(target), refusal);
+        return Err(refusal.clone());
     }
     let shown = match &seen.stage {
         Stage::Missing => format!("{place} is not there yet, and would be created"),
         _ => format!("{place} is there"),
     };
-    Finding::ok(subject(target), format!("{shown}; what a run would do depends on secret {secret}"))
+    Ok(Finding::ok(subject(target), format!("{shown}; what a run would do depends on secret {secret}")))
 }
 
-fn foretold(target: &Target, forecast: &Forecast) -> Finding {
+fn foretold(target: &Target, forecast: &Forecast) -> Result<Finding, Failure> {
     let (subject, place) = (subject(target), target.kind.place());
-    match &forecast.step {
+    Ok(match &forecast.step {
         Step::Nothing(outcome) => Finding::ok(subject, format!("{place}: nothing to write, {outcome}")),
         Step::Write(why) => {
             let why = why.as_str().replace('_', " ");
@@ -149,6 +151,6 @@ fn foretold(target: &Target, forecast: &Forecast) -> Finding {
             Finding { verdict, found, ..waits }
         }
         Step::Wait(outcome) => Finding::ok(subject, format!("{place}: a run would wait ({outcome})")),
-        Step::Refuse(failure) | Step::Unknown(failure) => Finding::failed(subject, failure),
-    }
+        Step::Refuse(failure) | Step::Unknown(failure) => return Err(failure.clone()),
+    })
 }

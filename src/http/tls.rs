@@ -58,6 +58,12 @@ pub enum TlsError {
     ClientCa(String, String),
 }
 
+/// The end of the first certificate in a PEM file.
+pub async fn end_of(file: &Path) -> Result<Timestamp, TlsError> {
+    let chain = certificates(&read(file).await?, shown(file))?;
+    chain.first().and_then(expiry).ok_or_else(|| TlsError::NoCertificate(shown(file)))
+}
+
 /// A listener's TLS.
 pub struct Tls {
     files: config::Tls,

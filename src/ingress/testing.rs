@@ -290,6 +290,7 @@ fn config() -> Ingress {
             emulator: SnsEmulator { connect: None, extra_root: None::<PathBuf>, certificate_path: None },
         }),
         eventbridge: Some(EventBridgeIngress {
+            rule: None,
             auth: EventBridgeAuth::ApiKey {
                 header: "x-api-key".to_owned(),
                 values: vec![env("EVENTBRIDGE_KEY")],

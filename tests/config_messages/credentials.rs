@@ -242,10 +242,12 @@ fn an_eventbridge_sender_proves_itself_in_one_way() {
   eventbridge:
     accounts: [12345]
     regions: [europe]
+    rule: arn:aws:events:eu-west-1:123456789012:event-bus/default
 ",
         r#"relay.yaml:2:3: ingress.eventbridge: `auth` is missing: `api_key`, `basic` or `oauth`, as in the EventBridge connection
 relay.yaml:3:16: ingress.eventbridge.accounts[0]: expected an AWS account id of twelve digits, found "12345"
-relay.yaml:4:15: ingress.eventbridge.regions[0]: expected an AWS region such as eu-west-1, found "europe""#,
+relay.yaml:4:15: ingress.eventbridge.regions[0]: expected an AWS region such as eu-west-1, found "europe"
+relay.yaml:5:11: ingress.eventbridge.rule: expected the name of an EventBridge rule, or its ARN (arn:<partition>:events:<region>:<account>:rule/<name>), found "arn:aws:events:eu-west-1:123456789012:event-bus/default""#,
     );
     assert_printed(
         "ingress:

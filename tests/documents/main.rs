@@ -5,6 +5,7 @@
 
 mod alerts;
 mod dashboard;
+mod doctor;
 mod exposed;
 mod logging;
 mod metrics;

@@ -137,6 +137,13 @@ impl Bus {
         self.lock().rules.push((source, route));
     }
 
+    /// Address and credential of a destination.
+    pub(crate) fn destination(&self, index: usize) -> Option<(String, Auth)> {
+        let state = self.lock();
+        let found = state.destinations.get(index)?;
+        Some((found.url.clone(), found.auth.clone()))
+    }
+
     /// All attempts of all destinations.
     pub(crate) fn attempts(&self) -> Vec<Attempt> {
         self.lock().destinations.iter().flat_map(|destination| destination.attempts.clone()).collect()
@@ -204,6 +211,14 @@ impl ApiDestination {
             bus.destinations.len() - 1
         };
         Self { core, index }
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    pub(crate) fn index(&self) -> usize {
+        self.index
     }
 
     /// Sends an event (or any other JSON, as an input transformer may make it).

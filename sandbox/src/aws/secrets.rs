@@ -79,7 +79,7 @@ impl Store {
         let partial = id.starts_with("arn:") && !has_suffix(id);
         self.by_arn.values_mut().find(|secret| {
             secret.region == region
-                && match secret.arn.strip_prefix(id) {
+                && match secret.arn.strip_prefix(id).filter(|_| id.starts_with("arn:")) {
                     Some(rest) => rest.is_empty() || partial && rest.len() == 7 && has_suffix(rest),
                     None => secret.account == account && secret.name == id,
                 }

@@ -47,6 +47,12 @@ struct Key {
     material: DecodingKey,
 }
 
+impl Key {
+    fn is_for(&self, algorithm: TokenAlgorithm) -> bool {
+        self.kind == Kind::of(algorithm) && self.only.is_none_or(|only| only == algorithm)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Rsa,
@@ -83,15 +89,18 @@ impl KeySet {
         if keys.is_empty() { Err(KeySetError::NoneUsable) } else { Ok(Self(keys)) }
     }
 
+    /// Whether a key is for one of these algorithms.
+    pub fn serves(&self, algorithms: &[TokenAlgorithm]) -> bool {
+        algorithms.iter().any(|algorithm| self.0.iter().any(|key| key.is_for(*algorithm)))
+    }
+
     /// The key of this id for this algorithm. Two keys of different types may share an id (RFC 7517, 4.5).
     pub(super) fn find(&self, id: &str, algorithm: TokenAlgorithm) -> Result<&DecodingKey, TokenRefusal> {
         let mut of_id = self.0.iter().filter(|key| key.id == id).peekable();
         if of_id.peek().is_none() {
             return Err(TokenRefusal::UnknownKey);
         }
-        let is_for =
-            |key: &&Key| key.kind == Kind::of(algorithm) && key.only.is_none_or(|only| only == algorithm);
-        of_id.find(is_for).map(|key| &key.material).ok_or(TokenRefusal::KeyType)
+        of_id.find(|key| key.is_for(algorithm)).map(|key| &key.material).ok_or(TokenRefusal::KeyType)
     }
 }
 

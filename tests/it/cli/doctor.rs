@@ -2,23 +2,31 @@
 
 mod anypoint;
 mod aws;
+mod eventbridge;
+mod issuer;
 mod local;
 
 use std::path::PathBuf;
 
 use anypoint_sandbox::anypoint::Endpoint;
-use serde_json::Value;
+use anypoint_sandbox::aws::{ApiDestination, Auth, EventRule};
+use serde_json::{Value, json};
 
-use crate::support::{Bench, ORDERS_TARGET, Run, Setting};
+use crate::support::{Bench, EVENTBRIDGE_KEY, ORDERS_TARGET, Run, Setting};
 
 /// Of AWS nothing else may be called.
-const READS: [&str; 6] = [
+const READS: [&str; 11] = [
     "GetCallerIdentity",
     "AssumeRole",
     "DescribeSecret",
     "GetSecretValue",
     "ListSubscriptionsByTopic",
     "GetSubscriptionAttributes",
+    "DescribeRule",
+    "TestEventPattern",
+    "ListTargetsByRule",
+    "DescribeApiDestination",
+    "DescribeConnection",
 ];
 /// Of Anypoint none may be called.
 const WRITES: [Endpoint; 11] = [
@@ -35,12 +43,25 @@ const WRITES: [Endpoint; 11] = [
     Endpoint::Other,
 ];
 
+/// The rule that leads to the relay.
+const RULE: &str = "secrets-to-anypoint";
+
+fn native_pattern() -> Value {
+    json!({
+        "source": ["aws.secretsmanager"],
+        "detail-type": ["Secret Label Updated"],
+        "detail": {"labelUpdated": ["AWSCURRENT"], "name": [{"prefix": "prod/"}]},
+    })
+}
+
 /// A value that nothing prints.
 const CANARY: &str = "cnry-doctor-7q2xv9kd";
 
 /// A sandbox in which all is right, and the file of a relay for it.
 struct Patient {
     bench: Bench,
+    destination: ApiDestination,
+    rule: EventRule,
     file: PathBuf,
     text: String,
 }
@@ -52,9 +73,12 @@ impl Patient {
         let subscription =
             bench.aws.topic("rotations").subscribe_confirmed("https://relay.example.com/hooks/sns");
         subscription.set_dead_letter_queue("arn:aws:sqs:eu-west-1:123456789012:given-up");
-        let text = bench.file(ORDERS_TARGET);
+        let auth = Auth::ApiKey { header: "X-Api-Key".to_owned(), value: EVENTBRIDGE_KEY.to_owned() };
+        let destination = bench.aws.api_destination("https://relay.example.com/hooks/eventbridge", auth);
+        let rule = bench.aws.event_rule(RULE, &native_pattern(), &destination);
+        let text = file(&bench, ORDERS_TARGET);
         let file = bench.write("relay.yaml", &text);
-        Self { bench, file, text }
+        Self { bench, destination, rule, file, text }
     }
 
     /// With this instead of that in its file.
@@ -121,6 +145,11 @@ impl Patient {
     }
 }
 
+/// A configuration with these targets, which names the rule.
+fn file(bench: &Bench, targets: &str) -> String {
+    bench.file(targets).replace("eventbridge: { auth", &format!("eventbridge: {{ rule: {RULE}, auth"))
+}
+
 /// What was found.
 #[derive(Debug)]
 struct Report {
@@ -173,6 +202,7 @@ async fn where_all_is_right_everything_is_ok_and_nothing_is_written() {
         "clock",
         "secret prod/orders/db",
         &topic,
+        "rule secrets-to-anypoint",
         "connection prod",
         "target orders-api",
         "ingress.eventbridge api_key",
@@ -181,9 +211,12 @@ async fn where_all_is_right_everything_is_ok_and_nothing_is_written() {
     ];
     assert_eq!(subjects, expected);
     assert!(report.table.contains("\nok         clock"), "{}", report.table);
-    assert!(report.table.ends_with("9 checks: 0 failed, 0 with a warning\n"), "{}", report.table);
+    assert!(report.table.ends_with("10 checks: 0 failed, 0 with a warning\n"), "{}", report.table);
     assert!(!report.table.contains('\u{1b}'), "no colours in a pipe");
     says(report.of("target orders-api"), "ok", &["a run would write now (nothing delivered)"]);
+    says(report.of(&topic), "ok", &["confirmed, signed, with a dead-letter queue"]);
+    says(report.of("start"), "ok", &["a relay can be put together from this file"]);
+    says(report.of("connection prod"), "ok", &["signed in at http://127.0.0.1"]);
 }
 
 #[tokio::test]

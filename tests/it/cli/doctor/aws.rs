@@ -12,11 +12,11 @@ const SECRET: &str = "secret prod/orders/db";
 const SECRET_ARN: &str = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/orders/db-??????";
 const ROLE: &str = "arn:aws:iam::123456789012:role/reader";
 
-fn user() -> String {
+pub(super) fn user() -> String {
     format!("arn:aws:iam::123456789012:user/{ACCESS_KEY}")
 }
 
-fn statement(action: &str, resource: &str) -> Value {
+pub(super) fn statement(action: &str, resource: &str) -> Value {
     json!({"Effect": "Allow", "Action": action, "Resource": resource})
 }
 
@@ -31,7 +31,7 @@ async fn credentials_that_aws_refuses_leave_the_rest_of_aws_and_no_more() {
     patient.bench.aws.refuse_key(ACCESS_KEY, Some(refusal));
     let report = patient.examine(1).await;
     says(report.of("AWS identity"), "failed", &["InvalidClientTokenId"]);
-    says(report.of(SECRET), "not_tried", &["credentials"]);
+    says(report.of(SECRET), "not_tried", &["needs credentials for AWS"]);
     says(report.of(&topic(&patient)), "not_tried", &["credentials"]);
     says(report.of("connection prod"), "ok", &["signed in"]);
     says(report.of("target orders-api"), "ok", &["deployment \"orders-api\" is there", "depends on secret"]);
@@ -53,7 +53,7 @@ async fn a_clock_that_is_off_is_told_with_how_far() {
             .body(answer);
         patient.bench.aws.faults().add(rule.tag("GetCallerIdentity"));
         let report = patient.examine(code).await;
-        says(report.of("clock"), verdict, &[direction, "NTP"]);
+        says(report.of("clock"), verdict, &[direction, "set this machine's clock by NTP: with 5 minutes"]);
     }
 }
 
@@ -175,7 +175,7 @@ async fn a_secret_that_is_only_watched_is_described_and_not_read() {
     forget: [db.user, db.password]
 ";
     let mut patient = Patient::healthy().await;
-    patient.text = patient.bench.file(targets);
+    patient.text = super::file(&patient.bench, targets);
     let patient = patient.write();
     let report = patient.examine(0).await;
     says(report.of(SECRET), "ok", &["its value is not read"]);
@@ -196,7 +196,7 @@ async fn how_a_topic_is_subscribed_is_a_warning_with_the_command_that_mends_it()
     says_of(&["no subscription leads to /hooks/sns", "aws sns subscribe", "--protocol https"]).await;
 
     let subscription = topic.subscribe_confirmed("https://relay.example.com/hooks/sns");
-    says_of(&["no dead-letter queue", "RedrivePolicy", subscription.arn()]).await;
+    says_of(&["no dead-letter queue: what SNS gives up", "RedrivePolicy", subscription.arn()]).await;
     subscription.set_dead_letter_queue("arn:aws:sqs:eu-west-1:123456789012:given-up");
     subscription.set_raw(true);
     says_of(&["raw messages", "--attribute-name RawMessageDelivery --attribute-value false"]).await;
@@ -206,7 +206,7 @@ async fn how_a_topic_is_subscribed_is_a_warning_with_the_command_that_mends_it()
     topic
         .subscribe_confirmed("http://relay.example.com/hooks/sns")
         .set_dead_letter_queue("arn:aws:sqs:a:b:c");
-    says_of(&["without TLS", "aws sns unsubscribe"]).await;
+    says_of(&["is reached without TLS", "subscribe the https address", "aws sns unsubscribe"]).await;
 }
 
 #[tokio::test]
@@ -219,7 +219,7 @@ async fn a_subscription_that_waits_for_its_confirmation_is_told_so() {
     says(
         report.of(&format!("topic {}", topic.arn())),
         "warning",
-        &["waits for its confirmation", "once more"],
+        &["waits for its confirmation", "start the relay where SNS reaches it, then subscribe"],
     );
 }
 
@@ -246,4 +246,32 @@ async fn a_topic_that_may_not_be_looked_at_is_a_warning_and_one_that_is_missing_
     let report = patient.examine(1).await;
     let subject = topic(&patient).replace("rotations", "rotation");
     says(report.of(&subject), "failed", &["does not exist", "check the name"]);
+}
+
+#[tokio::test]
+async fn an_aws_that_does_not_answer_leaves_no_time_to_compare() {
+    let patient = Patient::healthy().await;
+    let endpoint = patient.bench.aws.endpoint_url();
+    let report = patient.with(&[(&endpoint, "http://127.0.0.1:1")]).examine(1).await;
+    says(report.of("AWS identity"), "failed", &["cannot be reached", "the way to AWS"]);
+    says(report.of("clock"), "not_tried", &["AWS did not answer, so there is no time to compare"]);
+    says(report.of("connection prod"), "ok", &["signed in"]);
+}
+
+#[tokio::test]
+async fn a_secret_of_which_one_part_is_used_is_told_so() {
+    let targets = "
+  orders-api:
+    kind: application
+    platform: cloudhub2
+    connection: prod
+    deployment: orders-api
+    secure_properties:
+      db.user: literal
+      db.password: { secret: prod/orders/db, field: password }
+";
+    let mut patient = Patient::healthy().await;
+    patient.text = super::file(&patient.bench, targets);
+    let report = patient.write().examine(0).await;
+    says(report.of(SECRET), "ok", &["the part that is used is there"]);
 }
