@@ -94,7 +94,7 @@ impl Workshop {
         self.board.finished(&taken.key, run, self.record(&taken, &ended, took));
         self.count(station, &taken, &ended, took);
         if ended.frees_others {
-            self.wake_those_behind(&taken.key);
+            self.wake_those_behind(&taken.key, &span);
         }
         log(&taken, &ended, took, span.trace_id().as_deref());
         end(&span, &ended);
@@ -114,12 +114,12 @@ impl Workshop {
     }
 
     /// Targets whose write waited for this one look again at once.
-    fn wake_those_behind(&self, ahead: &TargetName) {
+    fn wake_those_behind(&self, ahead: &TargetName, span: &Span) {
         let gates = self.sync.gates.iter();
         let behind = gates.filter(|(_, gate)| gate.canaries.iter().any(|canary| canary.name == *ahead));
         let followers = self.sync.leaders.iter().filter(|(_, leader)| leader.name == *ahead);
         for target in behind.map(|(target, _)| target).chain(followers.map(|(target, _)| target)) {
-            let note = Note::new(Reason::Freed, self.clock.timestamp());
+            let note = Note::new(Reason::Freed, self.clock.timestamp()).with_origins(span.origin().into());
             // A queue that is closing refuses; the reconcile of the next start finds what is left.
             self.queue.add(target, note).ok();
         }

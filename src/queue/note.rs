@@ -134,7 +134,7 @@ pub struct Note {
     pub first_seen: Option<Timestamp>,
     /// When the first notification or person spoke of it.
     pub told: Option<Timestamp>,
-    /// The spans of the notifications, where there are traces.
+    /// The spans that it came from, where there are traces.
     #[serde(skip)]
     pub origins: Origins,
 }

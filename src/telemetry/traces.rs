@@ -22,7 +22,8 @@ use std::time::{Duration, SystemTime};
 
 use axum::http::{HeaderMap, HeaderValue};
 use opentelemetry::trace::{
-    FutureExt as _, SpanBuilder, SpanKind, Status, TraceContextExt as _, Tracer as _, TracerProvider as _,
+    FutureExt as _, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _,
+    TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::Resource;
@@ -101,8 +102,8 @@ impl Traces {
         Some(Arc::new(Arriving::new(maker.clone(), route, headers, request_id())))
     }
 
-    /// A run begins, for what these notifications asked. It goes on with the trace of a single one; of several
-    /// none is more its cause than the others, so it begins its own. All of them are linked.
+    /// A run begins, for what came from these. It goes on with their trace if it is one; of several none is more
+    /// its cause than the others, so it begins its own. All of them are linked.
     pub fn run(
         &self,
         target: &TargetName,
@@ -118,7 +119,7 @@ impl Traces {
             KeyValue::new("relay.target.kind", kind.as_str()),
         ];
         builder.attributes = Some(named.into_iter().chain(attributes()).collect());
-        let parent = origins.single().map(|origin| Context::new().with_remote_span_context(origin.clone()));
+        let parent = origins.parent().map(|origin| Context::new().with_remote_span_context(origin.clone()));
         Span(Some(maker.start(builder, &parent.unwrap_or_default())))
     }
 
@@ -168,6 +169,11 @@ impl Span {
     /// The trace that it can be found in.
     pub fn trace_id(&self) -> Option<String> {
         recorded(self.0.as_ref()?)
+    }
+
+    /// What came of it, for the work that it asks for.
+    pub fn origin(&self) -> Option<SpanContext> {
+        Some(self.0.as_ref()?.span().span_context().clone())
     }
 
     /// It is over. `code` is why, where it failed.

@@ -8,11 +8,11 @@ use anypoint_sandbox::server::Recorded;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::json;
 
-use crate::support::TRIGGER_KEY;
-use crate::support::{Answer, Bench, LIMIT, signed_with};
+use crate::support::{Answer, Bench, LIMIT, ORDERS_TARGET, TRIGGER_KEY, signed_with};
 use collector::{Collector, Seen};
 
 const SENDERS_TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const BODY: &str = r#"{"secret":"prod/orders/db"}"#;
 const SENDERS_SPAN: &str = "b7ad6b7169203331";
 
 /// A target that tells a receiver, and a relay that sends its spans to a collector.
@@ -69,7 +69,7 @@ fn traceparent(trace: &str, flags: &str) -> String {
 
 /// A trigger that belongs to the trace of whoever sends it.
 async fn trigger_in(bench: &Bench, traceparent: &str, query: &str, key: &str) -> Answer {
-    let (id, body) = (format!("msg_{}", uuid::Uuid::new_v4().simple()), r#"{"target":"orders"}"#);
+    let (id, body) = (format!("msg_{}", uuid::Uuid::new_v4().simple()), BODY);
     let mut headers = signed_with(&id, body, key).to_vec();
     headers.push(("traceparent", traceparent.to_owned()));
     bench.post(&format!("/hooks/trigger{query}"), &headers, body).await
@@ -156,6 +156,39 @@ async fn a_run_that_answers_to_several_notifications_is_linked_to_each_of_them()
 }
 
 #[tokio::test]
+async fn a_call_behind_an_application_is_in_the_trace_of_what_it_follows() {
+    let (receiver, collector) = (Receiver::start().await, Collector::start().await);
+    let mut bench = Bench::orders_stopped().await;
+    let then = format!("{{ url: \"{}/\", allow: [127.0.0.1], key: {{ env: TRIGGER_KEY }} }}", receiver.url());
+    let file = bench.file(&format!("{ORDERS_TARGET}    then: {then}\n"));
+    bench.start_with(&format!("{file}{}", collector.section(""))).await;
+    bench.ended_as("orders-api.then", "accepted").await;
+    bench.idle().await;
+    bench.orders_db().rotate_password("second-password");
+    let answer = trigger_in(&bench, &traceparent(SENDERS_TRACE, "01"), "?wait=20s", TRIGGER_KEY).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let requests = receiver.wait_for(2, LIMIT).await;
+    bench.stop().await.unwrap();
+    let spans = collector.spans();
+    let runs = spans.iter().filter(|span| span.name == "run" && span.trace == SENDERS_TRACE);
+    let (calls, rolls): (Vec<&Seen>, Vec<&Seen>) =
+        runs.partition(|run| run.attribute("relay.target") == "orders-api.then");
+    println!("{} runs of the application, {} of the call", rolls.len(), calls.len());
+    let inside = |runs: &[&Seen], name: &str| -> Vec<String> {
+        let steps = spans.iter().filter(|span| span.name == name);
+        steps
+            .filter(|span| runs.iter().any(|run| run.id == span.parent))
+            .map(|span| span.id.clone())
+            .collect()
+    };
+    assert_eq!((inside(&rolls, "write").len(), inside(&calls, "write").len()), (1, 1));
+    assert!(inside(&rolls, "confirm").len() > 1, "the roll is looked at");
+    assert_eq!(told(&requests[1]), format!("00-{SENDERS_TRACE}-{}-01", inside(&calls, "write")[0]));
+    let last = calls.last().unwrap();
+    assert!(rolls.iter().any(|run| last.links.contains(&(run.trace.clone(), run.id.clone()))), "{last:#?}");
+}
+
+#[tokio::test]
 async fn who_is_not_proved_is_in_no_trace() {
     let mut stage = Stage::new().await;
     for _ in 0..5 {
@@ -193,7 +226,7 @@ async fn without_traces_in_the_configuration_a_target_is_called_as_ever() {
     assert_eq!(answer.status, 200);
     let requests = receiver.wait_for(1, LIMIT).await;
     assert!(requests.iter().all(|request| !request.headers.contains_key("traceparent")));
-    assert_eq!(bench.number("relay_trace_spans_total{result=\"sent\"}").await, 0.0);
+    assert_eq!(bench.metric("relay_trace_spans_total{result=\"sent\"}").await.unwrap(), "0");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use opentelemetry::{SpanId, TraceFlags, TraceId};
 /// How many are kept. A run that answers to more is linked to the first of them.
 const KEPT: usize = 8;
 
-/// The spans of the notifications that a run answers to: a bounded number, whatever arrives.
+/// The spans that a run answers to, mostly of notifications: a bounded number, whatever arrives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origins(Vec<SpanContext>);
 
@@ -23,10 +23,10 @@ impl Origins {
         }
     }
 
-    /// The one that there is, if there is one alone.
-    pub(super) fn single(&self) -> Option<&SpanContext> {
-        let [origin] = &self.0[..] else { return None };
-        Some(origin)
+    /// The first of them, if all are of one trace.
+    pub(super) fn parent(&self) -> Option<&SpanContext> {
+        let first = self.0.first()?;
+        self.0.iter().all(|origin| origin.trace_id() == first.trace_id()).then_some(first)
     }
 
     pub(super) fn links(&self) -> Vec<Link> {
@@ -113,12 +113,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_of_one_trace_goes_on_with_it() {
+        let mut origins = Origins::from(parse(TEXT));
+        origins.merge(parse(&TEXT.replace("b7ad", "b7ae")).into());
+        assert_eq!((origins.links().len(), origins.parent()), (2, parse(TEXT).as_ref()));
+        origins.merge(parse(&TEXT.replace("0af7", "0af8")).into());
+        assert_eq!((origins.links().len(), origins.parent()), (3, None));
+        assert_eq!(Origins::default().parent(), None);
+    }
+
+    #[test]
     fn a_million_notifications_are_as_many_links_as_eight() {
         let mut origins = Origins::default();
         for number in 1..1000 {
             origins.merge(Some(some_origin(number)).into());
             origins.merge(Some(some_origin(number)).into());
-            assert_eq!(origins.single().is_some(), number == 1);
+            assert_eq!(origins.parent().is_some(), number == 1);
         }
         assert_eq!(origins.links().len(), KEPT);
         assert_eq!(origins.links()[0].span_context, some_origin(1));

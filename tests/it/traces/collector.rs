@@ -1,5 +1,7 @@
 //! A collector: takes OTLP over HTTP and reads it as its protocol says.
 
+use std::fmt::Write as _;
+
 use anypoint_sandbox::anypoint::Receiver;
 use anypoint_sandbox::server::Recorded;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -95,5 +97,8 @@ pub(super) fn text(value: Option<&AnyValue>) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
