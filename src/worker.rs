@@ -108,7 +108,7 @@ impl Workshop {
         self.traces.run(&taken.key, station.kind, &note.origins, || {
             [
                 KeyValue::new("relay.run.reasons", note.reasons.to_string()),
-                KeyValue::new("relay.run.notifications", i64::try_from(note.count).unwrap_or(i64::MAX)),
+                KeyValue::new("relay.run.asked", i64::try_from(note.count).unwrap_or(i64::MAX)),
             ]
         })
     }

@@ -147,7 +147,7 @@ async fn a_run_that_answers_to_several_notifications_is_linked_to_each_of_them()
     let spans = stage.ends().await;
     let runs: Vec<&Seen> = spans.iter().filter(|span| span.name == "run" && span.links.len() > 1).collect();
     let [run] = runs[..] else { panic!("{runs:#?}") };
-    assert_eq!((run.parent.as_str(), run.attribute("relay.run.notifications")), ("", "3".to_owned()));
+    assert_eq!((run.parent.as_str(), run.attribute("relay.run.asked")), ("", "3".to_owned()));
     let requests = spans.iter().filter(|span| span.name.starts_with("POST"));
     let asked: Vec<_> = requests.map(|span| (span.trace.clone(), span.id.clone())).collect();
     assert_eq!(run.links, asked);
