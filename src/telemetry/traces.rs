@@ -211,3 +211,25 @@ pub fn traceparent() -> Option<HeaderValue> {
     })?;
     HeaderValue::try_from(origins::traceparent(&context)).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Failure;
+
+    #[tokio::test]
+    async fn where_nobody_listens_nothing_is_made_or_asked_for() {
+        let traces = Traces::off();
+        let no_id = || -> String { panic!("the request is looked at") };
+        assert!(traces.arrives("/hooks/trigger", &HeaderMap::new(), no_id).is_none());
+        let target = TargetName::parse("orders").unwrap();
+        let span = traces.run(&target, Kind::Http, &Origins::default(), || panic!("the run is looked at"));
+        let work = async {
+            proved();
+            step(Step::Write, async { Ok::<_, Failure>((traceparent(), origin())) }).await
+        };
+        assert!(matches!(span.around(work).await, Ok((None, None))));
+        assert!(span.origin().is_none() && span.trace_id().is_none());
+        traces.end().await;
+    }
+}

@@ -195,3 +195,31 @@ impl SpanProcessor for Processor {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::{Tracer as _, TracerProvider as _};
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+
+    use super::*;
+
+    #[test]
+    fn what_finds_the_queue_full_is_left_out_and_counted_and_nobody_waits() {
+        let metrics = Arc::new(Metrics::new([]));
+        let (sender, mut spans) = mpsc::channel(3);
+        let outbox = Outbox { waiting: Mutex::new(Some(sender)), metrics: Counted(Arc::clone(&metrics)) };
+        let outbox = Arc::new(outbox);
+        let provider =
+            SdkTracerProvider::builder().with_span_processor(Processor(Arc::clone(&outbox))).build();
+        let tracer = provider.tracer("test");
+        for _ in 0..1000 {
+            drop(tracer.start("span"));
+        }
+        outbox.close();
+        drop(tracer.start("after the end"));
+        let text = metrics.encode();
+        assert!(text.contains("relay_trace_spans_total{result=\"left_out\"} 998\n"), "{text}");
+        let taken = std::iter::from_fn(|| spans.try_recv().ok()).count();
+        assert_eq!(taken, 3);
+    }
+}
