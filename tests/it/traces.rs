@@ -189,6 +189,26 @@ async fn a_call_behind_an_application_is_in_the_trace_of_what_it_follows() {
 }
 
 #[tokio::test]
+async fn what_aws_sends_begins_a_trace_that_its_run_goes_on_with() {
+    for hook in ["sns", "eventbridge"] {
+        let mut stage = Stage::new().await;
+        match hook {
+            "sns" => stage.bench.tell_by_sns().await,
+            _ => stage.bench.tell_by_eventbridge(),
+        }
+        stage.rotate();
+        let requests = stage.receiver.wait_for(2, LIMIT).await;
+        let spans = stage.ends().await;
+        let name = format!("POST /hooks/{hook}");
+        let mut accepted =
+            spans.iter().filter(|span| span.name == name && span.attribute("relay.verdict") == "accepted");
+        let request = accepted.next().unwrap_or_else(|| panic!("no {name} in {spans:#?}"));
+        assert_eq!(request.parent, "");
+        assert!(told(&requests[1]).contains(&request.trace), "{request:#?}");
+    }
+}
+
+#[tokio::test]
 async fn who_is_not_proved_is_in_no_trace() {
     let mut stage = Stage::new().await;
     for _ in 0..5 {
