@@ -67,6 +67,15 @@ pub enum BuildError {
     /// The audit's key.
     #[error("the key of `audit` cannot be read")]
     AuditKey(#[source] crate::credential::CredentialError),
+    /// What the collector is shown.
+    #[error("a header of `traces` cannot be read")]
+    TracesHeader(#[source] crate::credential::CredentialError),
+    /// The same, of a form that no header has.
+    #[error("a header of `traces`: {0}: a header is one line of visible characters")]
+    NoHeader(String),
+    /// The way to the collector.
+    #[error("`traces`: {0}")]
+    Traces(crate::outbound::BuildError),
     /// A sender's credential.
     #[error("a credential of `ingress` cannot be read")]
     Credential(#[from] crate::credential::CredentialError),
@@ -195,6 +204,7 @@ impl App {
             board,
             metrics: Arc::clone(&metrics),
             audit: Arc::clone(&audit),
+            traces: Arc::clone(&kept.traces),
             clock: Arc::clone(&clock),
         });
 
@@ -229,6 +239,7 @@ impl App {
             credentials,
             metrics,
             audit,
+            traces: Arc::clone(&kept.traces),
         };
         let ingress = IngressState::open(&config.ingress, config.limits.clone(), parts).await?;
         let alerts = Arc::new(alerts);
@@ -290,7 +301,7 @@ impl App {
         lifecycle.drain();
         self.workshop.queue.close();
         lifecycle.abort();
-        self.kept.audit.end("done").await;
+        self.kept.end("done").await;
         outcomes
     }
 

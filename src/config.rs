@@ -42,6 +42,7 @@ mod source;
 mod target;
 mod targets;
 mod tls;
+mod traces;
 
 pub use audit::{Audit, AuditTo};
 pub use changes::Changes;
@@ -58,6 +59,7 @@ pub use target::{
     StoreTarget, Target, TargetKind, header_flaw,
 };
 pub use tls::Tls;
+pub use traces::Traces;
 
 /// Everything that the file says, defaults filled in.
 #[derive(Clone, Debug)]
@@ -86,6 +88,8 @@ pub struct Config {
     pub alerts: Alerts,
     /// The record of decisions; none unless asked for.
     pub audit: Option<Audit>,
+    /// Where traces go; none are made unless it is said.
+    pub traces: Option<Traces>,
     /// Anypoint control planes.
     pub connections: BTreeMap<ConnectionName, Connection>,
     /// What takes the values.

@@ -22,6 +22,7 @@ use crate::status::{Notice, StatusBoard};
 use crate::sync::versions::VersionLog;
 use crate::telemetry::audit::{Audit, Entry, Notification};
 use crate::telemetry::metrics::{Metrics, RotationAlert, Route, Verdict};
+use crate::telemetry::traces;
 
 pub use replay::{Limits as ReplayLimits, ReplayMemory};
 
@@ -149,6 +150,7 @@ impl Desk {
         let mut ticket = Ticket::default();
         for target in targets {
             let mut note = Note::new(reason, self.clock.timestamp()).with_request(&hint.request_id);
+            note = note.with_origins(traces::origin().into());
             if let Subject::Event(event) = &hint.subject {
                 note = note.with_event(&event.id);
             }

@@ -33,6 +33,7 @@ use crate::model::{
     Failure, FailureCode, Next, Outcome, Receipt, Retry, Roll, SecretRef, Stamp, TargetName, VersionSeen,
     Wanted,
 };
+use crate::telemetry::traces::{Step, step};
 
 pub use ended::{Ended, WriteEnd, Wrote};
 use ended::{Stop, awaiting_roll, by_retry, doubted, moved_between_reads};
@@ -156,7 +157,7 @@ impl<'a> Pass<'a> {
                     return Err(Stop::AwaitRoll);
                 }
                 self.apply(target, observed, wanted, why).await?;
-                self.look_again().await
+                step(Step::Confirm, self.look_again()).await
             }
         }
     }
@@ -167,14 +168,14 @@ impl<'a> Pass<'a> {
         let wanted = self.observe_aws().await?;
         self.wanted = Some(wanted.clone());
         self.follow(&wanted)?;
-        if self.may_still_roll(&wanted) && target.still_rolls(self.sync.poll).await {
+        if self.may_still_roll(&wanted) && step(Step::Confirm, target.still_rolls(self.sync.poll)).await {
             self.roll = Roll::UnderWay;
             // A failure that a look finds after this is another one.
             self.memory.seen_without_failure();
             self.remember().await?;
             return Err(Stop::NotYet(Outcome::Confirming, self.sync.poll));
         }
-        let observed = target.observe().await?;
+        let observed = step(Step::Lookup, target.observe()).await?;
         let seen = observed.observation();
         let rolls = self.spec.rolls && seen.stage == Stage::Rolling;
         self.roll = if rolls { Roll::UnderWay } else { Roll::Over };
@@ -208,7 +209,7 @@ impl<'a> Pass<'a> {
     /// The current version of each secret, without reading a value.
     async fn observe_aws(&self) -> Result<Wanted, Stop> {
         let reads = self.spec.secrets.iter().map(|secret| async move {
-            let state = self.sync.secrets.current(secret).await?;
+            let state = step(Step::Describe(secret), self.sync.secrets.current(secret)).await?;
             self.judge(secret, &state.current, state.last_changed)?;
             Ok::<_, Stop>((secret.clone(), state.current))
         });
@@ -297,7 +298,7 @@ impl<'a> Pass<'a> {
 
         let previous = self.memory.begin(&receipt, self.sync.clock.timestamp());
         self.remember().await?;
-        let written = write.send().await;
+        let written = step(Step::Write, write.send()).await;
 
         let end = match &written {
             Ok(_) => WriteEnd::Taken,
@@ -336,7 +337,7 @@ impl<'a> Pass<'a> {
     async fn fetch(&self, target: &dyn Target) -> Result<Values, Stop> {
         let written = self.spec.secrets.iter().filter(|secret| !target.only_watches(secret));
         let reads = written.map(|secret| async move {
-            let fetched = self.sync.secrets.fetch(secret).await?;
+            let fetched = step(Step::Fetch(secret), self.sync.secrets.fetch(secret)).await?;
             self.judge(secret, &fetched.seen, None)?;
             Ok::<_, Stop>((secret.clone(), fetched))
         });

@@ -1,4 +1,4 @@
-//! What the relay says about itself: log lines, metrics and the audit.
+//! What the relay says about itself: log lines, metrics, traces and the audit.
 //!
 //! Guarantees: every metric name stands in one table and every label has a closed set of values or
 //! grows with the configured targets only; libraries cannot log below `info`, where they quote
@@ -7,3 +7,4 @@
 pub mod audit;
 pub mod logging;
 pub mod metrics;
+pub mod traces;

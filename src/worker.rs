@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
+use opentelemetry::KeyValue;
 
 use crate::clock::Clock;
 use crate::model::{Failure, FailureCode, Next, Outcome, Retry, TargetName};
@@ -22,6 +23,7 @@ use crate::sync::ports::Target;
 use crate::sync::{self, Ended, Sync, WriteEnd};
 use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics::{Kind, Metrics, WriteResult};
+use crate::telemetry::traces::{Ending, Span, Traces};
 
 /// A target as the workers know it.
 pub struct Station {
@@ -49,6 +51,8 @@ pub struct Workshop {
     pub metrics: Arc<Metrics>,
     /// What is recorded.
     pub audit: Arc<Audit>,
+    /// What follows runs.
+    pub traces: Arc<Traces>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -71,10 +75,11 @@ impl Workshop {
         };
         let started = self.clock.now();
         let run = self.board.started(&taken.key, self.clock.timestamp());
+        let span = self.span(&taken, station);
         let claim = || self.queue.claim_roll(&taken.key);
         let pass = sync::run(&self.sync, station.target.as_ref(), leave(&taken), &claim);
         // What a panic leaves behind is a cloned memory of one target, which is dropped with the run.
-        let ended = match AssertUnwindSafe(pass).catch_unwind().await {
+        let ended = match AssertUnwindSafe(span.around(pass)).catch_unwind().await {
             Ok(ended) => ended,
             Err(_panic) => panicked(),
         };
@@ -89,21 +94,32 @@ impl Workshop {
         self.board.finished(&taken.key, run, self.record(&taken, &ended, took));
         self.count(station, &taken, &ended, took);
         if ended.frees_others {
-            self.wake_those_behind(&taken.key);
+            self.wake_those_behind(&taken.key, &span);
         }
-        log(&taken, &ended, took);
+        log(&taken, &ended, took, span.trace_id().as_deref());
+        end(&span, &ended);
         self.queue.finish(&taken.key, ended.next);
         // When it is tried again is known only now.
         self.board.changed(&taken.key);
     }
 
+    fn span(&self, taken: &Taken<TargetName>, station: &Station) -> Span {
+        let note = &taken.note;
+        self.traces.run(&taken.key, station.kind, &note.origins, || {
+            [
+                KeyValue::new("relay.run.reasons", note.reasons.to_string()),
+                KeyValue::new("relay.run.asked", i64::try_from(note.count).unwrap_or(i64::MAX)),
+            ]
+        })
+    }
+
     /// Targets whose write waited for this one look again at once.
-    fn wake_those_behind(&self, ahead: &TargetName) {
+    fn wake_those_behind(&self, ahead: &TargetName, span: &Span) {
         let gates = self.sync.gates.iter();
         let behind = gates.filter(|(_, gate)| gate.canaries.iter().any(|canary| canary.name == *ahead));
         let followers = self.sync.leaders.iter().filter(|(_, leader)| leader.name == *ahead);
         for target in behind.map(|(target, _)| target).chain(followers.map(|(target, _)| target)) {
-            let note = Note::new(Reason::Freed, self.clock.timestamp());
+            let note = Note::new(Reason::Freed, self.clock.timestamp()).with_origins(span.origin().into());
             // A queue that is closing refuses; the reconcile of the next start finds what is left.
             self.queue.add(target, note).ok();
         }
@@ -199,6 +215,12 @@ fn leave(taken: &Taken<TargetName>) -> Leave {
     }
 }
 
+fn end(span: &Span, ended: &Ended) {
+    let wrote = ended.wrote.map(|wrote| KeyValue::new("relay.run.wrote", wrote.why.as_str()));
+    let outcome = KeyValue::new("relay.run.outcome", ended.outcome.label());
+    span.end(wrote.into_iter().chain([outcome]), ended.outcome.failure().and_then(Ending::code));
+}
+
 fn panicked() -> Ended {
     let failure = Failure::new(
         FailureCode::Internal,
@@ -210,7 +232,7 @@ fn panicked() -> Ended {
 }
 
 /// One line per run. A look that finds nothing to do is `debug`; everything else is for people.
-fn log(taken: &Taken<TargetName>, ended: &Ended, took: Duration) {
+fn log(taken: &Taken<TargetName>, ended: &Ended, took: Duration, trace_id: Option<&str>) {
     let target = taken.key.as_str();
     let outcome = ended.outcome.label();
     let wrote = ended.wrote.map(|wrote| wrote.why.as_str());
@@ -218,25 +240,35 @@ fn log(taken: &Taken<TargetName>, ended: &Ended, took: Duration) {
     let reasons = taken.note.reasons.to_string();
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     for note in &ended.notes {
-        tracing::warn!(target, event_id, request_id, note, "note of a run");
+        tracing::warn!(target, event_id, request_id, trace_id, note, "note of a run");
     }
     match (&ended.outcome, ended.outcome.failure()) {
         (Outcome::Parked(_), Some(failure)) => tracing::error!(
-            target, outcome, wrote, reasons, event_id, request_id, took_ms,
+            target, outcome, wrote, reasons, event_id, request_id, trace_id, took_ms,
             code = %failure.code, error = %failure, next_step = failure.next_step, "run ended"
         ),
         (_, Some(failure)) if matches!(failure.retry, Retry::Line(_)) => tracing::debug!(
-            target, outcome, reasons, event_id, request_id, took_ms, error = %failure, "run ended"
+            target, outcome, reasons, event_id, request_id, trace_id, took_ms, error = %failure, "run ended"
         ),
         (_, Some(failure)) => tracing::warn!(
-            target, outcome, wrote, reasons, event_id, request_id, took_ms,
+            target, outcome, wrote, reasons, event_id, request_id, trace_id, took_ms,
             code = %failure.code, error = %failure, next_step = failure.next_step, "run ended"
         ),
         (_, None) if wrote.is_some() || ended.proved_now => {
-            tracing::info!(target, outcome, wrote, reasons, event_id, request_id, took_ms, "run ended");
+            tracing::info!(
+                target,
+                outcome,
+                wrote,
+                reasons,
+                event_id,
+                request_id,
+                trace_id,
+                took_ms,
+                "run ended"
+            );
         }
         (_, None) => {
-            tracing::debug!(target, outcome, reasons, event_id, request_id, took_ms, "run ended");
+            tracing::debug!(target, outcome, reasons, event_id, request_id, trace_id, took_ms, "run ended");
         }
     }
 }

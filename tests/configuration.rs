@@ -17,8 +17,8 @@ line as `# yaml-language-server: $schema=` and the path or URL of that file.
 
 An unknown key is an error, and all errors are told at once, each with its place and what would be right:
 `anypoint-relay check relay.yaml`. Texts may hold `${NAME}` or `${NAME:-default}` from the environment; `$$` is a literal `$`.
-A changed file is in force within seconds; `listen`, `tls`, `admin` (but for its tokens), `receipts`, `log` and `audit`
-wait for the next start.
+A changed file is in force within seconds; `listen`, `tls`, `admin` (but for its tokens), `receipts`, `log`, `audit`
+and `traces` wait for the next start.
 ";
 
 fn schema() -> Value {

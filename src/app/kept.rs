@@ -17,6 +17,7 @@ use crate::sync::memory::Memory;
 use crate::sync::versions::VersionLog;
 use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Traces;
 
 /// Shared by the configurations that follow one another; cheap to clone.
 #[derive(Clone)]
@@ -27,6 +28,7 @@ pub(super) struct Kept {
     pub(super) metrics: Arc<Metrics>,
     pub(super) board: Arc<StatusBoard>,
     pub(super) audit: Arc<Audit>,
+    pub(super) traces: Arc<Traces>,
     /// Receipts.
     pub(super) memory: Arc<Memory>,
     versions: Arc<VersionLog>,
@@ -46,18 +48,25 @@ impl Kept {
         let Edges { clock, lookup } = edges;
         let metrics = Arc::new(Metrics::new([]));
         let audit = Arc::new(parts::open_audit(config, credentials, &metrics, &clock).await?);
+        let traces = Arc::new(parts::open_traces(config, credentials, &metrics, &clock, &lookup).await?);
         Ok(Self {
             lookup,
             readiness: Arc::default(),
             metrics,
             board: Arc::new(StatusBoard::new([], [])),
             audit,
+            traces,
             memory: Arc::new(parts::open_memory(config)?),
             versions: Arc::new(VersionLog::new(config.aws.freshness, config.aws.settle)),
             seen: Arc::new(Mutex::new(ReplayMemory::new((&config.ingress).into()))),
             told: Told::default(),
             clock,
         })
+    }
+
+    /// The relay ends, as this word says: what waits for the disk or for the collector gets its last chance.
+    pub(super) async fn end(&self, how: &'static str) {
+        tokio::join!(self.audit.end(how), self.traces.end());
     }
 
     /// What is known of versions, judged with the times of `config`.

@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{BuildError, Edges};
 use crate::alerts;
@@ -16,7 +18,7 @@ use crate::credential::Credentials;
 use crate::ingress;
 use crate::jwks::Jwks;
 use crate::model::{SecretRef, TargetName};
-use crate::outbound::Lookup;
+use crate::outbound::{self, Lookup};
 use crate::queue::{self, Policy, Queue, WorkQueue};
 use crate::sync::follow::{Leader, Leaders};
 use crate::sync::gate::{Canary, Gate};
@@ -24,7 +26,11 @@ use crate::sync::memory::Memory;
 use crate::sync::ports::TargetSpec;
 use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Traces;
 use crate::worker::Station;
+
+/// Longest time for one request to the collector. Nothing waits for it but the traces behind it.
+const TRACES_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) fn open_connections(
     config: &Config,
@@ -159,6 +165,31 @@ pub(super) async fn open_audit(
     let Some(settings) = &config.audit else { return Ok(Audit::off()) };
     let key = credentials.read(&settings.key).await.map_err(BuildError::AuditKey)?;
     Ok(Audit::open(settings, &key, Arc::clone(metrics), Arc::clone(clock))?)
+}
+
+/// What makes and sends spans, or nothing.
+pub(super) async fn open_traces(
+    config: &Config,
+    credentials: &Arc<dyn Credentials>,
+    metrics: &Arc<Metrics>,
+    clock: &Arc<dyn Clock>,
+    lookup: &Arc<dyn Lookup>,
+) -> Result<Traces, BuildError> {
+    let Some(settings) = &config.traces else { return Ok(Traces::off()) };
+    let mut headers = HeaderMap::new();
+    for (name, place) in &settings.headers {
+        let value = credentials.read(place).await.map_err(BuildError::TracesHeader)?;
+        let pair = HeaderName::from_bytes(name.as_bytes())
+            .ok()
+            .zip(HeaderValue::from_bytes(value.expose_bytes()).ok());
+        let (name, mut value) = pair.ok_or_else(|| BuildError::NoHeader(place.to_string()))?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    let options = outbound::Options::within(TRACES_TIMEOUT, TRACES_TIMEOUT);
+    let options = outbound::Options { lookup: Arc::clone(lookup), ..options };
+    let client = outbound::client(&options).map_err(BuildError::Traces)?;
+    Ok(Traces::open(settings, headers, client, Arc::clone(metrics), Arc::clone(clock)))
 }
 
 pub(super) fn secrets_of(specs: &[TargetSpec]) -> BTreeSet<SecretRef> {

@@ -123,7 +123,7 @@ impl Bound {
         over.cancel();
         lifecycle.drain();
         let ended = ended.and(lifecycle.ended(deadline.saturating_sub(since.elapsed())).await);
-        kept.audit.end(if ended.is_ok() { "drained" } else { "failed" }).await;
+        kept.end(if ended.is_ok() { "drained" } else { "failed" }).await;
         ended
     }
 }

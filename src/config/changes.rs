@@ -17,7 +17,7 @@ pub struct Changes {
     pub changed: Vec<TargetName>,
     /// Other parts that are in force at once.
     pub parts: Vec<&'static str>,
-    /// Parts that are in force after the next start only: they hold a socket, a file or the form of the log.
+    /// Parts that are in force after the next start only: they hold a socket, a file, the form of the log or what traces wait in.
     pub at_next_start: Vec<&'static str>,
 }
 
@@ -46,6 +46,7 @@ impl Changes {
                 ("receipts", old.receipts != new.receipts),
                 ("log", differ(&old.log, &new.log)),
                 ("audit", differ(&old.audit, &new.audit)),
+                ("traces", differ(&old.traces, &new.traces)),
             ]),
             ..Self::default()
         };
@@ -78,6 +79,7 @@ impl Config {
         self.receipts.clone_from(&running.receipts);
         self.log = running.log.clone();
         self.audit.clone_from(&running.audit);
+        self.traces.clone_from(&running.traces);
         self
     }
 }
@@ -147,11 +149,12 @@ targets:
     fn what_holds_a_socket_a_file_or_the_log_waits_for_the_next_start() {
         let other = format!(
             "listen: 127.0.0.1:1\nreceipts: /var/lib/relay/receipts\nlog: {{ format: pretty }}\n\
+             traces: {{ endpoint: 'http://127.0.0.1:4318' }}\n\
              admin: {{ listen: '127.0.0.1:2', token: {{ env: TOKEN }} }}\n{FILE}"
         );
         let (running, new) = (config(FILE), config(&other));
         let changes = Changes::between(&running, &new);
-        assert_eq!(changes.at_next_start, ["listen", "admin", "receipts", "log"]);
+        assert_eq!(changes.at_next_start, ["listen", "admin", "receipts", "log", "traces"]);
         assert_eq!(changes.parts, ["admin tokens"]);
         assert!(!changes.is_empty_now());
         // Without them what remains is what is in force at once.

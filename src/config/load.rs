@@ -9,7 +9,9 @@ use std::path::Path;
 use super::decode::{Fields, Findings, Value};
 use super::document::{self, MAX_BYTES};
 use super::interpolate::{self, Environment};
-use super::{Admin, Config, ConfigErrors, alerts, audit, connections, ingress, runtime, scalar, targets};
+use super::{
+    Admin, Config, ConfigErrors, alerts, audit, connections, ingress, runtime, scalar, targets, traces,
+};
 
 /// Reads the file at `path`, with the environment of this process.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
@@ -131,6 +133,7 @@ fn config(root: &Value<'_>) -> Option<Config> {
     let log = fields.or("log", runtime::default_log(), runtime::log);
     let alerts = fields.or("alerts", alerts::default_alerts(), |value| alerts::alerts(value, &ingress));
     let audit = fields.optional("audit", |value| audit::audit(value, receipts.as_deref()));
+    let traces = fields.optional("traces", traces::traces);
     let connections =
         fields.get("connections").map(|value| connections::connections(&value)).unwrap_or_default();
     let targets = fields.optional("targets", |value| targets::targets(value, &connections));
@@ -151,6 +154,7 @@ fn config(root: &Value<'_>) -> Option<Config> {
         log,
         alerts,
         audit,
+        traces,
         connections: connections.checked,
         targets: targets.unwrap_or_default(),
         warnings: Vec::new(),

@@ -212,11 +212,25 @@ pub(super) fn is_uuid(text: &str) -> bool {
 
 /// An `https` URL, or an `http` one of this machine. No message quotes it: a query may hold a token.
 pub(super) fn url(value: &Value<'_>) -> Option<Url> {
-    let what = "a URL such as https://relay.example.com/refresh";
-    let text = value.text(what)?;
+    let url = url_of_any_scheme(value)?;
+    match (url.scheme(), url.host()) {
+        ("https", Some(_)) => Some(url),
+        ("http", Some(host)) if is_loopback(&host) => Some(url),
+        ("http", Some(_)) => {
+            value.refuse("use https; plain http is for this machine only (127.0.0.1, ::1, localhost)")
+        }
+        _ => value.refuse(format!("expected {URL}; only https is spoken, and http to this machine")),
+    }
+}
+
+const URL: &str = "a URL such as https://relay.example.com/refresh";
+
+/// A URL, over whatever, that holds no credential and leads to none.
+pub(super) fn url_of_any_scheme(value: &Value<'_>) -> Option<Url> {
+    let text = value.text(URL)?;
     let Ok(url) = Url::parse(text) else {
         return value
-            .refuse(format!("expected {what}; this is not one (not quoted here: it may hold a token)"));
+            .refuse(format!("expected {URL}; this is not one (not quoted here: it may hold a token)"));
     };
     if !url.username().is_empty() || url.password().is_some() {
         return value
@@ -234,14 +248,7 @@ pub(super) fn url(value: &Value<'_>) -> Option<Url> {
         return value
             .refuse(format!("{address} is where a platform hands out credentials; nothing may call it"));
     }
-    match (url.scheme(), url.host()) {
-        ("https", Some(_)) => Some(url),
-        ("http", Some(host)) if is_loopback(&host) => Some(url),
-        ("http", Some(_)) => {
-            value.refuse("use https; plain http is for this machine only (127.0.0.1, ::1, localhost)")
-        }
-        _ => value.refuse(format!("expected {what}; only https is spoken, and http to this machine")),
-    }
+    Some(url)
 }
 
 /// Whether a URL that was taken leads to this machine.

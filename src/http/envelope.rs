@@ -66,7 +66,9 @@ fn route_of(request: &Request) -> &'static str {
 fn span(request: &Request) -> Span {
     let route = route_of(request);
     let request_id = request.extensions().get::<RequestId>().map_or("", RequestId::as_str);
-    tracing::info_span!("request", method = %request.method(), route, request_id)
+    // The trace is known once the sender is proved.
+    let trace_id = tracing::field::Empty;
+    tracing::info_span!("request", method = %request.method(), route, request_id, trace_id)
 }
 
 /// The panic's own text was printed by the panic hook; it is not repeated to the sender.

@@ -28,6 +28,7 @@ use crate::http::keyring::{Key, KeyRing};
 use crate::http::{ErrorCode, Problem, RequestId};
 use crate::model::{Event, RefusalReason, SecretArn, SecretMention};
 use crate::telemetry::metrics::Route;
+use crate::telemetry::traces;
 use crate::verify::shared::{AcceptedCredentials, CredentialRefusal};
 use crate::verify::token::{self, KeySet, TokenRefusal, TokenRules};
 
@@ -181,6 +182,7 @@ impl FromRequest<IngressState> for Delivery {
         let place = Place::of(&request)?;
         let body = body::read(request, state.limits().body_bytes, &place).await?;
         place.keep()?;
+        traces::proved();
         Ok(Self(body))
     }
 }

@@ -15,10 +15,11 @@ use axum::response::{IntoResponse, Response};
 
 use super::answer::Verdict;
 use super::{IngressState, body};
-use crate::http::{ErrorCode, Problem, RequestId, peer};
+use crate::http::{ErrorCode, Problem, RequestId, peer, routes};
 use crate::model::RefusalReason;
 use crate::status::Notice;
 use crate::telemetry::metrics::{Route, Verdict as Counted};
+use crate::telemetry::traces::Arriving;
 
 /// Shortest time between two log lines of one kind.
 pub(super) const LOG_EVERY: Duration = Duration::from_secs(30);
@@ -58,8 +59,14 @@ pub(super) async fn pass(
     // AWS's senders share addresses; whoever triggers has one of its own, or shares it with colleagues.
     let address = (route == Route::Trigger).then(|| peer::client(&request, &state.limits().trusted_proxies));
     let may_try = address.map_or(Ok(()), |address| state.failures().admit(address, state.clock().now()));
+    let mut arriving = None;
     let response = match (state.readiness().admit(), may_try) {
-        (Ok(()), Ok(())) => next.run(request).await,
+        (Ok(()), Ok(())) => {
+            let request_id = || id.as_ref().map_or_else(String::new, |id| id.as_str().to_owned());
+            let path = routes::path_of(request.uri().path()).unwrap_or_default();
+            arriving = state.traces().arrives(path, request.headers(), request_id);
+            Arriving::around(arriving.as_ref(), next.run(request)).await
+        }
         (Err(problem), _) => {
             body::spill(request, state.limits()).await;
             problem.into_response()
@@ -67,6 +74,11 @@ pub(super) async fn pass(
         (Ok(()), Err(wait)) => throttled(wait).into_response(),
     };
     let id = id.as_ref().map_or("", RequestId::as_str);
+    let answered = |verdict: Counted| {
+        if let Some(arriving) = &arriving {
+            arriving.answered(response.status().as_u16(), verdict.as_str());
+        }
+    };
     if let Some(problem) = Problem::of(&response) {
         log(&state, route, &problem);
         state.audit().refused(route, problem.code().as_str(), id);
@@ -78,10 +90,12 @@ pub(super) async fn pass(
         }
         let counted = of_code(problem.code());
         state.metrics().notification(route, counted);
+        answered(counted);
         show(&state, route, counted, Some(problem.code()), id);
     } else if let Some(verdict) = response.extensions().get() {
         let counted = of_verdict(*verdict);
         state.metrics().notification(route, counted);
+        answered(counted);
         // What is accepted has an entry of its own, with all that is known of it.
         if counted != Counted::Accepted {
             state.audit().noted(route, counted.as_str(), id);

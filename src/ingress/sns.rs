@@ -19,6 +19,7 @@ use crate::config::{Confirm, SnsIngress};
 use crate::http::{ErrorCode, Problem, RequestId};
 use crate::model::TopicArn;
 use crate::telemetry::metrics::Route;
+use crate::telemetry::traces;
 use crate::verify::sns::{
     Certificate, CertificateUrl, Content, Envelope, EnvelopeHeaders, RefusalClass, Rules, SnsRefusal,
     Verified, Window,
@@ -77,6 +78,7 @@ impl FromRequest<IngressState> for Message {
         let certificate = hook.certificate(state, admitted.certificate_url()).await?;
         let verified = admitted.verify(&certificate, now).map_err(refused)?;
         place.keep()?;
+        traces::proved();
         Ok(Self(verified))
     }
 }

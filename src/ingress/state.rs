@@ -18,6 +18,7 @@ use crate::http::failures::Failures;
 use crate::status::StatusBoard;
 use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Traces;
 
 /// The outside of the hooks, as `crate::app` hands it over.
 pub struct Parts {
@@ -41,6 +42,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// Records answers.
     pub audit: Arc<Audit>,
+    /// Follows requests.
+    pub traces: Arc<Traces>,
 }
 
 struct Inner {
@@ -122,6 +125,10 @@ impl IngressState {
 
     pub(super) fn audit(&self) -> &Audit {
         &self.0.parts.audit
+    }
+
+    pub(super) fn traces(&self) -> &Traces {
+        &self.0.parts.traces
     }
 
     pub(super) fn quiet(&self) -> &Quiet {

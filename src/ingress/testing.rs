@@ -35,6 +35,7 @@ use crate::status::RunNo;
 use crate::status::StatusBoard;
 use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Traces;
 use crate::verify::sns::testing::{self as sns, CertificateShape, TOPIC};
 use crate::webhook_signature;
 
@@ -237,6 +238,7 @@ impl App {
             board: Arc::new(StatusBoard::new([], [])),
             metrics: Arc::clone(&self.metrics),
             audit: Arc::new(Audit::off()),
+            traces: Arc::new(Traces::off()),
         }
     }
 

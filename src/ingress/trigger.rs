@@ -23,6 +23,7 @@ use crate::http::keyring::{Key, KeyRing};
 use crate::http::{ErrorCode, Problem, RequestId};
 use crate::model::{RefusalReason, SecretRef, TargetName};
 use crate::telemetry::metrics::Route;
+use crate::telemetry::traces;
 use crate::verify::webhook::{self, AcceptedKey, WebhookHeaders, WebhookRefusal};
 use crate::webhook_signature::{self, PublicKey};
 
@@ -105,6 +106,7 @@ impl Order {
         let now = state.clock().timestamp();
         let key_id = hook.authenticate(signed, &body, now).await.map_err(refused)?;
         place.keep()?;
+        traces::proved();
         Ok(Self { id: signed.id.to_owned(), key_id, body, uri })
     }
 

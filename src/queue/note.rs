@@ -8,6 +8,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use crate::telemetry::traces::Origins;
+
 /// Longest id that is kept, in bytes: request ids come from outside.
 const ID_LIMIT: usize = 128;
 
@@ -132,6 +134,9 @@ pub struct Note {
     pub first_seen: Option<Timestamp>,
     /// When the first notification or person spoke of it.
     pub told: Option<Timestamp>,
+    /// The spans that it came from, where there are traces.
+    #[serde(skip)]
+    pub origins: Origins,
 }
 
 impl Note {
@@ -150,6 +155,12 @@ impl Note {
     /// With the id of the request behind it, cut to 128 bytes.
     pub fn with_request(mut self, id: &str) -> Self {
         self.request_id = Some(bounded(id));
+        self
+    }
+
+    /// With what it came from.
+    pub fn with_origins(mut self, origins: Origins) -> Self {
+        self.origins = origins;
         self
     }
 
@@ -178,6 +189,7 @@ impl Note {
         self.count = self.count.saturating_add(later.count);
         self.first_seen = self.first_seen.or(later.first_seen);
         self.told = self.told.or(later.told);
+        self.origins.merge(later.origins);
     }
 }
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::plan::Why;
 use super::versions::Doubt;
 use crate::model::{Failure, FailureCode, Next, Outcome, Retry, Roll, SecretRef, VersionSeen, Wanted};
+use crate::telemetry::traces::Ending;
 
 /// How a run ended.
 #[derive(Debug)]
@@ -93,6 +94,15 @@ pub(super) enum Stop {
     NotYet(Outcome, Duration),
     AwaitRoll,
     NothingDue(Outcome),
+}
+
+impl Ending for Stop {
+    fn code(&self) -> Option<&'static str> {
+        match self {
+            Stop::Failed(failure) => failure.code(),
+            Stop::NotYet(..) | Stop::AwaitRoll | Stop::NothingDue(_) => None,
+        }
+    }
 }
 
 impl From<Failure> for Stop {

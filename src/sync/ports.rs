@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::model::{Failure, Mark, Receipt, SecretRef, TargetName, VersionSeen};
 use crate::sync::values::Values;
+use crate::telemetry::traces::Ending;
 
 /// What AWS says about a secret without showing its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,6 +170,12 @@ pub struct ApplyError {
     pub failure: Failure,
     /// Whether it may have taken effect all the same, now or later: a timeout, a reset, a 5xx.
     pub ambiguous: bool,
+}
+
+impl Ending for ApplyError {
+    fn code(&self) -> Option<&'static str> {
+        self.failure.code()
+    }
 }
 
 impl ApplyError {

@@ -24,11 +24,12 @@ use prometheus_client::registry::{Metric, Registry};
 use crate::model::{Outcome, RefusalReason, TargetName};
 
 pub use labels::{
-    AlertKind, AlertResult, Kind, QueuePhase, RotationAlert, Route, StatusClass, Verdict, WriteResult,
+    AlertKind, AlertResult, Kind, QueuePhase, RotationAlert, Route, SpanResult, StatusClass, Verdict,
+    WriteResult,
 };
 use labels::{
     OfAuditHead, OfBuild, OfListener, OfNotification, OfOutcome, OfPhase, OfRefusal, OfRequest,
-    OfRotationAlert, OfRun, OfStaleAlert, OfTarget, OfWrite, OutcomeLabel, ReasonLabel,
+    OfRotationAlert, OfRun, OfSpan, OfStaleAlert, OfTarget, OfWrite, OutcomeLabel, ReasonLabel,
 };
 pub use names::Name;
 
@@ -66,6 +67,7 @@ pub struct Metrics {
     /// The label that is shown now.
     audit_head_shown: Mutex<Option<OfAuditHead>>,
     certificates: Family<OfListener, Gauge>,
+    trace_spans: Family<OfSpan, Counter>,
     requests: Family<OfRequest, Counter>,
 }
 
@@ -105,6 +107,7 @@ impl Metrics {
             audit_head: family(&mut registry, Name::AuditHead),
             certificates: family(&mut registry, Name::CertificateNotAfter),
             audit_head_shown: Mutex::default(),
+            trace_spans: family(&mut registry, Name::TraceSpans),
             requests: family(&mut registry, Name::Requests),
             registry,
         };
@@ -116,6 +119,9 @@ impl Metrics {
             for result in AlertResult::ALL {
                 drop(metrics.alerts.get_or_create(&OfStaleAlert { kind: *kind, result: *result }));
             }
+        }
+        for result in SpanResult::ALL {
+            drop(metrics.trace_spans.get_or_create(&OfSpan { result: *result }));
         }
         metrics.queue_keys([]);
         metrics
@@ -255,6 +261,11 @@ impl Metrics {
     /// The listener, by a name of the program, shows a certificate that ends then.
     pub fn certificate(&self, listener: &'static str, not_after: Timestamp) {
         self.certificates.get_or_create(&OfListener { listener }).set(not_after.as_second());
+    }
+
+    /// This became of so many spans.
+    pub fn trace_spans(&self, result: SpanResult, count: u64) {
+        self.trace_spans.get_or_create(&OfSpan { result }).inc_by(count);
     }
 
     /// A request was answered. `route` is a path of the table of routes or a word for none: a text of the

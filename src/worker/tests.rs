@@ -99,6 +99,7 @@ fn workshop(targets: &[(&str, &str, Look)]) -> Workshop {
         board: Arc::new(StatusBoard::new(stations.keys().cloned(), [])),
         metrics: Arc::new(Metrics::new(stations.keys().cloned())),
         audit: Arc::new(Audit::off()),
+        traces: Arc::new(Traces::off()),
         queue: Arc::new(Queue::new(queue, Arc::clone(&clock))),
         stations,
         clock,

@@ -10,6 +10,7 @@ mod platforms;
 mod settings;
 mod stores;
 mod targets;
+mod traces;
 
 use anypoint_relay::config::parse;
 

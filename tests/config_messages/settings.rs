@@ -6,7 +6,7 @@ use crate::{APPLICATION, application_with, assert_printed, connection_with};
 fn an_unknown_key_names_the_nearest_and_all() {
     assert_printed(
         "listn: 0.0.0.0:8080\n",
-        r#"relay.yaml:1:1: listn: not a key of the configuration; did you mean "listen"? (its keys: listen, tls, limits, admin, ingress, aws, reconcile, receipts, queue, log, alerts, audit, connections, targets)"#,
+        r#"relay.yaml:1:1: listn: not a key of the configuration; did you mean "listen"? (its keys: listen, tls, limits, admin, ingress, aws, reconcile, receipts, queue, log, alerts, audit, traces, connections, targets)"#,
     );
     assert_printed(
         "reconcile: { every: 5m }\n",

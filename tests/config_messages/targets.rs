@@ -236,7 +236,7 @@ fn problems_of_all_parts_come_together_in_the_order_of_the_file() {
 targets:",
         ),
         r#"relay.yaml:4:16: connections.prod.client_id: a credential is given by reference, never in this file; write { env: NAME }, { file: /path } or { aws_secret: { secret: name, field: name } } (what stands here is not shown)
-relay.yaml:8:1: listn: not a key of the configuration; did you mean "listen"? (its keys: listen, tls, limits, admin, ingress, aws, reconcile, receipts, queue, log, alerts, audit, connections, targets)
+relay.yaml:8:1: listn: not a key of the configuration; did you mean "listen"? (its keys: listen, tls, limits, admin, ingress, aws, reconcile, receipts, queue, log, alerts, audit, traces, connections, targets)
 relay.yaml:11:11: targets.orders.kind: "app" is not a kind (application, shared_secret, keystore, truststore, certificate, secret_value, http)
 relay.yaml:17:19: queue.workers: expected a whole number between 1 and 1024, found "x""#,
     );

@@ -13,7 +13,7 @@ mod values;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use anypoint_sandbox::anypoint::Anypoint;
+use anypoint_sandbox::anypoint::{Anypoint, Receiver};
 use anypoint_sandbox::aws::Topic;
 use anypoint_sandbox::wait_until;
 use serde_json::Value;
@@ -33,6 +33,7 @@ const TRIGGER_KEY: &str = "tk5h8c2vn6qd\"\\/+&%<>'tk9x3b7mzw1f";
 const EVENTBRIDGE_KEY: &str = "eb3j7f5wr2ks\"\\/+&%<>'eb8d4p6gxn9c";
 const REFRESH_KEY: &str = "rf6b9m3xt8wj\"\\/+&%<>'rf2q5k7zvh4s";
 const AUDIT_KEY: &str = "ak7w4n9cz2vk\"\\/+&%<>'ak5r8x3hq6tm";
+const COLLECTOR_KEY: &str = "ck6t3w8nz5vh\"\\/+&%<>'ck7m2x9bq4rj";
 /// Of the sandbox's AWS.
 const AWS_KEY: &str = "sandbox/secret/access/key";
 
@@ -41,6 +42,8 @@ struct World {
     bench: Bench,
     /// Each has limits of its own, so that a fault of one holds nothing up at the others.
     anypoints: Vec<Rc<Anypoint>>,
+    /// Gets the relay's traces.
+    collector: Receiver,
     targets: String,
     /// Long where everything fails at once and need not fail often.
     retry_base: &'static str,
@@ -68,6 +71,7 @@ impl World {
             ("EVENTBRIDGE_KEY", EVENTBRIDGE_KEY),
             ("REFRESH_KEY", REFRESH_KEY),
             ("AUDIT_KEY", AUDIT_KEY),
+            ("COLLECTOR_KEY", COLLECTOR_KEY),
         ] {
             bench.environment_with(name, value);
         }
@@ -75,7 +79,9 @@ impl World {
             bench.environment_with(&format!("CLIENT_ID_{number}"), &anypoint.client_id());
         }
         values::create_secrets(&bench.aws);
-        Self { bench, anypoints: all, targets: String::new(), retry_base: "1s", log_format: "json" }
+        let collector = Receiver::start().await;
+        let targets = String::new();
+        Self { bench, anypoints: all, collector, targets, retry_base: "1s", log_format: "json" }
     }
 
     /// Adds targets, as YAML below `targets:`.
@@ -95,11 +101,13 @@ impl World {
         format!(
             "{text}log: {{ format: {}, filter: trace }}\nreceipts: {}\n\
              alerts: {{ stale_after: 10ms, repeat: 50ms, topic: \"{}\" }}\n\
-             audit: {{ to: {}, key: {{ env: AUDIT_KEY }} }}\n",
+             audit: {{ to: {}, key: {{ env: AUDIT_KEY }} }}\n\
+             traces: {{ endpoint: \"{}\", headers: {{ x-key: {{ env: COLLECTOR_KEY }} }} }}\n",
             self.log_format,
             receipts.display(),
             self.alerts().arn(),
             audit.display(),
+            self.collector.url(),
         )
     }
 
@@ -130,6 +138,7 @@ impl World {
             ("the EventBridge key".to_owned(), EVENTBRIDGE_KEY.to_owned()),
             ("the key of the http target".to_owned(), REFRESH_KEY.to_owned()),
             ("the key of the audit".to_owned(), AUDIT_KEY.to_owned()),
+            ("the key of the collector".to_owned(), COLLECTOR_KEY.to_owned()),
             ("the AWS key".to_owned(), AWS_KEY.to_owned()),
             ("a private key".to_owned(), stores::part_of_key().to_owned()),
         ];

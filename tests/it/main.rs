@@ -21,6 +21,7 @@ mod promises;
 mod rotations;
 mod scenarios;
 mod support;
+mod traces;
 mod unconfirmed;
 
 #[path = "../support/openapi.rs"]

@@ -6,6 +6,9 @@
 //! them); only public addresses are called, and those that `allow` names. A 2xx is `accepted`; `in sync`
 //! only the answer that the configuration calls the proof (`expect`).
 //!
+//! Where there are traces, the request says in which of them it belongs (`traceparent`), unless the configuration
+//! gives that header itself.
+//!
 //! Does not guarantee: that what a proxy calls is public. The proxy looks the name up.
 
 mod answer;
@@ -18,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, Entry, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{RequestBuilder, Url};
 
 use super::{Base, BuildError, nothing_to_see};
@@ -33,6 +36,7 @@ use crate::outbound;
 use crate::secret::SecretValue;
 use crate::sync::ports::{Applied, ApplyError, Observation, Observed, Proof, Target, TargetSpec, Write};
 use crate::sync::values::Values;
+use crate::telemetry::traces;
 use crate::webhook_signature;
 
 use answer::Unmet;
@@ -171,8 +175,12 @@ impl Write for Prepared {
         target.under_way().replace(message);
         let content = body.as_ref().map_or(&[][..], SecretValue::expose_bytes);
         let signature = webhook_signature::sign(&id, at.as_second(), content, key.expose_bytes());
+        let mut headers: HeaderMap = headers.into_iter().collect();
+        if let (Some(span), Entry::Vacant(place)) = (traces::traceparent(), headers.entry("traceparent")) {
+            place.insert(span);
+        }
         let mut request = request
-            .headers(headers.into_iter().collect())
+            .headers(headers)
             .header("webhook-id", id)
             .header("webhook-timestamp", at.as_second())
             .header("webhook-signature", signature);

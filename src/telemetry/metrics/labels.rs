@@ -126,6 +126,18 @@ label_values! {
 }
 
 label_values! {
+    /// What became of a span.
+    SpanResult {
+        /// The collector took it.
+        Sent = "sent",
+        /// The collector did not take it, or did not answer.
+        NotTaken = "not_taken",
+        /// Too many waited for the collector.
+        LeftOut = "left_out",
+    }
+}
+
+label_values! {
     /// Where a key stands in the queue.
     QueuePhase {
         /// Nothing is due.
@@ -307,6 +319,11 @@ pub(super) struct OfPhase {
 pub(super) struct OfRequest {
     pub(super) route: &'static str,
     pub(super) status_class: StatusClass,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfSpan {
+    pub(super) result: SpanResult,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -62,6 +62,8 @@ names! {
         "The number of the audit's last entry when the head was last shown; the label is that head";
     CertificateNotAfter = "relay_certificate_not_after_timestamp_seconds",
         "The end of the certificate that a listener shows, in seconds since 1970";
+    TraceSpans = "relay_trace_spans_total",
+        "Spans of traces by what became of them";
     Requests = "relay_requests_total",
         "Requests to the relay by route and class of answer";
     BuildInfo = "relay_build_info",

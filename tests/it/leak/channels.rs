@@ -53,6 +53,9 @@ impl Channels {
         relay.signal("TERM").await;
         let (_, log) = relay.ends_within(LIMIT).await;
         channels.add("log", log);
+        for spans in world.collector.received() {
+            channels.add("traces", spans.body);
+        }
         channels.add("audit", std::fs::read(world.bench.path("audit.jsonl")).unwrap());
         channels
     }
