@@ -22,7 +22,11 @@ pub(crate) async fn practice(variables: &Path, screen: Screen) -> anyhow::Result
     let destination = backend.aws.api_destination(format!("{RELAY}/hooks/eventbridge"), auth);
     backend.aws.emit_on_rotation(&Sink::Destination(destination));
     let anypoint = &backend.anypoint;
+    // The binary is beside this program's own folder.
+    let this = std::env::current_exe()?;
+    let built = this.parent().and_then(Path::parent).context("this program is in no folder of cargo's")?;
     let lines = [
+        ("PATH", format!("{}:'\"$PATH\"'", built.display())),
         ("AWS_ENDPOINT_URL", backend.aws.endpoint_url()),
         ("AWS_REGION", "eu-west-1".to_owned()),
         ("AWS_ACCESS_KEY_ID", "AKIASANDBOX".to_owned()),
@@ -47,7 +51,8 @@ pub(crate) async fn practice(variables: &Path, screen: Screen) -> anyhow::Result
     screen.gap();
     screen.line(Tone::Faint, "  in another terminal, in this order:");
     for line in [
-        format!(". {}", variables.display()),
+        "cargo build --release".to_owned(),
+        format!(". {}", variables.canonicalize()?.display()),
         "anypoint-relay init --base-url \"$ANYPOINT_URL\" relay.yaml".to_owned(),
         "anypoint-relay check --online relay.yaml".to_owned(),
         "anypoint-relay serve relay.yaml".to_owned(),
