@@ -42,7 +42,9 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     cores::of_senders()?;
     // One thread: the senders have one core to themselves, or share it.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // It looks at its sockets often, although `runner` has it never sleep.
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.event_interval(8).enable_all().build()?;
     runtime.block_on(load(&options))
 }
 

@@ -100,6 +100,27 @@ pub(crate) async fn measure(
     Ok(Outcome { kind, measured })
 }
 
+/// Keeps the senders' thread from sleeping until it is dropped. A server that is faster than its senders finds them
+/// awake with each answer; a slower one would have to wake them each time, and that is counted as its CPU time: it
+/// would be measured as slower than it is.
+struct Awake(tokio::task::JoinHandle<()>);
+
+impl Awake {
+    fn keep() -> Self {
+        Self(tokio::spawn(async {
+            loop {
+                tokio::task::yield_now().await;
+            }
+        }))
+    }
+}
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 impl Sums {
     async fn add(
         &mut self,
@@ -110,6 +131,7 @@ impl Sums {
         steady: Option<Duration>,
     ) -> anyhow::Result<()> {
         course.warm_up(WARM_UP, PATIENCE).await?;
+        let _awake = Awake::keep();
         if let Some(time) = steady {
             self.steady.append(course.steadily(time).await?.latencies);
         }

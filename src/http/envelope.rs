@@ -6,6 +6,8 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -13,9 +15,8 @@ use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::trace::TraceLayer;
-use tracing::Span;
+use futures_util::FutureExt;
+use tracing::Instrument;
 
 use super::request_id::HEADER;
 use super::routes;
@@ -42,33 +43,16 @@ where
         let count = count.clone();
         async move {
             let route = route_of(&request);
-            let response = seal(request, next).await;
+            let response = seal(route, request, next).await;
             count(route, response.status());
             response
         }
     };
-    let trace = TraceLayer::new_for_http()
-        .make_span_with(span)
-        .on_request(())
-        .on_response(|response: &Response, latency: std::time::Duration, _: &Span| {
-            let status = response.status().as_u16();
-            tracing::debug!(status, latency_us = latency.as_micros(), "answered");
-        })
-        .on_failure(());
-    router.layer(CatchPanicLayer::custom(panicked)).layer(trace).layer(from_fn(outermost))
+    router.layer(from_fn(outermost))
 }
 
 fn route_of(request: &Request) -> &'static str {
     routes::path_of(request.uri().path()).unwrap_or("none")
-}
-
-/// The span names the route, not the path that was sent, and neither query, headers nor body.
-fn span(request: &Request) -> Span {
-    let route = route_of(request);
-    let request_id = request.extensions().get::<RequestId>().map_or("", RequestId::as_str);
-    // The trace is known once the sender is proved.
-    let trace_id = tracing::field::Empty;
-    tracing::info_span!("request", method = %request.method(), route, request_id, trace_id)
 }
 
 /// The panic's own text was printed by the panic hook; it is not repeated to the sender.
@@ -78,10 +62,20 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
         .into_response()
 }
 
-async fn seal(mut request: Request, next: Next) -> Response {
+async fn seal(route: &'static str, mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
-    let mut response = next.run(request).await;
+    let began = Instant::now();
+    // It names the route, not the path that was sent, and neither query, headers nor body. The trace is known once
+    // the sender is proved.
+    let (method, trace_id) = (request.method(), tracing::field::Empty);
+    let span = tracing::info_span!("request", %method, route, request_id = id.as_str(), trace_id);
+    let answering = AssertUnwindSafe(next.run(request).instrument(span.clone())).catch_unwind();
+    let mut response = answering.await.unwrap_or_else(panicked);
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let (status, latency_us) = (response.status().as_u16(), began.elapsed().as_micros());
+        span.in_scope(|| tracing::debug!(status, latency_us, "answered"));
+    }
     if let Some(problem) = Problem::of(&response).map(Cow::into_owned)
         && let Ok(body) = serde_json::to_vec(&problem.body(&id))
     {

@@ -29,7 +29,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -170,45 +170,55 @@ impl House {
         let activity = Arc::new(Activity::new(&self.idle));
         let Some(mut connection) = self.begin(stream, peer, &activity).await else { return };
         let mut closing = false;
+        // Looked at when it is over, and not set anew with each answer: one that asks again and again costs no timer.
+        let timer = sleep_until(self.next_look(&activity, closing));
+        tokio::pin!(timer);
         loop {
-            let limit = match (closing, activity.requests()) {
-                (true, _) => LAST_WORD,
-                (false, 0) => self.bounds.first_request,
-                (false, _) => self.bounds.idle,
+            let event = tokio::select! {
+                // What has come is read first: who has just asked is not closed.
+                biased;
+                // Its error is the client's: a broken header, a lost connection.
+                _ = connection.as_mut() => Event::Ended,
+                () = activity.over.notified() => Event::Over,
+                () = activity.unwanted.notified() => Event::Unwanted,
+                () = self.closing.cancelled(), if !closing => Event::Closing,
+                () = timer.as_mut() => Event::Look,
             };
-            let until = activity.idle_since().unwrap_or_else(Instant::now) + limit;
-            let event = timeout_at(until, async {
-                tokio::select! {
-                    // What has come is read first: who has just asked is not closed.
-                    biased;
-                    // Its error is the client's: a broken header, a lost connection.
-                    _ = connection.as_mut() => Event::Ended,
-                    () = activity.answered.notified() => Event::Answered,
-                    () = activity.unwanted.notified() => Event::Unwanted,
-                    () = self.closing.cancelled(), if !closing => Event::Closing,
-                }
-            });
-            let over = |limit: Duration| activity.idle_since().is_some_and(|since| since.elapsed() >= limit);
-            match event.await {
-                Ok(Event::Ended) => return,
-                Ok(Event::Unwanted) if activity.is_dismissed() => return,
-                Err(_) if over(limit) => return,
+            match event {
+                Event::Ended => return,
+                Event::Unwanted if activity.is_dismissed() => return,
                 // A request came in the last moment: the next in the line goes instead.
-                Ok(Event::Unwanted) => drop(self.idle.close_oldest()),
-                // HTTP/2 has no header that says so.
-                Ok(Event::Answered) if activity.ends() && !closing => {
+                Event::Unwanted => drop(self.idle.close_oldest()),
+                // HTTP/2 has no header that says so. Closes at once between two requests; else after the answer.
+                Event::Over | Event::Closing => {
                     closing = true;
                     connection.as_mut().farewell();
+                    timer.as_mut().reset(self.next_look(&activity, closing));
                 }
-                // Busy: counted anew.
-                Ok(Event::Answered) | Err(_) => {}
-                // Closes at once between two requests; else after the answer.
-                Ok(Event::Closing) => {
-                    closing = true;
-                    connection.as_mut().farewell();
+                Event::Look => {
+                    let limit = self.limit(&activity, closing);
+                    if activity.idle_since().is_some_and(|since| since.elapsed() >= limit) {
+                        return;
+                    }
+                    timer.as_mut().reset(self.next_look(&activity, closing));
                 }
             }
         }
+    }
+
+    /// How long the connection may do nothing.
+    fn limit(&self, activity: &Activity, closing: bool) -> Duration {
+        match (closing, activity.requests()) {
+            (true, _) => LAST_WORD,
+            (false, 0) => self.bounds.first_request,
+            (false, _) => self.bounds.idle,
+        }
+    }
+
+    /// When the connection may have done nothing for too long: not later, whatever it does until then.
+    fn next_look(&self, activity: &Activity, closing: bool) -> Instant {
+        activity.idle_since().unwrap_or_else(Instant::now)
+            + self.limit(activity, closing).min(self.bounds.idle)
     }
 
     /// Up to where HTTP is spoken; none if the client does not get there in time or its place is needed.
@@ -260,9 +270,10 @@ impl House {
 
 enum Event {
     Ended,
-    Answered,
+    Over,
     Unwanted,
     Closing,
+    Look,
 }
 
 #[cfg(test)]

@@ -12,9 +12,8 @@ use crate::http::{ErrorCode, Problem};
 
 /// The whole body, of at most `limit` bytes. It takes no more than twice as much memory, in however
 /// many pieces it comes: each piece by itself would hold the buffer that it was read into.
-pub(super) async fn read(request: Request<Body>, limit: usize, place: &Place) -> Result<Bytes, Problem> {
+pub(super) async fn read(body: Body, limit: usize, place: &Place) -> Result<Bytes, Problem> {
     let too_large = || Problem::new(ErrorCode::TooLarge, "the limit is set by the relay's configuration");
-    let body = request.into_body();
     if usize::try_from(body.size_hint().lower()).map_or(true, |announced| announced > limit) {
         return Err(too_large());
     }

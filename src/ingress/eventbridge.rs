@@ -180,7 +180,7 @@ impl FromRequest<IngressState> for Delivery {
         let hook = state.eventbridge().ok_or_else(body::disabled)?;
         hook.authenticate(request.headers(), state.clock().timestamp()).await?;
         let place = Place::of(&request)?;
-        let body = body::read(request, state.limits().body_bytes, &place).await?;
+        let body = body::read(request.into_body(), state.limits().body_bytes, &place).await?;
         place.keep()?;
         traces::proved();
         Ok(Self(body))

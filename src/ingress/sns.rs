@@ -8,6 +8,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{Extension, FromRequest, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
@@ -68,9 +69,9 @@ impl FromRequest<IngressState> for Message {
 
     async fn from_request(request: Request, state: &IngressState) -> Result<Self, Problem> {
         let hook = state.sns().ok_or_else(body::disabled)?;
-        let headers = request.headers().clone();
         let place = Place::of(&request)?;
-        let body = body::read(request, state.limits().body_bytes, &place).await?;
+        let (Parts { headers, .. }, body) = request.into_parts();
+        let body = body::read(body, state.limits().body_bytes, &place).await?;
         let now = state.clock().timestamp();
         let admitted = Envelope::parse(&body, &envelope_headers(&headers))
             .and_then(|envelope| envelope.admit(&hook.rules(), now))

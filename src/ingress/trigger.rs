@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Extension, FromRequest, Request, State};
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, Uri, request};
 use axum::response::Response;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -95,14 +95,13 @@ impl FromRequest<IngressState> for Order {
 impl Order {
     async fn verified(request: Request, state: &IngressState) -> Result<Self, Problem> {
         let hook = state.trigger().ok_or_else(body::disabled)?;
-        let headers = request.headers().clone();
-        let uri = request.uri().clone();
+        let place = Place::of(&request)?;
+        let (request::Parts { headers, uri, .. }, body) = request.into_parts();
         let signed = signed_headers(&headers).ok_or_else(|| {
             unauthorized("webhook-id, webhook-timestamp and webhook-signature prove who sends")
                 .refused(RefusalReason::WebhookMissing)
         })?;
-        let place = Place::of(&request)?;
-        let body = body::read(request, state.limits().body_bytes, &place).await?;
+        let body = body::read(body, state.limits().body_bytes, &place).await?;
         let now = state.clock().timestamp();
         let key_id = hook.authenticate(signed, &body, now).await.map_err(refused)?;
         place.keep()?;

@@ -54,8 +54,15 @@ where
     let filter = filter.and(quiet_libraries());
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(color);
     let layer = match log.format {
-        // Without the module's path, whose key `target` is that of our targets: no key comes twice.
-        LogFormat::Json => lines.json().flatten_event(true).with_target(false).with_filter(filter).boxed(),
+        // Without the module's path, whose key `target` is that of our targets: no key comes twice. No span is in
+        // another, so the list of them would say everything twice.
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_target(false)
+            .with_span_list(false)
+            .with_filter(filter)
+            .boxed(),
         LogFormat::Pretty => lines.compact().with_filter(filter).boxed(),
     };
     Ok(Registry::default().with(layer))

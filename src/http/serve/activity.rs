@@ -53,8 +53,8 @@ impl Idle {
 pub(super) struct Activity {
     idle: Arc<Idle>,
     state: Mutex<State>,
-    /// Nothing is left to answer.
-    pub(super) answered: Notify,
+    /// Nothing is left to answer, and the last answer said that it is the last.
+    pub(super) over: Notify,
     /// Its place is needed.
     pub(super) unwanted: Arc<Notify>,
 }
@@ -74,7 +74,7 @@ impl Activity {
         let unwanted = Arc::default();
         let number = idle.join(&unwanted);
         let state = State { under_way: 0, idle_since: Instant::now(), number, requests: 0, ends: false };
-        Self { idle: Arc::clone(idle), state: Mutex::new(state), answered: Notify::new(), unwanted }
+        Self { idle: Arc::clone(idle), state: Mutex::new(state), over: Notify::new(), unwanted }
     }
 
     /// A request is under way until the guard is dropped.
@@ -102,11 +102,6 @@ impl Activity {
 
     pub(super) fn requests(&self) -> u64 {
         self.state().requests
-    }
-
-    /// Whether an answer said that it is the last.
-    pub(super) fn ends(&self) -> bool {
-        self.state().ends
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -139,7 +134,9 @@ impl Drop for Busy {
         if state.under_way == 0 {
             state.idle_since = Instant::now();
             state.number = activity.idle.join(&activity.unwanted);
-            activity.answered.notify_one();
+            if state.ends {
+                activity.over.notify_one();
+            }
         }
     }
 }
