@@ -98,11 +98,16 @@ impl Admitted<'_> {
         &self.certificate_url
     }
 
+    /// The bytes that the signature is over.
+    pub fn canonical(&self) -> Result<Vec<u8>, SnsRefusal> {
+        canonical(self.envelope.kind, &self.envelope.fields)
+    }
+
     /// Checks validity and name of the certificate, then the signature.
     pub fn verify(self, certificate: &Certificate, now: Timestamp) -> Result<Verified, SnsRefusal> {
-        let Envelope { mut fields, kind, message_id, topic, sent, version, signature } = self.envelope;
-        certificate.check_use(&topic, now)?;
-        certificate.check_signature(version, &canonical(kind, &fields)?, &signature)?;
+        certificate.check_use(&self.envelope.topic, now)?;
+        certificate.check_signature(self.envelope.version, &self.canonical()?, &self.envelope.signature)?;
+        let Envelope { mut fields, kind, message_id, topic, sent, .. } = self.envelope;
         let mut take = |field: Field| fields.take(field).ok_or(SnsRefusal::Missing { field: field.name() });
         let content = match kind {
             Kind::Notification => Content::Notification { message: take(Field::Message)? },
