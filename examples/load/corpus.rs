@@ -5,12 +5,11 @@ use anyhow::Context;
 use anypoint_relay::webhook_signature;
 use anypoint_sandbox::aws::{SnsMessage, events};
 use aws_lc_rs::hmac;
-use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::options::Kind;
-use crate::world::{SECRET, World};
+use crate::world::{SECRET, World, now};
 
 /// So many of each kind. SHA-1 is signed without the crypto library, which takes milliseconds each.
 const SIGNED_V1: usize = 6_000;
@@ -75,7 +74,7 @@ fn event(world: &World) -> String {
 
 /// As a rule of EventBridge has SNS send it.
 fn sns(world: &World, version: &str, spoilt: bool) -> Vec<u8> {
-    let mut message = SnsMessage::notification(&world.topic_arn, event(world), Timestamp::now());
+    let mut message = SnsMessage::notification(&world.topic_arn, event(world), now());
     version.clone_into(&mut message.signature_version);
     message.signing_cert_url.clone_from(&world.certificate_url);
     message.sign(&world.signing_key);
@@ -93,11 +92,11 @@ fn sns(world: &World, version: &str, spoilt: bool) -> Vec<u8> {
 /// As Standard Webhooks signs it, and with the header that Debian's `webhook` reads beside that.
 fn trigger(world: &World, secret: &str, number: usize) -> Vec<u8> {
     let body = json!({"secret": secret, "reason": format!("load {number}")}).to_string();
-    let (id, at) = (format!("msg_{}", Uuid::new_v4().simple()), Timestamp::now().as_second());
+    let (id, at) = (format!("msg_{}", Uuid::new_v4().simple()), now().as_second());
     let signature = webhook_signature::sign(&id, at, body.as_bytes(), world.trigger_key.as_bytes());
     let key = hmac::Key::new(hmac::HMAC_SHA256, world.trigger_key.as_bytes());
-    let of_body: String =
-        hmac::sign(&key, body.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let of_body = hmac::sign(&key, body.as_bytes());
+    let of_body = of_body.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     let headers = format!(
         "content-type: application/json\r\nwebhook-id: {id}\r\nwebhook-timestamp: {at}\r\n\
          webhook-signature: {signature}\r\nx-hub-signature-256: sha256={of_body}\r\n"

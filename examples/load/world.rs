@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
+use anypoint_relay::clock::{Clock, SystemClock};
 use anypoint_sandbox::Sandbox;
 use anypoint_sandbox::anypoint::Anypoint;
 use anypoint_sandbox::aws::{Aws, SnsMessage};
@@ -42,7 +43,7 @@ impl World {
         let certificate_pem = certificate.pem.clone();
         aws.set_signing_certificate(certificate);
         let topic_arn = aws.topic("rotations").arn().to_owned();
-        let mut sample = SnsMessage::notification(&topic_arn, "", Timestamp::now());
+        let mut sample = SnsMessage::notification(&topic_arn, "", now());
         aws.sign_notification(&mut sample);
         Ok(Self {
             topic_arn,
@@ -124,6 +125,11 @@ targets:
 
 fn key() -> String {
     uuid::Uuid::new_v4().simple().to_string()
+}
+
+/// The time, by the clock of the relay and the fakes.
+pub(crate) fn now() -> Timestamp {
+    SystemClock.timestamp()
 }
 
 /// An address that is free now.

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::Line;
-use super::relay::Relay;
+use super::relay::{Relay, pause};
 
 const APPLICATIONS: u32 = 1_000;
 /// Requests a second to the Application Manager: more than Anypoint allows, to make the measure short.
@@ -97,7 +97,7 @@ async fn until_slowly(what: &str, holds: impl Fn() -> bool, look: Duration) -> a
     let began = Instant::now();
     while !holds() {
         anyhow::ensure!(began.elapsed() < LIMIT, "after {LIMIT:?} still not: {what}");
-        tokio::time::sleep(look).await;
+        pause(look).await;
     }
     Ok(())
 }
@@ -106,7 +106,7 @@ async fn until_slowly(what: &str, holds: impl Fn() -> bool, look: Duration) -> a
 async fn settled(anypoint: &anypoint_sandbox::anypoint::Anypoint) {
     loop {
         let before = anypoint.log().count();
-        tokio::time::sleep(Duration::from_secs(8)).await;
+        pause(Duration::from_secs(8)).await;
         if anypoint.log().count() == before {
             return;
         }

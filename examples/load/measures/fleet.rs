@@ -58,10 +58,10 @@ ingress:
             self.aws.endpoint_url()
         );
         for number in 0..self.secrets.len() {
-            write!(
+            writeln!(
                 text,
                 "  t{number:06}: {{ kind: http, url: \"{}/t{number:06}\", allow: [127.0.0.1], key: {{ env: KEY }}, \
-                 values: {{ password: {{ secret: load/{number:06}, field: password }} }} }}\n",
+                 values: {{ password: {{ secret: load/{number:06}, field: password }} }} }}",
                 self.endpoint
             )?;
         }
@@ -69,15 +69,15 @@ ingress:
         environment.push(("KEY".to_owned(), KEY.to_owned()));
         Relay::start(binary, &text, &environment)
     }
+}
 
-    /// An event about one of the secrets, as a request.
-    pub(super) fn event(&self, secret: &Secret) -> Vec<u8> {
-        let body = events::label_updated(secret.arn(), "AWSCURRENT", &secret.current_version()).to_string();
-        format!(
-            "POST /hooks/eventbridge HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n\
-             x-api-key: {KEY}\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .into_bytes()
-    }
+/// An event about one of the secrets, as a request.
+pub(super) fn event(secret: &Secret) -> Vec<u8> {
+    let body = events::label_updated(secret.arn(), "AWSCURRENT", &secret.current_version()).to_string();
+    format!(
+        "POST /hooks/eventbridge HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n\
+         x-api-key: {KEY}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
 }

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
+use tokio::time::Instant;
+
 use super::Line;
-use super::fleet::Fleet;
-use super::relay::{Relay, until};
+use super::fleet::{Fleet, event};
+use super::relay::{Relay, pause, until};
 use crate::client::Connection;
 use crate::options::Options;
-use futures_util::future::try_join_all;
-use tokio::time::{Instant, sleep};
 
 const SIZES: [usize; 4] = [10, 1_000, 10_000, 100_000];
 const LONG: Duration = Duration::from_mins(20);
@@ -22,9 +23,9 @@ const DUPLICATES: u32 = 1_000_000;
 pub(super) async fn memory(binary: &Path) -> anyhow::Result<Vec<Line>> {
     let fleet = Fleet::open(10).await?;
     let relay = in_sync(&fleet, binary, "").await?;
-    sleep(REST).await;
+    pause(REST).await;
     let idle = resident(&relay);
-    let event = fleet.event(&fleet.secrets[0]);
+    let event = event(&fleet.secrets[0]);
     flood(&relay, &event, DUPLICATES).await?;
     let first = resident(&relay);
     flood(&relay, &event, DUPLICATES).await?;
@@ -55,11 +56,11 @@ pub(super) async fn by_targets(binary: &Path, options: &Options) -> anyhow::Resu
         let line = Line::new(format!("{size} targets: memory"), resident(&relay), "MB");
         lines.push(if size == 10_000 { line.goal(60.0) } else { line });
 
-        let event = fleet.event(&fleet.secrets[size / 2]);
+        let event = event(&fleet.secrets[size / 2]);
         let count = if options.seconds < 1.0 { 2_000 } else { 200_000 };
         let before = relay.process.cpu();
         flood(&relay, &event, count).await?;
-        let micros = (relay.process.cpu() - before).as_secs_f64() * 1e6 / f64::from(count);
+        let micros = relay.process.cpu().saturating_sub(before).as_secs_f64() * 1e6 / f64::from(count);
         let line = Line::new(format!("{size} targets: CPU time of an event"), micros, "us");
         let least = *first.get_or_insert(micros);
         lines.push(if size == 100_000 { line.goal(least * 1.1) } else { line });
@@ -79,12 +80,12 @@ async fn in_sync(fleet: &Fleet, binary: &Path, settings: &str) -> anyhow::Result
 async fn scan(fleet: &Fleet, relay: &Relay) -> anyhow::Result<(Duration, Duration)> {
     let calls = || fleet.aws.log().count();
     let all = fleet.secrets.len() as u64;
-    sleep(Duration::from_secs(2)).await;
+    pause(Duration::from_secs(2)).await;
     let before = calls();
     until("a scan begins", LONG, || calls() > before).await?;
     let (began, cpu) = (Instant::now(), relay.process.cpu());
     until("the scan ends", LONG, || calls() >= before + all).await?;
-    Ok((began.elapsed(), relay.process.cpu() - cpu))
+    Ok((began.elapsed(), relay.process.cpu().saturating_sub(cpu)))
 }
 
 async fn flood(relay: &Relay, request: &[u8], count: u32) -> anyhow::Result<()> {

@@ -14,9 +14,10 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::Line;
-use super::relay::{Relay, until};
+use super::relay::{Relay, pause, until};
 use crate::client::Connection;
 use crate::numbers::Latencies;
+use crate::world::now;
 
 const LIMIT: Duration = Duration::from_secs(20);
 const KEY: &str = "a key of the load, long enough";
@@ -91,10 +92,10 @@ targets:
              x-api-key: {KEY}\r\ncontent-length: {}\r\n\r\n{event}",
             event.len()
         );
-        let sent = Timestamp::now();
+        let sent = now();
         let status = connection.exchange(request.as_bytes()).await?;
         ensure!((200..300).contains(&status), "answered otherwise than it should: {}", connection.answer());
-        to_answer.add(since(sent, Timestamp::now()));
+        to_answer.add(since(sent, now()));
         let after = |request: &Recorded| request.at >= sent;
         let is_write = |request: &Recorded| after(request) && request.tag == WRITE;
         until("the write", LIMIT, || anypoint.log().count_of(is_write) > 0).await?;
@@ -127,7 +128,7 @@ fn since(from: Timestamp, to: Timestamp) -> Duration {
 async fn settled(count: impl Fn() -> u64, quiet: Duration) -> anyhow::Result<()> {
     loop {
         let before = count();
-        tokio::time::sleep(quiet).await;
+        pause(quiet).await;
         if count() == before {
             return Ok(());
         }

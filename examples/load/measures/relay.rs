@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 use crate::client::Connection;
 use crate::cores;
@@ -55,9 +55,14 @@ impl Relay {
                 return Ok(self.started.elapsed());
             }
             ensure!(self.started.elapsed() < limit, "the relay is not ready after {limit:?}");
-            sleep(LOOK).await;
+            pause(LOOK).await;
         }
     }
+}
+
+/// Lets so much time pass.
+pub(super) async fn pause(time: Duration) {
+    sleep_until(Instant::now() + time).await;
 }
 
 /// Waits until `holds`.
@@ -65,7 +70,7 @@ pub(super) async fn until(what: &str, limit: Duration, holds: impl Fn() -> bool)
     let started = Instant::now();
     while !holds() {
         ensure!(started.elapsed() < limit, "after {limit:?} still not: {what}");
-        sleep(LOOK).await;
+        pause(LOOK).await;
     }
     Ok(())
 }
