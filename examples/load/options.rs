@@ -94,13 +94,6 @@ impl Subject {
     }
 }
 
-impl Kind {
-    /// What a server answers that has looked at it.
-    pub(crate) fn is_refused(self) -> bool {
-        self == Self::BadSignature
-    }
-}
-
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

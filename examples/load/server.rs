@@ -54,9 +54,15 @@ impl Server {
         }
     }
 
-    /// Whether it looks at the signature at all.
+    /// Whether it answers that it does not take this.
     pub(crate) fn refuses(self, kind: Kind) -> bool {
-        kind.is_refused() && !matches!(self, Self::Reads | Self::Parses)
+        match kind {
+            // Only these look at the signature at all.
+            Kind::BadSignature => !matches!(self, Self::Reads | Self::Parses),
+            // Only the relay knows which secrets somebody uses.
+            Kind::UnknownSecret => matches!(self, Self::Relay | Self::RelayWithoutWiping),
+            _ => false,
+        }
     }
 }
 
