@@ -25,7 +25,7 @@ impl RequestId {
 
     /// A fresh one. It tells requests apart and proves nothing, so it costs no look at the system's random numbers.
     pub fn fresh() -> Self {
-        Self(format!("{:032x}", fastrand::u128(..)).into())
+        Self(uuid::Uuid::from_u128(fastrand::u128(..)).simple().to_string().into())
     }
 
     /// The id of a request: its own, or a fresh one.
