@@ -14,8 +14,8 @@ pub mod inspect;
 pub mod operate;
 pub mod packaging;
 pub mod plan;
+mod quiet;
 mod remote;
-mod results;
 pub mod serve;
 pub mod status;
 pub mod sync;
@@ -31,8 +31,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use self::quiet::Results;
 use crate::model::Action;
-use results::Results;
 
 /// Carries rotated AWS Secrets Manager credentials to Mule applications through the Anypoint Platform API
 ///
@@ -121,12 +121,12 @@ pub fn main() -> ExitCode {
         Err(error) => return unparsed(&error, std::env::args_os().nth(1)),
     };
     let mut out = Results::new(cli.quiet);
-    match run(cli.command, cli.quiet, &mut out) {
-        Ok(ExitCode::SUCCESS) => ExitCode::SUCCESS,
-        Ok(code) => {
-            out.tell_after_all().ok();
-            code
-        }
+    let ended = run(cli.command, cli.quiet, &mut out);
+    if !matches!(ended, Ok(ExitCode::SUCCESS)) {
+        out.tell_after_all().ok();
+    }
+    match ended {
+        Ok(code) => code,
         Err(error) => {
             // A closed pipe is the reader's wish, not an error to tell about.
             if !is_broken_pipe(&error) {
@@ -170,12 +170,13 @@ fn run(command: Command, quiet: bool, out: &mut Results) -> anyhow::Result<ExitC
             Ok(ExitCode::from(ended.code()))
         }
         Command::Audit(args) => Ok(block_on(audit::audit(&args, out, &mut io::stderr()))?.into()),
+        // These are asked for what they print.
         Command::Completions(args) => {
-            packaging::completions(&args, Cli::command(), out)?;
+            packaging::completions(&args, Cli::command(), &mut io::stdout())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Man(args) => {
-            packaging::man(&args, Cli::command(), out)?;
+            packaging::man(&args, Cli::command(), &mut io::stdout())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Health(args) => Ok(code(block_on(health::health(&args, out))?)),

@@ -2,14 +2,14 @@
 
 /// Keeps this thread, and those that it starts, on the senders' cores.
 pub(crate) fn of_senders() -> std::io::Result<()> {
-    linux::keep_to(|core, all| core >= all / 2)
+    system::keep_to(|core, all| core >= all / 2)
 }
 
 /// Runs `start` on a thread that is kept to the other cores: a process that it starts stays there.
 pub(crate) fn of_servers<T: Send>(start: impl FnOnce() -> std::io::Result<T> + Send) -> std::io::Result<T> {
     std::thread::scope(|scope| {
         let started = scope.spawn(|| {
-            linux::keep_to(|core, all| core < all / 2)?;
+            system::keep_to(|core, all| core < all / 2)?;
             start()
         });
         started.join().unwrap_or_else(|_| Err(std::io::Error::other("the thread that starts it died")))
@@ -17,7 +17,7 @@ pub(crate) fn of_servers<T: Send>(start: impl FnOnce() -> std::io::Result<T> + S
 }
 
 #[cfg(target_os = "linux")]
-mod linux {
+mod system {
     use rustix::thread::{CpuSet, sched_setaffinity};
 
     /// Of the machine's cores those that are `wanted`, which hears their number too; with one core, that one.
@@ -35,7 +35,7 @@ mod linux {
 }
 
 #[cfg(not(target_os = "linux"))]
-mod linux {
+mod system {
     pub(super) fn keep_to(_: impl Fn(usize, usize) -> bool) -> std::io::Result<()> {
         Ok(())
     }

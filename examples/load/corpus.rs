@@ -3,7 +3,7 @@
 
 use anyhow::Context;
 use anypoint_relay::webhook_signature;
-use anypoint_sandbox::aws::{SnsMessage, events};
+use anypoint_sandbox::aws::{Secret, SnsMessage, events};
 use aws_lc_rs::hmac;
 use serde_json::json;
 use uuid::Uuid;
@@ -57,24 +57,25 @@ fn one(world: &World, kind: Kind, number: usize) -> Vec<u8> {
         Kind::SnsV1 => sns(world, "1", false),
         Kind::SnsV2 | Kind::Duplicate => sns(world, "2", false),
         Kind::BadSignature => sns(world, "2", true),
-        Kind::Eventbridge => {
-            let body = event(world);
-            let headers =
-                format!("content-type: application/json\r\nx-api-key: {}\r\n", world.eventbridge_key);
-            request("/hooks/eventbridge", &headers, &body)
-        }
+        Kind::Eventbridge => event_request(&world.secret, &world.eventbridge_key),
         Kind::Trigger => trigger(world, SECRET, number),
         Kind::UnknownSecret => trigger(world, "prod/of/nobody", number),
     }
 }
 
-fn event(world: &World) -> String {
-    events::label_updated(&world.secret_arn, "AWSCURRENT", &world.secret_version).to_string()
+/// EventBridge's event that the secret's current version is a new one, with this API key.
+pub(crate) fn event_request(secret: &Secret, key: &str) -> Vec<u8> {
+    let headers = format!("content-type: application/json\r\nx-api-key: {key}\r\n");
+    request("/hooks/eventbridge", &headers, &event(secret))
+}
+
+fn event(secret: &Secret) -> String {
+    events::label_updated(secret.arn(), "AWSCURRENT", &secret.current_version()).to_string()
 }
 
 /// As a rule of EventBridge has SNS send it.
 fn sns(world: &World, version: &str, spoilt: bool) -> Vec<u8> {
-    let mut message = SnsMessage::notification(&world.topic_arn, event(world), now());
+    let mut message = SnsMessage::notification(&world.topic_arn, event(&world.secret), now());
     version.clone_into(&mut message.signature_version);
     message.signing_cert_url.clone_from(&world.certificate_url);
     message.sign(&world.signing_key);

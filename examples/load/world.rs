@@ -9,7 +9,7 @@ use anyhow::Context;
 use anypoint_relay::clock::{Clock, SystemClock};
 use anypoint_sandbox::Sandbox;
 use anypoint_sandbox::anypoint::Anypoint;
-use anypoint_sandbox::aws::{Aws, SnsMessage};
+use anypoint_sandbox::aws::{Aws, Secret, SnsMessage};
 use anypoint_sandbox::pki::RsaKey;
 use jiff::Timestamp;
 use serde_json::json;
@@ -24,8 +24,7 @@ pub(crate) struct World {
     anypoint: Anypoint,
     folder: TempDir,
     pub(crate) topic_arn: String,
-    pub(crate) secret_arn: String,
-    pub(crate) secret_version: String,
+    pub(crate) secret: Secret,
     pub(crate) signing_key: Arc<RsaKey>,
     pub(crate) certificate_url: String,
     pub(crate) certificate_pem: String,
@@ -47,8 +46,7 @@ impl World {
         aws.sign_notification(&mut sample);
         Ok(Self {
             topic_arn,
-            secret_arn: secret.arn().to_owned(),
-            secret_version: secret.current_version(),
+            secret,
             signing_key,
             certificate_url: sample.signing_cert_url,
             certificate_pem,
@@ -79,14 +77,7 @@ ingress:
     emulator: {{ connect: \"{sns}\", extra_root: \"{root}\" }}
   eventbridge: {{ auth: {{ api_key: {{ header: x-api-key, value: {{ env: EVENTBRIDGE_KEY }} }} }} }}
   trigger: {{ keys: [ {{ id: load, value: {{ env: TRIGGER_KEY }} }} ] }}
-connections:
-  load:
-    base_url: \"{anypoint}\"
-    client_id: {{ env: ANYPOINT_CLIENT_ID }}
-    client_secret: {{ env: ANYPOINT_CLIENT_SECRET }}
-    organization: {organization}
-    environment: {environment}
-targets:
+{connection}targets:
   orders-api:
     kind: application
     platform: cloudhub2
@@ -99,9 +90,7 @@ targets:
             topic = self.topic_arn,
             sns = self.aws.sns_tls_addr(),
             root = root.display(),
-            anypoint = self.anypoint.base_url(),
-            organization = self.anypoint.organization(),
-            environment = self.anypoint.environment(),
+            connection = connection(&self.anypoint, ""),
         );
         std::fs::write(&file, text)?;
         Ok(file)
@@ -114,13 +103,35 @@ targets:
             ("EVENTBRIDGE_KEY", &self.eventbridge_key),
             ("TRIGGER_KEY", &self.trigger_key),
             ("TOPIC_ARN", &self.topic_arn),
-            ("ANYPOINT_CLIENT_ID", &self.anypoint.client_id()),
-            ("ANYPOINT_CLIENT_SECRET", &self.anypoint.client_secret()),
         ] {
             environment.push((name.to_owned(), value.clone()));
         }
+        environment.extend(connected_app(&self.anypoint));
         environment
     }
+}
+
+/// The connection `load` of a configuration, with further lines of its own.
+pub(crate) fn connection(anypoint: &Anypoint, more: &str) -> String {
+    format!(
+        "connections:
+  load:
+    base_url: \"{}\"
+    client_id: {{ env: ANYPOINT_CLIENT_ID }}
+    client_secret: {{ env: ANYPOINT_CLIENT_SECRET }}
+    organization: {}
+    environment: {}
+{more}",
+        anypoint.base_url(),
+        anypoint.organization(),
+        anypoint.environment(),
+    )
+}
+
+/// The variables that [`connection`] names.
+pub(crate) fn connected_app(anypoint: &Anypoint) -> [(String, String); 2] {
+    [("ANYPOINT_CLIENT_ID", anypoint.client_id()), ("ANYPOINT_CLIENT_SECRET", anypoint.client_secret())]
+        .map(|(name, value)| (name.to_owned(), value))
 }
 
 fn key() -> String {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::check::{Verdict as Whole, check, print_summary};
-use super::results;
+use super::quiet;
 use super::status::colours;
 use crate::app::Edges;
 use crate::aws::Access;
@@ -26,7 +26,7 @@ pub(super) async fn check_online(
 ) -> anyhow::Result<bool> {
     let loaded = config::load(path);
     let Ok(config) = &loaded else { return check(path, json, out) };
-    logging::init(&results::log(&config.log, quiet))?;
+    logging::init(&quiet::log(&config.log, quiet))?;
     let access = Access::new(config.aws.clone());
     let findings = Box::pin(doctor::examine(config.clone(), access, Edges::default())).await;
     let right = !findings.iter().any(Finding::is_failed);

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde_json::json;
 
-use super::results;
+use super::quiet;
 use super::sync::known;
 use crate::app::{App, Edges};
 use crate::aws::Access;
@@ -62,7 +62,7 @@ pub async fn plan(args: &PlanArgs, quiet: bool, out: &mut dyn Write) -> anyhow::
     let mut config = config::load(&args.file)?;
     // It decides nothing, and a relay may be writing to that file.
     config.audit = None;
-    logging::init(&results::log(&config.log, quiet))?;
+    logging::init(&quiet::log(&config.log, quiet))?;
     let names = known(&config, &args.targets)?;
     let targets = config.targets.clone();
     let access = Access::new(config.aws.clone());

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use tokio::sync::mpsc;
 
 use super::hardening::Hardening;
-use super::results;
+use super::quiet;
 use super::watch_file::WatchedFile;
 use crate::app::{App, Edges};
 use crate::aws::Access;
@@ -22,7 +22,7 @@ const DRAIN: Duration = Duration::from_secs(25);
 pub(super) async fn serve(file: &Path, quiet: bool, hardening: &Hardening) -> anyhow::Result<()> {
     let text = config::read(file)?;
     let config = config::parse_here(&text, file)?;
-    logging::init(&results::log(&config.log, quiet))?;
+    logging::init(&quiet::log(&config.log, quiet))?;
     announce(&config, hardening);
 
     let access = Access::new(config.aws.clone());

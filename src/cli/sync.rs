@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use super::results;
+use super::quiet;
 use crate::app::{App, Edges};
 use crate::aws::Access;
 use crate::config::{self, Config};
@@ -61,7 +61,7 @@ impl From<Ended> for ExitCode {
 /// Runs the command.
 pub async fn sync(args: &SyncArgs, quiet: bool, out: &mut dyn Write) -> anyhow::Result<Ended> {
     let config = config::load(&args.file)?;
-    logging::init(&results::log(&config.log, quiet))?;
+    logging::init(&quiet::log(&config.log, quiet))?;
     let targets = known(&config, &args.targets)?;
     let access = Access::new(config.aws.clone());
     let app = App::build(config, access, Edges::default()).await.context("the relay cannot start")?;

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::Line;
 use super::relay::{Relay, pause};
+use crate::world::{connected_app, connection};
 
 const APPLICATIONS: u32 = 1_000;
 /// Requests a second to the Application Manager: more than Anypoint allows, to make the measure short.
@@ -27,21 +28,17 @@ pub(super) async fn measure(binary: &Path) -> anyhow::Result<Vec<Line>> {
         "aws: {{ region: eu-west-1, endpoint: \"{}\" }}
 reconcile: {{ interval: 1s }}
 queue: {{ workers: 128, confirm_poll: 5s }}
-connections:
-  load:
-    base_url: \"{}\"
-    client_id: {{ env: ANYPOINT_CLIENT_ID }}
-    client_secret: {{ env: ANYPOINT_CLIENT_SECRET }}
-    organization: {}
-    environment: {}
-    rates: {{ application_manager: {RATE} }}
-    max_rolling: {APPLICATIONS}
-targets:
+{}targets:
 ",
         aws.endpoint_url(),
-        anypoint.base_url(),
-        anypoint.organization(),
-        anypoint.environment(),
+        connection(
+            &anypoint,
+            &format!(
+                "    rates: {{ application_manager: {RATE} }}
+    max_rolling: {APPLICATIONS}
+"
+            )
+        ),
     );
     let (mut secrets, mut apps) = (Vec::new(), Vec::new());
     for number in 0..APPLICATIONS {
@@ -57,10 +54,7 @@ targets:
         )?;
     }
     let mut environment = aws.environment();
-    environment.extend([
-        ("ANYPOINT_CLIENT_ID".to_owned(), anypoint.client_id()),
-        ("ANYPOINT_CLIENT_SECRET".to_owned(), anypoint.client_secret()),
-    ]);
+    environment.extend(connected_app(&anypoint));
     let relay = Relay::start(binary, &text, &environment)?;
     let holds = |password: &str| {
         let current = |app: &anypoint_sandbox::anypoint::App| {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anypoint_sandbox::aws::{Aws, Secret, events};
+use anypoint_sandbox::aws::{Aws, Secret};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::post;
@@ -14,7 +14,8 @@ use tokio::net::TcpListener;
 
 use super::relay::Relay;
 
-const KEY: &str = "a key of the load, long enough";
+/// EventBridge's, and what signs the writes.
+pub(super) const KEY: &str = "a key of the load, long enough";
 
 /// The fakes.
 pub(super) struct Fleet {
@@ -69,15 +70,4 @@ ingress:
         environment.push(("KEY".to_owned(), KEY.to_owned()));
         Relay::start(binary, &text, &environment)
     }
-}
-
-/// An event about one of the secrets, as a request.
-pub(super) fn event(secret: &Secret) -> Vec<u8> {
-    let body = events::label_updated(secret.arn(), "AWSCURRENT", &secret.current_version()).to_string();
-    format!(
-        "POST /hooks/eventbridge HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n\
-         x-api-key: {KEY}\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
 }

@@ -8,9 +8,10 @@ use futures_util::future::try_join_all;
 use tokio::time::Instant;
 
 use super::Line;
-use super::fleet::{Fleet, event};
+use super::fleet::{Fleet, KEY};
 use super::relay::{Relay, pause, until};
 use crate::client::Connection;
+use crate::corpus::event_request;
 use crate::options::Options;
 
 const SIZES: [usize; 4] = [10, 1_000, 10_000, 100_000];
@@ -25,7 +26,7 @@ pub(super) async fn memory(binary: &Path) -> anyhow::Result<Vec<Line>> {
     let relay = in_sync(&fleet, binary, "").await?;
     pause(REST).await;
     let idle = resident(&relay);
-    let event = event(&fleet.secrets[0]);
+    let event = event_request(&fleet.secrets[0], KEY);
     flood(&relay, &event, DUPLICATES).await?;
     let first = resident(&relay);
     flood(&relay, &event, DUPLICATES).await?;
@@ -56,7 +57,7 @@ pub(super) async fn by_targets(binary: &Path, options: &Options) -> anyhow::Resu
         let line = Line::new(format!("{size} targets: memory"), resident(&relay), "MB");
         lines.push(if size == 10_000 { line.goal(60.0) } else { line });
 
-        let event = event(&fleet.secrets[size / 2]);
+        let event = event_request(&fleet.secrets[size / 2], KEY);
         let count = if options.seconds < 1.0 { 2_000 } else { 200_000 };
         let before = relay.process.cpu();
         flood(&relay, &event, count).await?;

@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use anypoint_sandbox::Sandbox;
 use anypoint_sandbox::anypoint::NONE;
-use anypoint_sandbox::aws::events;
 use anypoint_sandbox::faults::{Action, Rule};
 use anypoint_sandbox::server::Recorded;
 use jiff::Timestamp;
@@ -16,8 +15,9 @@ use serde_json::json;
 use super::Line;
 use super::relay::{Relay, pause, until};
 use crate::client::Connection;
+use crate::corpus::event_request;
 use crate::numbers::Latencies;
-use crate::world::now;
+use crate::world::{connected_app, connection, now};
 
 const LIMIT: Duration = Duration::from_secs(20);
 const KEY: &str = "a key of the load, long enough";
@@ -46,15 +46,7 @@ async fn at(binary: &Path, delay: Duration, rotations: usize) -> anyhow::Result<
 ingress:
   eventbridge: {{ auth: {{ api_key: {{ header: x-api-key, value: {{ env: KEY }} }} }} }}
 queue: {{ confirm_poll: 100ms }}
-connections:
-  load:
-    base_url: \"{}\"
-    client_id: {{ env: ANYPOINT_CLIENT_ID }}
-    client_secret: {{ env: ANYPOINT_CLIENT_SECRET }}
-    organization: {}
-    environment: {}
-    rates: {{ application_manager: 1000, accounts: 1000 }}
-targets:
+{}targets:
   orders-api:
     kind: application
     platform: cloudhub2
@@ -64,21 +56,20 @@ targets:
     secure_properties: {{ db.password: {{ secret: prod/orders/db, field: password }} }}
 ",
         aws.endpoint_url(),
-        anypoint.base_url(),
-        anypoint.organization(),
-        anypoint.environment(),
+        connection(
+            &anypoint,
+            "    rates: { application_manager: 1000, accounts: 1000 }
+"
+        ),
     );
     let mut environment = aws.environment();
-    environment.extend([
-        ("KEY".to_owned(), KEY.to_owned()),
-        ("ANYPOINT_CLIENT_ID".to_owned(), anypoint.client_id()),
-        ("ANYPOINT_CLIENT_SECRET".to_owned(), anypoint.client_secret()),
-    ]);
+    environment.push(("KEY".to_owned(), KEY.to_owned()));
+    environment.extend(connected_app(&anypoint));
     let relay = Relay::start(binary, &text, &environment)?;
     relay.ready(LIMIT).await?;
     until("the first write", LIMIT, || !app.history().writes.is_empty()).await?;
 
-    let mut connection = Connection::open(relay.process.address).await?;
+    let mut sender = Connection::open(relay.process.address).await?;
     let (mut to_answer, mut to_write) = (Latencies::default(), Latencies::default());
     let mut calls = Vec::new();
     for turn in 0..rotations {
@@ -86,21 +77,15 @@ targets:
         let asked = || aws.log().count() + anypoint.log().count();
         settled(asked, Duration::from_millis(150) + 4 * delay).await?;
         secret.rotate_password(&format!("password {turn}"));
-        let event = events::label_updated(secret.arn(), "AWSCURRENT", &secret.current_version()).to_string();
-        let request = format!(
-            "POST /hooks/eventbridge HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n\
-             x-api-key: {KEY}\r\ncontent-length: {}\r\n\r\n{event}",
-            event.len()
-        );
+        let request = event_request(&secret, KEY);
         let sent = now();
-        let status = connection.exchange(request.as_bytes()).await?;
-        ensure!((200..300).contains(&status), "answered otherwise than it should: {}", connection.answer());
+        let status = sender.exchange(&request).await?;
+        ensure!((200..300).contains(&status), "answered otherwise than it should: {}", sender.answer());
         to_answer.add(since(sent, now()));
         let after = |request: &Recorded| request.at >= sent;
         let is_write = |request: &Recorded| after(request) && request.tag == WRITE;
         until("the write", LIMIT, || anypoint.log().count_of(is_write) > 0).await?;
         let write = anypoint.log().matching(is_write).into_iter().next().context("a write was seen")?;
-        // A delay holds a request before it is recorded or after: the write's own is not on the way to it.
         to_write.add(since(sent, write.at));
         let until_write = |request: &Recorded| after(request) && request.at <= write.at;
         let mut on_the_way = aws.log().matching(until_write);
@@ -110,13 +95,11 @@ targets:
     }
     let (answer, write) = (to_answer.quantiles().context("none")?, to_write.quantiles().context("none")?);
     let name = format!("upstreams at {} ms", delay.as_millis());
-    let [mut half, mut most] =
-        [("p50", write.p50, 2.0), ("p99", write.p99, 5.0)].map(|(share, value, goal)| {
-            let line = Line::new(format!("{name}: to the write, {share}"), value, "ms");
-            if delay.is_zero() { line.goal(goal) } else { line }
-        });
-    half = half.remarks(vec![format!("requests on the way: {}", calls.join(", "))]);
-    most = most.remarks(Vec::new());
+    let [half, most] = [("p50", write.p50, 2.0), ("p99", write.p99, 5.0)].map(|(share, value, goal)| {
+        let line = Line::new(format!("{name}: to the write, {share}"), value, "ms");
+        if delay.is_zero() { line.goal(goal) } else { line }
+    });
+    let half = half.remarks(vec![format!("requests on the way: {}", calls.join(", "))]);
     Ok(vec![Line::new(format!("{name}: to the answer, p50"), answer.p50, "ms"), half, most])
 }
 

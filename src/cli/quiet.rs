@@ -1,6 +1,6 @@
-//! Where a command's results go: standard output, or, with `--quiet`, nowhere unless it ends otherwise than asked.
+//! What `--quiet` leaves of a command's results and of its log: nothing, unless it ends otherwise than asked.
 //!
-//! `--quiet` is for pipelines and timers, whose reader looks only when something is wrong. Then what would have been
+//! It is for pipelines and timers, whose reader looks only when something is wrong. Then what would have been
 //! on standard output is on standard error: nothing of the reason is lost.
 
 use std::io::{self, Write};
