@@ -52,7 +52,11 @@ fn secret(text: &str) {
             assert_eq!(SecretRef::new(text, secret.region(), None).as_ref(), Ok(&secret));
             let is_arn = text.starts_with("arn:");
             assert_eq!(secret.region().is_some(), is_arn);
-            assert!(!is_arn || SecretRef::new(text, Some("mars-north-1"), None).is_err());
+            if let Some(region) = secret.region() {
+                assert!(SecretRef::new(text, Some(region), None).is_ok());
+                // Made from the ARN's own: libFuzzer finds a fixed one out and puts it into the ARN.
+                assert!(SecretRef::new(text, Some(&format!("{region}-")), None).is_err());
+            }
         }
         Err(error) => tells_nothing(&error),
     }
