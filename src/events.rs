@@ -16,8 +16,9 @@
 //! The first two are required.
 
 mod cloudtrail;
+mod json;
 
-use serde_json::Value;
+use json::Json;
 
 use crate::model::{Change, Event, EventError, Ignored, SecretArn, SecretMention, Shape, VersionId};
 
@@ -27,8 +28,10 @@ pub const MAX_EVENTS: usize = 100;
 /// Reads one event or an array of them. An element of an array that is no event of Secrets Manager is
 /// left out as long as another one is: the sender cannot send a part of a batch again.
 pub fn parse(notification: &[u8]) -> Result<Vec<Event>, EventError> {
-    let batch = match serde_json::from_slice(notification).map_err(|_| EventError::NotJson)? {
-        Value::Array(batch) => batch,
+    // Once for the whole body: of a slice the reader would check each text by itself.
+    let text = std::str::from_utf8(notification).map_err(|_| EventError::NotJson)?;
+    let batch = match serde_json::from_str(text).map_err(|_| EventError::NotJson)? {
+        Json::Array(batch) => batch,
         single => return Ok(vec![event(&single)?]),
     };
     if !(1..=MAX_EVENTS).contains(&batch.len()) {
@@ -48,9 +51,9 @@ pub fn parse(notification: &[u8]) -> Result<Vec<Event>, EventError> {
     }
 }
 
-fn event(value: &Value) -> Result<Event, EventError> {
+fn event(value: &Json<'_>) -> Result<Event, EventError> {
     let object = value.as_object().ok_or(EventError::NotJson)?;
-    let has = |key: &str| object.contains_key(key);
+    let has = |key: &str| object.iter().any(|(found, _)| found == key);
     if has("detail-type") {
         enveloped(value)
     } else if has("eventName") && has("eventSource") {
@@ -69,8 +72,8 @@ fn event(value: &Value) -> Result<Event, EventError> {
 }
 
 /// An event as EventBridge delivers it.
-fn enveloped(value: &Value) -> Result<Event, EventError> {
-    if value["source"] != "aws.secretsmanager" {
+fn enveloped(value: &Json<'_>) -> Result<Event, EventError> {
+    if value["source"].as_str() != Some("aws.secretsmanager") {
         return Err(EventError::NotSecretsManager("the source is not aws.secretsmanager"));
     }
     let detail = &value["detail"];
@@ -80,7 +83,8 @@ fn enveloped(value: &Value) -> Result<Event, EventError> {
         account: value["account"].as_str(),
         time: value["time"].as_str(),
     };
-    let resource = value["resources"][0].as_str().filter(|text| SecretArn::parse(text).is_ok());
+    let first = value["resources"].as_array().and_then(<[_]>::first);
+    let resource = first.and_then(Json::as_str).filter(|text| SecretArn::parse(text).is_ok());
     let kind = value["detail-type"].as_str().unwrap_or_default();
     // Pages about the China regions print "Amazon" for "AWS"; whether events there do is not known.
     match kind.strip_prefix("AWS ").or_else(|| kind.strip_prefix("Amazon ")).unwrap_or(kind) {
@@ -92,7 +96,7 @@ fn enveloped(value: &Value) -> Result<Event, EventError> {
 }
 
 /// `Secret Label Updated`: one event for each move of a label other than AWSPENDING and AWSPREVIOUS.
-fn native(about: About<'_>, detail: &Value, resource: Option<&str>) -> Result<Event, EventError> {
+fn native(about: About<'_>, detail: &Json<'_>, resource: Option<&str>) -> Result<Event, EventError> {
     let label = detail["labelUpdated"]
         .as_str()
         .ok_or(EventError::Field { field: "detail.labelUpdated", expected: "the label that moved" })?;
@@ -101,7 +105,7 @@ fn native(about: About<'_>, detail: &Value, resource: Option<&str>) -> Result<Ev
 }
 
 /// A CloudTrail record without an envelope carries an id, a time and a place of its own.
-fn bare_record(value: &Value) -> Result<Event, EventError> {
+fn bare_record(value: &Json<'_>) -> Result<Event, EventError> {
     let about = About {
         id: id(value, "eventID")?,
         region: value["awsRegion"].as_str(),
@@ -115,7 +119,7 @@ fn bare_record(value: &Value) -> Result<Event, EventError> {
     }
 }
 
-fn transformed(value: &Value) -> Result<Event, EventError> {
+fn transformed(value: &Json<'_>) -> Result<Event, EventError> {
     let about =
         About { id: id(value, "eventId")?, region: None, account: None, time: value["time"].as_str() };
     let change = value["label"].as_str().map_or(Change::Value, of_label);
@@ -180,7 +184,7 @@ impl About<'_> {
     }
 }
 
-fn id<'v>(value: &'v Value, field: &'static str) -> Result<&'v str, EventError> {
+fn id<'v>(value: &'v Json<'_>, field: &'static str) -> Result<&'v str, EventError> {
     let fits = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
     let expected = "an id of 1 to 128 visible characters";
     value[field].as_str().filter(fits).ok_or(EventError::Field { field, expected })

@@ -5,23 +5,23 @@
 //! it arrives minutes late or not at all, and shows intentions as well as changes. So what may have
 //! changed the current value is taken for a change: the run that follows looks for itself.
 
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::About;
+use super::json::Json;
 use crate::model::{Change, Event, EventError, Ignored, Shape};
 
 /// `AWS API Call via CloudTrail`.
 pub(super) fn api_call(
     about: About<'_>,
-    record: &Value,
+    record: &Json<'_>,
     resource: Option<&str>,
 ) -> Result<Event, EventError> {
     let name = event_name(record)?;
     let request = &record["requestParameters"];
-    let (change, version) = if record["errorCode"].is_string() {
+    let (change, version) = if record["errorCode"].as_str().is_some() {
         (Change::Ignored(Ignored::FailedCall), None)
-    } else if record["readOnly"] == true || is_read(name) {
+    } else if record["readOnly"] == Json::Bool(true) || is_read(name) {
         (Change::Ignored(Ignored::Read), None)
     } else {
         of_call(name, request)
@@ -33,7 +33,7 @@ fn is_read(name: &str) -> bool {
     ["Get", "BatchGet", "Describe", "List"].iter().any(|verb| name.starts_with(verb))
 }
 
-fn of_call<'v>(name: &str, request: &'v Value) -> (Change, Option<&'v str>) {
+fn of_call<'v>(name: &str, request: &'v Json<'_>) -> (Change, Option<&'v str>) {
     // The caller's token becomes the id of the version that the call makes.
     let token = request["clientRequestToken"].as_str();
     match name {
@@ -44,17 +44,17 @@ fn of_call<'v>(name: &str, request: &'v Value) -> (Change, Option<&'v str>) {
         // Whether UpdateSecret changed the value or a description is not to be seen.
         "CreateSecret" | "UpdateSecret" => (Change::Value, token),
         "UpdateSecretVersionStage" => match &request["versionStage"] {
-            Value::Null => (Change::Value, None),
+            Json::Null => (Change::Value, None),
             label => (of_labels(std::slice::from_ref(label)), request["moveToVersionId"].as_str()),
         },
         _ => (Change::Ignored(Ignored::NotAValueChange), None),
     }
 }
 
-fn of_labels(labels: &[Value]) -> Change {
-    if labels.iter().any(|label| label == "AWSCURRENT") {
+fn of_labels(labels: &[Json<'_>]) -> Change {
+    if labels.iter().any(|label| label.as_str() == Some("AWSCURRENT")) {
         Change::Value
-    } else if labels.iter().any(|label| label == "AWSPENDING") {
+    } else if labels.iter().any(|label| label.as_str() == Some("AWSPENDING")) {
         Change::Ignored(Ignored::Pending)
     } else {
         Change::Ignored(Ignored::OtherLabel)
@@ -64,7 +64,7 @@ fn of_labels(labels: &[Value]) -> Change {
 /// `AWS Service Event via CloudTrail`. `errorCode` does not matter here: a failed rotation is news.
 pub(super) fn service_event(
     about: About<'_>,
-    record: &Value,
+    record: &Json<'_>,
     resource: Option<&str>,
 ) -> Result<Event, EventError> {
     let name = event_name(record)?;
@@ -81,13 +81,13 @@ pub(super) fn service_event(
 
 /// `requestID` of a rotation reads `Rotation-<ARN>-<token>`, and the token looks like the id of the new
 /// version. No page says so: it is taken where the whole form is there, and it is only a hint.
-fn rotated_version<'v>(record: &'v Value, secret: Option<&str>) -> Option<&'v str> {
+fn rotated_version<'v>(record: &'v Json<'_>, secret: Option<&str>) -> Option<&'v str> {
     let rest = record["requestID"].as_str()?.strip_prefix("Rotation-")?;
     let token = rest.strip_prefix(secret?)?.strip_prefix('-')?;
     Uuid::try_parse(token).is_ok().then_some(token)
 }
 
-fn event_name(record: &Value) -> Result<&str, EventError> {
+fn event_name<'v>(record: &'v Json<'_>) -> Result<&'v str, EventError> {
     let ours = record["eventSource"].as_str().is_none_or(|source| source.starts_with("secretsmanager."));
     if !ours {
         return Err(EventError::NotSecretsManager("the record is of another service"));
@@ -97,7 +97,7 @@ fn event_name(record: &Value) -> Result<&str, EventError> {
 }
 
 /// The ARN or name of the secret, the surest place first. `responseElements.arn` was `aRN` until 2024.
-fn secret<'v>(record: &'v Value, resource: Option<&'v str>) -> Option<&'v str> {
+fn secret<'v>(record: &'v Json<'_>, resource: Option<&'v str>) -> Option<&'v str> {
     resource
         .or_else(|| any_case(&record["additionalEventData"], "SecretId"))
         .or_else(|| any_case(&record["responseElements"], "arn"))
@@ -106,7 +106,8 @@ fn secret<'v>(record: &'v Value, resource: Option<&'v str>) -> Option<&'v str> {
         .or_else(|| record["requestParameters"]["name"].as_str())
 }
 
-fn any_case<'v>(object: &'v Value, key: &str) -> Option<&'v str> {
-    let mut entries = object.as_object()?.iter();
-    entries.find(|(found, _)| found.eq_ignore_ascii_case(key))?.1.as_str()
+/// Of several spellings the first in order of the alphabet, so that the order of the document does not matter.
+fn any_case<'v>(object: &'v Json<'_>, key: &str) -> Option<&'v str> {
+    let entries = object.as_object()?.iter().rev();
+    entries.filter(|(found, _)| found.eq_ignore_ascii_case(key)).min_by_key(|(found, _)| found)?.1.as_str()
 }

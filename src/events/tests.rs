@@ -1,3 +1,5 @@
+use serde_json::Value;
+
 use super::*;
 
 const ARN: &str = "arn:aws:secretsmanager:eu-west-1:210987654321:secret:prod/orders/db-Ab12Cd";
