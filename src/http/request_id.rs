@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The header, in requests and answers.
@@ -35,6 +36,11 @@ impl RequestId {
             .and_then(|value| value.to_str().ok())
             .and_then(Self::parse)
             .unwrap_or_else(Self::fresh)
+    }
+
+    /// The id that a request was given ([`super::envelope`]).
+    pub(crate) fn given(request: &Request) -> Self {
+        request.extensions().get().cloned().unwrap_or_else(|| Self::of(request.headers()))
     }
 
     /// The id as text.

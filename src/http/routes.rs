@@ -91,7 +91,8 @@ pub const ROUTES: &[Route] = &[
 
 /// The path in the table that a request's path is one of.
 pub fn path_of(path: &str) -> Option<&'static str> {
-    ROUTES.iter().map(|route| route.path).find(|known| is_one_of(path, known))
+    let paths = || ROUTES.iter().map(|route| route.path);
+    paths().find(|known| path == *known).or_else(|| paths().find(|known| is_one_of(path, known)))
 }
 
 fn is_one_of(path: &str, known: &str) -> bool {

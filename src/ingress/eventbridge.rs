@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::sync::Arc;
 
-use axum::extract::{Extension, FromRequest, Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
@@ -170,17 +170,18 @@ fn unauthorized(detail: &'static str, reason: RefusalReason, because: impl Displ
     Problem::new(ErrorCode::Unauthorized, detail).refused(reason).because(because)
 }
 
-/// A body that came with an accepted credential. Extracting it is the only way to get one.
-pub(super) struct Delivery(Bytes);
+/// A body that came with an accepted credential. [`Delivery::proved`] is the only way to get one.
+struct Delivery(Bytes);
 
-impl FromRequest<IngressState> for Delivery {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, state: &IngressState) -> Result<Self, Problem> {
-        let hook = state.eventbridge().ok_or_else(body::disabled)?;
+impl Delivery {
+    async fn proved(
+        hook: &EventBridgeHook,
+        state: &IngressState,
+        place: &Place,
+        request: Request,
+    ) -> Result<Self, Problem> {
         hook.authenticate(request.headers(), state.clock().timestamp()).await?;
-        let place = Place::of(&request)?;
-        let body = body::read(request.into_body(), state.limits().body_bytes, &place).await?;
+        let body = body::read(request.into_body(), state.limits().body_bytes, place).await?;
         place.keep()?;
         traces::proved();
         Ok(Self(body))
@@ -189,13 +190,15 @@ impl FromRequest<IngressState> for Delivery {
 
 /// The handler.
 pub(super) async fn receive(
-    State(state): State<IngressState>,
-    Extension(id): Extension<RequestId>,
-    Delivery(body): Delivery,
+    state: &IngressState,
+    id: &RequestId,
+    place: &Place,
+    request: Request,
 ) -> Result<Response, Problem> {
     let hook = state.eventbridge().ok_or_else(body::disabled)?;
+    let Delivery(body) = Delivery::proved(hook, state, place, request).await?;
     let allowed = |event: &Event| hook.allowed(event);
-    let (verdict, detail) = offer::events(&state, Route::EventBridge, &id, &body, allowed)?;
+    let (verdict, detail) = offer::events(state, Route::EventBridge, id, &body, allowed)?;
     let status = if verdict == Verdict::Accepted { StatusCode::ACCEPTED } else { StatusCode::OK };
-    Ok(Acknowledgement::respond(status, verdict, detail, &id))
+    Ok(Acknowledgement::respond(status, verdict, detail, id))
 }

@@ -9,8 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 
 use super::answer::Verdict;
@@ -49,23 +48,24 @@ impl Quiet {
     }
 }
 
-/// The middleware; `route` says which hook it stands before.
-pub(super) async fn pass(
-    State((state, route)): State<(IngressState, Route)>,
+/// Lets a request through to `next`, the hook of `route`, and sees to what became of it.
+pub(super) async fn pass<F: Future<Output = Response>>(
+    state: &IngressState,
+    route: Route,
     request: Request,
-    next: Next,
+    next: impl FnOnce(RequestId, Request) -> F,
 ) -> Response {
-    let id = request.extensions().get::<RequestId>().cloned();
+    let id = RequestId::given(&request);
     // AWS's senders share addresses; whoever triggers has one of its own, or shares it with colleagues.
     let address = (route == Route::Trigger).then(|| peer::client(&request, &state.limits().trusted_proxies));
     let may_try = address.map_or(Ok(()), |address| state.failures().admit(address, state.clock().now()));
     let mut arriving = None;
     let response = match (state.readiness().admit(), may_try) {
         (Ok(()), Ok(())) => {
-            let request_id = || id.as_ref().map_or_else(String::new, |id| id.as_str().to_owned());
+            let request_id = || id.as_str().to_owned();
             let path = routes::path_of(request.uri().path()).unwrap_or_default();
             arriving = state.traces().arrives(path, request.headers(), request_id);
-            Arriving::around(arriving.as_ref(), next.run(request)).await
+            Arriving::around(arriving.as_ref(), next(id.clone(), request)).await
         }
         (Err(problem), _) => {
             body::spill(request, state.limits()).await;
@@ -73,14 +73,14 @@ pub(super) async fn pass(
         }
         (Ok(()), Err(wait)) => throttled(wait).into_response(),
     };
-    let id = id.as_ref().map_or("", RequestId::as_str);
+    let id = id.as_str();
     let answered = |verdict: Counted| {
         if let Some(arriving) = &arriving {
             arriving.answered(response.status().as_u16(), verdict.as_str());
         }
     };
     if let Some(problem) = Problem::of(&response) {
-        log(&state, route, &problem);
+        log(state, route, &problem);
         state.audit().refused(route, problem.code().as_str(), id);
         if let Some(reason) = problem.refusal() {
             state.metrics().refused(route, reason);
@@ -91,7 +91,7 @@ pub(super) async fn pass(
         let counted = of_code(problem.code());
         state.metrics().notification(route, counted);
         answered(counted);
-        show(&state, route, counted, Some(problem.code()), id);
+        show(state, route, counted, Some(problem.code()), id);
     } else if let Some(verdict) = response.extensions().get() {
         let counted = of_verdict(*verdict);
         state.metrics().notification(route, counted);
@@ -99,7 +99,7 @@ pub(super) async fn pass(
         // What is accepted has an entry of its own, with all that is known of it.
         if counted != Counted::Accepted {
             state.audit().noted(route, counted.as_str(), id);
-            show(&state, route, counted, None, id);
+            show(state, route, counted, None, id);
         }
     }
     response

@@ -12,8 +12,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio_util::sync::CancellationToken;
 
@@ -109,14 +107,6 @@ impl Drop for Seat {
 }
 
 impl Place {
-    /// The place of a request that came through [`pass`].
-    pub(super) fn of(request: &Request) -> Result<Self, Problem> {
-        request.extensions().get().cloned().ok_or_else(|| {
-            Problem::new(ErrorCode::Internal, "the relay's log has the cause under this request id")
-                .because("a hook without places")
-        })
-    }
-
     /// Its body takes this much memory now.
     pub(super) fn holds(&self, bytes: usize) -> Result<(), Problem> {
         let mut taken = self.0.places.taken();
@@ -135,15 +125,18 @@ impl Place {
     }
 }
 
-/// The middleware.
-pub(super) async fn pass(State(places): State<Places>, mut request: Request, next: Next) -> Response {
+/// Lets a request on with a place, for as long as it has it.
+pub(super) async fn pass<F: Future<Output = Response>>(
+    places: &Places,
+    next: impl FnOnce(Place) -> F,
+) -> Response {
     let Some(place) = places.enter() else { return overloaded().into_response() };
-    request.extensions_mut().insert(place.clone());
+    let lost = place.0.lost.clone();
     tokio::select! {
         // First the answer: who is done has lost nothing.
         biased;
-        response = next.run(request) => response,
-        () = place.0.lost.cancelled() => overloaded().into_response(),
+        response = next(place) => response,
+        () = lost.cancelled() => overloaded().into_response(),
     }
 }
 

@@ -1,41 +1,34 @@
-//! The hooks' router: from the table of routes, with the layers that bound a request.
+//! The hooks' router: from the table of routes, with what bounds a request.
 //!
 //! From outside in: request id, span and panic guard ([`crate::http::envelope`]), the gate, a place
 //! among those that are worked on at once ([`super::places`]; who gets none is told so, not queued: the
 //! sender's own retry is the queue), the time limit. The body limit is in [`super::body`]. Probes stand
 //! outside the limits: a busy relay must not look dead.
+//!
+//! All but the outermost are functions around the hook, and no layers: each layer of a router is put into a box of
+//! its own with each request, and so is what it stands around.
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
-use tower::ServiceBuilder;
-use tower_http::timeout::TimeoutLayer;
+use tokio::time::timeout;
 
+use super::places::Place;
 use super::{IngressState, eventbridge, gate, places, sns, trigger};
 use crate::http::routes::{Endpoint, Listener};
-use crate::http::{envelope, probes, routes};
+use crate::http::{ErrorCode, Problem, RequestId, envelope, probes, routes};
 use crate::telemetry::metrics::Route;
 
 /// The router of the public listener.
 pub fn router(state: IngressState) -> Router {
-    let bounded = |route: Route, handler: MethodRouter<IngressState>| {
-        let limits = state.limits();
-        let layers = ServiceBuilder::new()
-            .layer(from_fn_with_state((state.clone(), route), gate::pass))
-            .layer(from_fn_with_state(state.places().clone(), places::pass))
-            // A trigger may wait for its outcome; it keeps the limit for all that comes before.
-            .option_layer((route != Route::Trigger).then(|| {
-                TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, limits.request_timeout)
-            }));
-        handler.route_layer(layers)
-    };
     let hooks = routes::router(Listener::Hooks, |endpoint| match endpoint {
-        Endpoint::Sns => Some(bounded(Route::Sns, post(sns::receive))),
-        Endpoint::EventBridge => Some(bounded(Route::EventBridge, post(eventbridge::receive))),
-        Endpoint::Trigger => Some(bounded(Route::Trigger, post(trigger::receive))),
+        Endpoint::Sns => Some(hook(Route::Sns)),
+        Endpoint::EventBridge => Some(hook(Route::EventBridge)),
+        Endpoint::Trigger => Some(hook(Route::Trigger)),
         Endpoint::Health => Some(probes::health()),
         Endpoint::Ready => Some(probes::ready(Arc::clone(state.readiness()))),
         Endpoint::Metrics
@@ -53,4 +46,38 @@ pub fn router(state: IngressState) -> Router {
     let metrics = Arc::clone(state.metrics());
     let count = move |route, status: StatusCode| metrics.request(route, status.as_u16());
     envelope::wrap(hooks, count).with_state(state)
+}
+
+fn hook(route: Route) -> MethodRouter<IngressState> {
+    post(move |State(state): State<IngressState>, request: Request| async move {
+        gate::pass(&state, route, request, |id, request| {
+            places::pass(state.places(), |place| receive(&state, route, id, place, request))
+        })
+        .await
+    })
+}
+
+async fn receive(
+    state: &IngressState,
+    route: Route,
+    id: RequestId,
+    place: Place,
+    request: Request,
+) -> Response {
+    let answer = match route {
+        Route::Sns => in_time(state, sns::receive(state, &id, &place, request)).await,
+        Route::EventBridge => in_time(state, eventbridge::receive(state, &id, &place, request)).await,
+        // Its answer may be held back: it keeps the limit for all that comes before.
+        Route::Trigger => trigger::receive(state, &id, &place, request).await,
+    };
+    answer.into_response()
+}
+
+/// What comes of a request, unless it takes longer than one may.
+pub(super) async fn in_time<T>(
+    state: &IngressState,
+    work: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    let late = |_| Err(Problem::new(ErrorCode::Timeout, "nothing was lost that the sender sends again"));
+    timeout(state.limits().request_timeout, work).await.unwrap_or_else(late)
 }

@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{Extension, FromRequest, Request, State};
+use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -61,17 +61,14 @@ impl SnsHook {
     }
 }
 
-/// A message that AWS signed for a listed topic. Extracting it is the only way to get one.
-pub(super) struct Message(Verified);
+/// A message that AWS signed for a listed topic. [`Message::verified`] is the only way to get one.
+struct Message(Verified);
 
-impl FromRequest<IngressState> for Message {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, state: &IngressState) -> Result<Self, Problem> {
+impl Message {
+    async fn verified(state: &IngressState, place: &Place, request: Request) -> Result<Self, Problem> {
         let hook = state.sns().ok_or_else(body::disabled)?;
-        let place = Place::of(&request)?;
         let (Parts { headers, .. }, body) = request.into_parts();
-        let body = body::read(body, state.limits().body_bytes, &place).await?;
+        let body = body::read(body, state.limits().body_bytes, place).await?;
         let now = state.clock().timestamp();
         let admitted = Envelope::parse(&body, &envelope_headers(&headers))
             .and_then(|envelope| envelope.admit(&hook.rules(), now))
@@ -94,18 +91,20 @@ fn envelope_headers(headers: &HeaderMap) -> EnvelopeHeaders<'_> {
 
 /// The handler.
 pub(super) async fn receive(
-    State(state): State<IngressState>,
-    Extension(id): Extension<RequestId>,
-    Message(message): Message,
+    state: &IngressState,
+    id: &RequestId,
+    place: &Place,
+    request: Request,
 ) -> Result<Response, Problem> {
+    let Message(message) = Message::verified(state, place, request).await?;
     let seen = DedupId::message(message.message_id());
     let (verdict, detail) = match message.content() {
         Content::Notification { message: text } => {
-            offer::events(&state, Route::Sns, &id, text.as_bytes(), |_| Ok(()))?
+            offer::events(state, Route::Sns, id, text.as_bytes(), |_| Ok(()))?
         }
         _ if state.intake().knows(&seen) => (Verdict::Duplicate, None),
         Content::SubscriptionConfirmation { token } => {
-            let verdict = confirm(&state, message.topic(), token).await?;
+            let verdict = confirm(state, message.topic(), token).await?;
             state.intake().remember(&seen);
             (verdict, None)
         }
@@ -115,7 +114,7 @@ pub(super) async fn receive(
             (Verdict::Unsubscribed, None)
         }
     };
-    Ok(Acknowledgement::respond(StatusCode::OK, verdict, detail, &id))
+    Ok(Acknowledgement::respond(StatusCode::OK, verdict, detail, id))
 }
 
 async fn confirm(state: &IngressState, topic: &TopicArn, token: &str) -> Result<Verdict, Problem> {

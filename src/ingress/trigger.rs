@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Extension, FromRequest, Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, Uri, request};
 use axum::response::Response;
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::answer::{TriggerAnswer, TriggerRequest};
 use super::places::Place;
 use super::ports::{Answer, DedupId, Hint, Subject, TargetReport, Ticket};
+use super::router::in_time;
 use super::{IngressState, Parts, body, offer, wait};
 use crate::config::{TriggerIngress, TriggerKey, TriggerKeyKind};
 use crate::credential::CredentialError;
@@ -73,35 +74,23 @@ impl TriggerHook {
     }
 }
 
-/// What a holder of a key asks for. Extracting it is the only way to get one.
-pub(super) struct Order {
+/// What a holder of a key asks for. [`Order::verified`] is the only way to get one.
+struct Order {
     id: String,
     key_id: String,
     body: Bytes,
     uri: Uri,
 }
 
-impl FromRequest<IngressState> for Order {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, state: &IngressState) -> Result<Self, Problem> {
-        // The router sets no limit here because the answer may be held back, the request may not.
-        timeout(state.limits().request_timeout, Self::verified(request, state)).await.unwrap_or_else(|_| {
-            Err(Problem::new(ErrorCode::Timeout, "nothing was lost that the sender sends again"))
-        })
-    }
-}
-
 impl Order {
-    async fn verified(request: Request, state: &IngressState) -> Result<Self, Problem> {
+    async fn verified(state: &IngressState, place: &Place, request: Request) -> Result<Self, Problem> {
         let hook = state.trigger().ok_or_else(body::disabled)?;
-        let place = Place::of(&request)?;
         let (request::Parts { headers, uri, .. }, body) = request.into_parts();
         let signed = signed_headers(&headers).ok_or_else(|| {
             unauthorized("webhook-id, webhook-timestamp and webhook-signature prove who sends")
                 .refused(RefusalReason::WebhookMissing)
         })?;
-        let body = body::read(body, state.limits().body_bytes, &place).await?;
+        let body = body::read(body, state.limits().body_bytes, place).await?;
         let now = state.clock().timestamp();
         let key_id = hook.authenticate(signed, &body, now).await.map_err(refused)?;
         place.keep()?;
@@ -147,10 +136,12 @@ fn signed_headers(headers: &HeaderMap) -> Option<WebhookHeaders<'_>> {
 
 /// The handler.
 pub(super) async fn receive(
-    State(state): State<IngressState>,
-    Extension(id): Extension<RequestId>,
-    order: Order,
+    state: &IngressState,
+    id: &RequestId,
+    place: &Place,
+    request: Request,
 ) -> Result<Response, Problem> {
+    let order = in_time(state, Order::verified(state, place, request)).await?;
     let wait = wait::asked(&order.uri)?;
     let (subject, reason) = order.asks()?;
     // Taken before the work is enqueued: a sender who is told 503 must find nothing done.
@@ -176,8 +167,8 @@ pub(super) async fn receive(
     };
     match state.intake().offer(hint) {
         Answer::Accepted(ticket) => Ok(match wait {
-            None => TriggerAnswer::accepted(&ticket, &id),
-            Some(limit) => TriggerAnswer::waited(&settle(&state, ticket, limit).await, &id),
+            None => TriggerAnswer::accepted(&ticket, id),
+            Some(limit) => TriggerAnswer::waited(&settle(state, ticket, limit).await, id),
         }),
         Answer::Duplicate => {
             Err(Problem::new(ErrorCode::Duplicate, "send a new webhook-id to trigger again"))
@@ -185,7 +176,7 @@ pub(super) async fn receive(
         Answer::NotConfigured | Answer::NotOfInterest(_) => {
             Err(Problem::new(ErrorCode::NotConfigured, not_configured))
         }
-        Answer::Closed => Err(offer::closed(&state)),
+        Answer::Closed => Err(offer::closed(state)),
     }
 }
 

@@ -3,17 +3,21 @@
 //! Guarantee: of all crates but this one nothing below `info` is written, whatever the filter says.
 //! HTTP stacks and SDKs quote requests and answers at `debug` and `trace`, and those carry values.
 
+mod json_lines;
+
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, FilterExt, FilterFn, ParseError, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use crate::config::{Log, LogFormat};
+use json_lines::JsonLines;
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -55,14 +59,10 @@ where
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(color);
     let layer = match log.format {
         // Without the module's path, whose key `target` is that of our targets: no key comes twice. No span is in
-        // another, so the list of them would say everything twice.
-        LogFormat::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_target(false)
-            .with_span_list(false)
-            .with_filter(filter)
-            .boxed(),
+        // another, so the innermost says it all.
+        LogFormat::Json => {
+            lines.fmt_fields(JsonFields::new()).event_format(JsonLines).with_filter(filter).boxed()
+        }
         LogFormat::Pretty => lines.compact().with_filter(filter).boxed(),
     };
     Ok(Registry::default().with(layer))
@@ -127,6 +127,40 @@ mod tests {
         assert_eq!(line["message"], "run ended");
         assert_eq!(line["attempts"], 2);
         assert_eq!(line["span"]["target_name"], "orders");
+    }
+
+    #[test]
+    fn a_json_line_is_what_tracing_subscriber_makes_of_it() {
+        fn emit() {
+            let span = tracing::info_span!(
+                "run",
+                text = "a \"quoted\" \u{1}",
+                number = 7,
+                late = tracing::field::Empty
+            );
+            let _guard = span.entered();
+            tracing::Span::current().record("late", "recorded later");
+            let error = io::Error::other("line\nfeed");
+            let (float, maybe) = (0.5, Some("x"));
+            tracing::warn!(%error, float, ?maybe, yes = true, negative = -1, r#type = "raw", "with \u{e9}");
+            tracing::error!(error = &error as &dyn std::error::Error);
+        }
+        let (theirs, log) = (Capture::default(), Log { format: LogFormat::Json, filter: "info".to_owned() });
+        let lines = tracing_subscriber::fmt::layer().with_writer(theirs.clone()).json().flatten_event(true);
+        let lines = lines.with_target(false).with_span_list(false);
+        tracing::subscriber::with_default(Registry::default().with(lines), emit);
+        let read = |text: &str| -> Vec<serde_json::Value> {
+            let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+            let mut lines: Vec<serde_json::Value> = lines.collect();
+            lines.iter_mut().for_each(|line| line["timestamp"] = "now".into());
+            lines
+        };
+        let ours = logged(log.format, &log.filter, emit);
+        assert_eq!(read(&ours), read(&theirs.text()));
+        assert_eq!(ours.lines().count(), 2);
+        let _guard = tracing::subscriber::set_default(subscriber(&log, theirs.clone(), false).unwrap());
+        tracing::info_span!("empty").in_scope(|| tracing::info!("bare"));
+        assert!(theirs.text().ends_with("\"message\":\"bare\",\"span\":{\"name\":\"empty\"}}\n"));
     }
 
     #[test]
