@@ -76,7 +76,7 @@ impl SecretIndex {
     /// The configured secrets that a mention means, and their targets.
     pub fn find(&self, mention: &SecretMention) -> Matches {
         let arn = SecretArn::parse(&mention.text).ok();
-        let places: BTreeSet<usize> = names(&mention.text, arn.as_ref())
+        let mut places: Vec<usize> = names(&mention.text, arn.as_ref())
             .into_iter()
             .flatten()
             .filter_map(|name| self.by_name.get(name))
@@ -84,13 +84,20 @@ impl SecretIndex {
             .copied()
             .filter(|&place| self.entries[place].is_meant(mention, arn.as_ref()))
             .collect();
+        places.sort_unstable();
+        places.dedup();
         let found = || places.iter().map(|&place| &self.entries[place]);
-        let secrets: BTreeSet<_> = found().map(|entry| &entry.secret).collect();
-        let targets: BTreeSet<_> = found().flat_map(|entry| &entry.targets).collect();
-        Matches {
-            secrets: secrets.into_iter().cloned().collect(),
-            targets: targets.into_iter().cloned().collect(),
+        let mut matches = Matches {
+            secrets: found().map(|entry| entry.secret.clone()).collect(),
+            targets: found().flat_map(|entry| &entry.targets).cloned().collect(),
+        };
+        matches.secrets.sort_unstable();
+        // Of one secret they are in order, each once.
+        if places.len() > 1 {
+            matches.targets.sort_unstable();
+            matches.targets.dedup();
         }
+        matches
     }
 }
 

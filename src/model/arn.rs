@@ -28,10 +28,7 @@ pub struct SecretArn {
 impl SecretArn {
     /// Parses `arn:<partition>:secretsmanager:<region>:<account>:secret:<name...>`.
     pub fn parse(text: &str) -> Result<Self, ArnError> {
-        let parts: Vec<&str> = text.splitn(7, ':').collect();
-        let [arn, partition, service, region, account, kind, name] = parts[..] else {
-            return Err(ArnError::Secret);
-        };
+        let [arn, partition, service, region, account, kind, name] = split(text).ok_or(ArnError::Secret)?;
         let fits = arn == "arn"
             && is_label(partition)
             && service == "secretsmanager"
@@ -39,7 +36,7 @@ impl SecretArn {
             && is_account(account)
             && kind == "secret"
             && (1..=512).contains(&name.len())
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || "/_+=.@-!".contains(c));
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+=.@-!".contains(&b));
         if !fits {
             return Err(ArnError::Secret);
         }
@@ -106,17 +103,14 @@ pub struct TopicArn {
 impl TopicArn {
     /// Parses `arn:<partition>:sns:<region>:<account>:<name>`.
     pub fn parse(text: &str) -> Result<Self, ArnError> {
-        let parts: Vec<&str> = text.splitn(6, ':').collect();
-        let [arn, partition, service, region, account, name] = parts[..] else {
-            return Err(ArnError::Topic);
-        };
+        let [arn, partition, service, region, account, name] = split(text).ok_or(ArnError::Topic)?;
         let fits = arn == "arn"
             && is_label(partition)
             && service == "sns"
             && is_label(region)
             && is_account(account)
             && (1..=256).contains(&name.len())
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
         if !fits {
             return Err(ArnError::Topic);
         }
@@ -149,6 +143,14 @@ impl fmt::Debug for TopicArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// The parts of an ARN, as many as asked for; colons in the last one belong to it.
+fn split<const N: usize>(text: &str) -> Option<[&str; N]> {
+    let mut parts = text.splitn(N, ':');
+    let split = std::array::from_fn(|_| parts.next().unwrap_or_default());
+    // A text of fewer parts has no last one; neither kind allows an empty one.
+    split.last().is_some_and(|last| !last.is_empty()).then_some(split)
 }
 
 fn is_label(text: &str) -> bool {

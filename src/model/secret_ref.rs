@@ -59,7 +59,7 @@ impl SecretRef {
                 Some(_) => {}
                 None => region = Some(arn.region().to_owned()),
             }
-        } else if !id.chars().all(|c| c.is_ascii_alphanumeric() || "/_+=.@-!".contains(c)) {
+        } else if !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+=.@-!".contains(&b)) {
             return Err(SecretIdError::Characters);
         }
         Ok(Self(Arc::new(Inner { id: id.to_owned(), region, role: role.map(str::to_owned) })))
