@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Lets libFuzzer look for inputs that break a promise:
 #   bash fuzz/run.sh [SECONDS] [TARGET...]
-# SECONDS for each target (5 unless told), all targets of fuzz/targets unless some are named. Red on a
-# finding; what was found is in target/fuzz/found, and belongs into the target's folder below fuzz/seeds
-# once it is mended. It needs Rust and a C++ compiler (g++ on Debian), no nightly and no cargo-fuzz.
+# SECONDS for each target (5 unless told), all targets of fuzz/targets unless some are named; FUZZ_SEED repeats the
+# choices of a run. Red on a finding; what was found is in target/fuzz/found, and belongs into the target's folder
+# below fuzz/seeds once it is mended. It needs Rust and a C++ compiler (g++ on Debian), no nightly and no cargo-fuzz.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds="${1:-5}"
@@ -36,7 +36,7 @@ while read -r name seeds; do
   verdict=0
   # shellcheck disable=SC2086 # one word for each folder
   FUZZ_TARGET="$name" "$binary" "$corpus" $seeds -dict="fuzz/dictionaries/$name.dict" \
-    -max_total_time="$seconds" -max_len="$max_len" -timeout="$timeout" -rss_limit_mb=2048 -use_value_profile=1 \
+    -max_total_time="$seconds" -max_len="$max_len" -timeout="$timeout" -rss_limit_mb=2048 -use_value_profile=1 -seed="${FUZZ_SEED:-0}" \
     -print_final_stats=1 -artifact_prefix="$work/found/$name-" >"$log" 2>&1 || verdict=$?
   printf '%-12s %12s %9s %9s %9s %7s %9s\n' "$name" "$(figure number_of_executed_units: "$log")" \
     "$(figure average_exec_per_sec: "$log")" "$(figure ' cov:' "$log")" "$(figure ' ft:' "$log")" \
