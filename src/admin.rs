@@ -119,9 +119,12 @@ pub fn router(state: AdminState) -> Router {
         Endpoint::Sns | Endpoint::EventBridge | Endpoint::Trigger => None,
     });
     let router = router.layer(from_fn_with_state(state.door.clone(), door::at_home));
-    let metrics = Arc::clone(&state.metrics);
-    let count = move |route, status: StatusCode| metrics.request(route, status.as_u16());
-    envelope::wrap(router, count).with_state(state)
+    let (metrics, readiness) = (Arc::clone(&state.metrics), Arc::clone(&state.readiness));
+    let last = move |route, response: &mut Response| {
+        metrics.request(route, response.status().as_u16());
+        readiness.farewell(response);
+    };
+    envelope::wrap(router, last).with_state(state)
 }
 
 /// Staleness and queue depth change by themselves, so they are taken when they are asked for.

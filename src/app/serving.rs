@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::middleware::map_response_with_state;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -271,7 +270,7 @@ impl App {
     }
 
     fn hooks(&self) -> Router {
-        self.front(ingress::router(self.ingress.clone()))
+        ingress::router(self.ingress.clone())
     }
 
     fn admin(&self) -> Option<Router> {
@@ -285,12 +284,7 @@ impl App {
             audit: Arc::clone(&self.kept.audit),
             door: self.door.clone()?,
         });
-        Some(self.front(admin::router(state)))
-    }
-
-    fn front(&self, router: Router) -> Router {
-        let readiness = Arc::clone(&self.kept.readiness);
-        router.layer(map_response_with_state(readiness, http::readiness::farewell))
+        Some(admin::router(state))
     }
 
     /// Serves until `over`, under a name of ours. A request that never ends must not hold the end.

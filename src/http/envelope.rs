@@ -12,7 +12,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -32,19 +32,19 @@ const FOR_BROWSERS: [(HeaderName, &str); 5] = [
     (header::X_FRAME_OPTIONS, "DENY"),
 ];
 
-/// Puts request ids, problem bodies, a trace span and the panic guard around a router. `count` is told the
-/// route (`none` for a path that has none) and the status of each answer.
-pub fn wrap<S, C>(router: Router<S>, count: C) -> Router<S>
+/// Puts request ids, problem bodies, a trace span and the panic guard around a router. `last` is shown each answer
+/// before it goes, with its route (`none` for a path that has none).
+pub fn wrap<S, F>(router: Router<S>, last: F) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
-    C: Fn(&'static str, StatusCode) + Clone + Send + Sync + 'static,
+    F: Fn(&'static str, &mut Response) + Clone + Send + Sync + 'static,
 {
     let outermost = move |request: Request, next: Next| {
-        let count = count.clone();
+        let last = last.clone();
         async move {
             let route = route_of(&request);
-            let response = seal(route, request, next).await;
-            count(route, response.status());
+            let mut response = seal(route, request, next).await;
+            last(route, &mut response);
             response
         }
     };

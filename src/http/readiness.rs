@@ -3,10 +3,8 @@
 //! Live is not ready: a relay that drains, or has not yet looked at its secrets once, is alive and
 //! must not be restarted for it, only spared.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
@@ -84,15 +82,14 @@ impl Readiness {
         }
         Ok(())
     }
-}
 
-/// While draining, every answer is the last of its connection: the next request belongs to another
-/// instance.
-pub async fn farewell(State(readiness): State<Arc<Readiness>>, mut response: Response) -> Response {
-    if readiness.draining.load(Ordering::Acquire) {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    /// While draining, every answer is the last of its connection: the next request belongs to another
+    /// instance.
+    pub fn farewell(&self, response: &mut Response) {
+        if self.draining.load(Ordering::Acquire) {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
     }
-    response
 }
 
 #[cfg(test)]

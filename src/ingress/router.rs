@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
 use tokio::time::timeout;
@@ -43,9 +42,12 @@ pub fn router(state: IngressState) -> Router {
         | Endpoint::Pause
         | Endpoint::Resume => None,
     });
-    let metrics = Arc::clone(state.metrics());
-    let count = move |route, status: StatusCode| metrics.request(route, status.as_u16());
-    envelope::wrap(hooks, count).with_state(state)
+    let (metrics, readiness) = (Arc::clone(state.metrics()), Arc::clone(state.readiness()));
+    let last = move |route, response: &mut Response| {
+        metrics.request(route, response.status().as_u16());
+        readiness.farewell(response);
+    };
+    envelope::wrap(hooks, last).with_state(state)
 }
 
 fn hook(route: Route) -> MethodRouter<IngressState> {
