@@ -194,7 +194,10 @@ impl Transport {
         // The wait is the rate limit itself, bounded by PATIENCE; it is not a retry.
         let mut wait = slot.saturating_duration_since(now);
         loop {
-            tokio::time::sleep_until(tokio::time::Instant::now() + wait).await;
+            // Tokio's timers count whole milliseconds: even a sleep of no length takes one or two.
+            if !wait.is_zero() {
+                tokio::time::sleep_until(tokio::time::Instant::now() + wait).await;
+            }
             let now = self.now();
             // Another answer may have asked for a pause meanwhile.
             if let Some(left) = pacer.with(|pacer| pacer.cooling(now)) {
