@@ -186,24 +186,10 @@ impl Transport {
         }
     }
 
-    /// Waits for a place in the schedule, at most [`PATIENCE`].
     async fn turn(&self, family: Family) -> Result<(), Trouble> {
-        let Some(pacer) = self.pacers.get(&family) else { return Ok(()) };
-        let now = self.now();
-        let slot = pacer.reserve_within(now, PATIENCE).map_err(Trouble::Paced)?;
-        // The wait is the rate limit itself, bounded by PATIENCE; it is not a retry.
-        let mut wait = slot.saturating_duration_since(now);
-        loop {
-            tokio::time::sleep_until(tokio::time::Instant::now() + wait).await;
-            let now = self.now();
-            // Another answer may have asked for a pause meanwhile.
-            if let Some(left) = pacer.with(|pacer| pacer.cooling(now)) {
-                return Err(Trouble::Paced(left));
-            }
-            match pacer.with(|pacer| pacer.leave(now)) {
-                Ok(()) => return Ok(()),
-                Err(again) => wait = again.saturating_duration_since(now),
-            }
+        match self.pacers.get(&family) {
+            Some(pacer) => turn(pacer, &*self.clock).await,
+            None => Ok(()),
         }
     }
 
@@ -220,10 +206,55 @@ impl Transport {
     }
 }
 
+/// Waits for a place in the schedule, at most [`PATIENCE`].
+async fn turn(pacer: &SharedPacer, clock: &dyn Clock) -> Result<(), Trouble> {
+    let now = clock.now();
+    let slot = pacer.reserve_within(now, PATIENCE).map_err(Trouble::Paced)?;
+    // The wait is the rate limit itself, bounded by PATIENCE; it is not a retry.
+    let mut wait = slot.saturating_duration_since(now);
+    loop {
+        // Tokio's timers count whole milliseconds: even a sleep of no length takes one or two.
+        if !wait.is_zero() {
+            tokio::time::sleep_until(tokio::time::Instant::now() + wait).await;
+        }
+        let now = clock.now();
+        // Another answer may have asked for a pause meanwhile.
+        if let Some(left) = pacer.with(|pacer| pacer.cooling(now)) {
+            return Err(Trouble::Paced(left));
+        }
+        match pacer.with(|pacer| pacer.leave(now)) {
+            Ok(()) => return Ok(()),
+            Err(again) => wait = again.saturating_duration_since(now),
+        }
+    }
+}
+
 fn authorization(token: &SecretValue) -> Result<HeaderValue, Trouble> {
     let bytes = [b"Bearer ", token.expose_bytes()].concat();
     let mut value = HeaderValue::from_maybe_shared(Bytes::from(bytes))
         .map_err(|_| Trouble::NotSent("the token has characters that no header may have".to_owned()))?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::clock::TestClock;
+
+    #[tokio::test]
+    async fn a_request_whose_turn_is_now_waits_for_no_timer() {
+        let clock = TestClock::at(Timestamp::UNIX_EPOCH);
+        let rates = config::Rates::default();
+        let pacer = Pacers::default().of("anypoint.mulesoft.com:443", Family::ApplicationManager, &rates);
+        let leaves_at_once = |_| turn(&pacer, &clock).now_or_never().is_some_and(|turn| turn.is_ok());
+        assert_eq!(
+            [0; 4].map(leaves_at_once),
+            [true, true, true, false],
+            "three at once, the next one waits"
+        );
+    }
 }

@@ -1,6 +1,7 @@
 //! From a notification to the first byte of the write at a fake Anypoint: what the relay itself takes, and how often
 //! it has to wait for somebody else.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use anypoint_sandbox::faults::{Action, Rule};
 use anypoint_sandbox::server::Recorded;
 use jiff::Timestamp;
 use serde_json::json;
+use tokio::task::yield_now;
+use tokio::time::Instant;
 
 use super::Line;
 use super::relay::{Relay, pause, until};
@@ -21,11 +24,13 @@ use crate::world::{connected_app, connection, now};
 
 const LIMIT: Duration = Duration::from_secs(20);
 const KEY: &str = "a key of the load, long enough";
+/// Without a request, before the next rotation; at least.
+const REST: Duration = Duration::from_millis(250);
 /// What the fake Anypoint calls the write.
 const WRITE: &str = "deployments.patch";
 
 pub(super) async fn measure(binary: &Path) -> anyhow::Result<Vec<Line>> {
-    let mut lines = at(binary, Duration::ZERO, 300).await?;
+    let mut lines = at(binary, Duration::ZERO, 200).await?;
     lines.extend(at(binary, Duration::from_millis(50), 40).await?);
     Ok(lines)
 }
@@ -56,11 +61,8 @@ queue: {{ confirm_poll: 100ms }}
     secure_properties: {{ db.password: {{ secret: prod/orders/db, field: password }} }}
 ",
         aws.endpoint_url(),
-        connection(
-            &anypoint,
-            "    rates: { application_manager: 1000, accounts: 1000 }
-"
-        ),
+        // With the rate of production: a higher one lets no two requests out at once, which the relay needs here.
+        connection(&anypoint, ""),
     );
     let mut environment = aws.environment();
     environment.push(("KEY".to_owned(), KEY.to_owned()));
@@ -71,27 +73,30 @@ queue: {{ confirm_poll: 100ms }}
 
     let mut sender = Connection::open(relay.process.address).await?;
     let (mut to_answer, mut to_write) = (Latencies::default(), Latencies::default());
-    let mut calls = Vec::new();
+    let mut on_the_way: BTreeMap<String, Latencies> = BTreeMap::new();
     for turn in 0..rotations {
-        // Whatever the write before has still to do is done: the next one starts from rest.
+        // Whatever the write before has still to do is done, and its connections are too old to be used again: the
+        // next one starts from rest, as after the hours between two rotations.
         let asked = || aws.log().count() + anypoint.log().count();
-        settled(asked, Duration::from_millis(150) + 4 * delay).await?;
+        settled(asked, REST + 4 * delay).await?;
+        // They are searched on the thread that serves the fakes: what grows from turn to turn would slow those down.
+        aws.log().clear();
+        anypoint.log().clear();
         secret.rotate_password(&format!("password {turn}"));
         let request = event_request(&secret, KEY);
         let sent = now();
         let status = sender.exchange(&request).await?;
         ensure!((200..300).contains(&status), "answered otherwise than it should: {}", sender.answer());
         to_answer.add(since(sent, now()));
-        let after = |request: &Recorded| request.at >= sent;
-        let is_write = |request: &Recorded| after(request) && request.tag == WRITE;
-        until("the write", LIMIT, || anypoint.log().count_of(is_write) > 0).await?;
+        let is_write = |request: &Recorded| request.tag == WRITE;
+        awake_until("the write", LIMIT, || anypoint.log().count_of(is_write) > 0).await?;
         let write = anypoint.log().matching(is_write).into_iter().next().context("a write was seen")?;
         to_write.add(since(sent, write.at));
-        let until_write = |request: &Recorded| after(request) && request.at <= write.at;
-        let mut on_the_way = aws.log().matching(until_write);
-        on_the_way.extend(anypoint.log().matching(until_write));
-        on_the_way.sort_by_key(|request| request.at);
-        calls = on_the_way.into_iter().map(|request| request.tag).collect();
+        let before_it = |request: &Recorded| request.at < write.at;
+        let asked_before = [aws.log(), anypoint.log()].map(|log| log.matching(before_it));
+        for request in asked_before.into_iter().flatten() {
+            on_the_way.entry(request.tag).or_default().add(since(sent, request.at));
+        }
     }
     let (answer, write) = (to_answer.quantiles().context("none")?, to_write.quantiles().context("none")?);
     let name = format!("upstreams at {} ms", delay.as_millis());
@@ -99,12 +104,27 @@ queue: {{ confirm_poll: 100ms }}
         let line = Line::new(format!("{name}: to the write, {share}"), value, "ms");
         if delay.is_zero() { line.goal(goal) } else { line }
     });
-    let half = half.remarks(vec![format!("requests on the way: {}", calls.join(", "))]);
+    let halves = on_the_way.into_iter().filter_map(|(tag, times)| Some((times.quantiles()?.p50, tag)));
+    let mut halves: Vec<(f64, String)> = halves.collect();
+    halves.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+    let steps: Vec<String> = halves.into_iter().map(|(time, tag)| format!("{tag} {time:.2} ms")).collect();
+    let half = half.remarks(vec![format!("before it, at p50 each: {}", steps.join(", "))]);
     Ok(vec![Line::new(format!("{name}: to the answer, p50"), answer.p50, "ms"), half, most])
 }
 
 fn since(from: Timestamp, to: Timestamp) -> Duration {
     to.duration_since(from).try_into().unwrap_or(Duration::ZERO)
+}
+
+/// Waits until `holds` without going to sleep. This thread serves the fakes, and one that had to be woken by each
+/// request would be measured with the time that a machine takes for that.
+async fn awake_until(what: &str, limit: Duration, holds: impl Fn() -> bool) -> anyhow::Result<()> {
+    let started = Instant::now();
+    while !holds() {
+        ensure!(started.elapsed() < limit, "after {limit:?} still not: {what}");
+        yield_now().await;
+    }
+    Ok(())
 }
 
 /// Waits until a count has not changed for so long.
