@@ -124,10 +124,10 @@ impl Svg {
     }
 
     pub(super) fn dot(&mut self, x: f64, y: f64, colour: &str, full: bool) {
-        let fill = if full { colour } else { "#ffffff" };
+        let inside = if full { colour } else { "#ffffff" };
         writeln!(
             self.text,
-            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{fill}\" stroke=\"{colour}\" stroke-width=\"2\"/>"
+            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{inside}\" stroke=\"{colour}\" stroke-width=\"2\"/>"
         )
         .ok();
     }
