@@ -59,7 +59,7 @@ fn latency(hooks: &[Outcome], caption: &str) -> String {
     svg.legend(SERIES.map(|(_, name, colour)| (name, colour)));
     let titles = ["at full load".to_owned(), format!("at {STEADY} requests a second")];
     for (panel, title) in titles.iter().enumerate() {
-        let (left, right) = [(270.0, 590.0), (620.0, 936.0)][panel];
+        let (left, right) = [(270.0, 590.0), (632.0, 936.0)][panel];
         let x = Scale::log(low, high, left, right);
         svg.text(left, TOP - 14.0, INK, "", title);
         for (at, label) in x.ticks() {
