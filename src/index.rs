@@ -41,7 +41,8 @@ pub struct SecretIndex {
 struct Entry {
     secret: SecretRef,
     arn: Option<SecretArn>,
-    targets: BTreeSet<TargetName>,
+    /// In order, each once.
+    targets: Vec<TargetName>,
 }
 
 impl SecretIndex {
@@ -58,7 +59,12 @@ impl SecretIndex {
         let mut places: HashMap<SecretRef, usize> = HashMap::new();
         for (secret, target) in uses {
             let place = *places.entry(secret).or_insert_with_key(|secret| index.insert(secret));
-            index.entries[place].targets.insert(target);
+            index.entries[place].targets.push(target);
+        }
+        for Entry { targets, .. } in &mut index.entries {
+            targets.sort_unstable();
+            targets.dedup();
+            targets.shrink_to_fit();
         }
         index
     }
@@ -69,7 +75,7 @@ impl SecretIndex {
         for name in names(secret.id(), arn.as_ref()).into_iter().flatten() {
             self.by_name.entry(name.to_owned()).or_default().push(place);
         }
-        self.entries.push(Entry { secret: secret.clone(), arn, targets: BTreeSet::new() });
+        self.entries.push(Entry { secret: secret.clone(), arn, targets: Vec::new() });
         place
     }
 

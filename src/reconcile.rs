@@ -5,18 +5,21 @@
 //! each interval one `DescribeSecret` per configured secret; and at a longer interval every target again,
 //! to find what others wrote to it. Targets that are waiting or retrying already are left to that.
 //!
+//! However many targets there are, notifications are answered meanwhile: a scan gives way to them now and then.
+//!
 //! Of a paused target no run finds out that AWS has moved on, so the scan of the secrets tells the status board.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
+use tokio::task::coop::consume_budget;
 
 use crate::clock::Clock;
 use crate::model::{Receipt, SecretRef, TargetName, Wanted};
-use crate::queue::{Note, Phase, Queue, Reason, Refused};
+use crate::queue::{Held, Note, Phase, Queue, Reason, Refused};
 use crate::status::StatusBoard;
 use crate::sync::follow::{self, Leaders};
 use crate::sync::memory::Memory;
@@ -66,13 +69,13 @@ pub struct Scan {
 impl Reconcile {
     /// Scans until the queue is closed. `scanned` is told about each scan, the first one included.
     pub async fn run(&self, every: Intervals, scanned: impl Fn(Scan) + Send) {
-        let Ok(scan) = self.enqueue_all() else { return };
+        let Ok(scan) = self.enqueue_all().await else { return };
         scanned(scan);
         let mut secrets = interval(every.secrets);
         let mut targets = interval(every.targets);
         loop {
             let scan = tokio::select! {
-                _ = targets.tick() => self.enqueue_at_rest(Reason::Reconcile),
+                _ = targets.tick() => self.enqueue_at_rest(Reason::Reconcile).await,
                 _ = secrets.tick() => self.enqueue_different().await,
             };
             match scan {
@@ -86,13 +89,14 @@ impl Reconcile {
     }
 
     /// Enqueues every target that is at rest, because the relay starts.
-    pub fn enqueue_all(&self) -> Result<Scan, Refused> {
-        self.enqueue_at_rest(Reason::Start)
+    pub async fn enqueue_all(&self) -> Result<Scan, Refused> {
+        self.enqueue_at_rest(Reason::Start).await
     }
 
-    fn enqueue_at_rest(&self, why: Reason) -> Result<Scan, Refused> {
+    async fn enqueue_at_rest(&self, why: Reason) -> Result<Scan, Refused> {
         let at_rest = self.at_rest();
         for target in &at_rest {
+            consume_budget().await;
             self.enqueue(target, why)?;
         }
         Ok(Scan { compared: self.specs.len(), enqueued: at_rest.len(), unknown: 0 })
@@ -100,12 +104,15 @@ impl Reconcile {
 
     /// Enqueues every target at rest whose wanted state is not the one that it is known to hold.
     pub async fn enqueue_different(&self) -> Result<Scan, Refused> {
-        let current = self.current().await;
+        let secrets = self.secrets_of_all();
+        let asked = secrets.len();
+        let current = self.current(secrets).await;
         let known = |spec: &TargetSpec| spec.secrets.iter().all(|secret| current.contains_key(secret));
         let at_rest = self.at_rest();
-        let mut scan = Scan { compared: self.specs.len(), ..Scan::default() };
-        scan.unknown = self.secrets_of_all().filter(|secret| !current.contains_key(*secret)).count();
+        let unknown = asked - current.len();
+        let mut scan = Scan { compared: self.specs.len(), unknown, ..Scan::default() };
         for spec in self.specs.iter().filter(|spec| at_rest.contains(&spec.name)) {
+            consume_budget().await;
             if !known(spec) || self.differs(spec, &current) {
                 self.enqueue(&spec.name, Reason::Reconcile)?;
                 scan.enqueued += 1;
@@ -117,8 +124,8 @@ impl Reconcile {
 
     /// Since when AWS has been ahead of each paused target that it is ahead of.
     fn tell_of_paused(&self, current: &BTreeMap<SecretRef, SecretState>) {
-        let paused = self.queue.snapshot().keys.into_iter().filter(|line| line.paused.is_some());
-        let paused: BTreeSet<TargetName> = paused.map(|line| line.key).collect();
+        let paused = self.queue.keys_where(|_, paused| paused.is_some());
+        let paused: BTreeSet<TargetName> = paused.into_iter().collect();
         for spec in self.specs.iter().filter(|spec| paused.contains(&spec.name)) {
             let Some(delivered) = self.memory.of(&spec.name).delivered else { continue };
             if let Some(since) = self.moved_on(spec, &delivered.receipt, current) {
@@ -158,8 +165,7 @@ impl Reconcile {
         !delivered || memory.pending.is_some()
     }
 
-    async fn current(&self) -> BTreeMap<SecretRef, SecretState> {
-        let secrets: Vec<SecretRef> = self.secrets_of_all().cloned().collect();
+    async fn current(&self, secrets: Vec<SecretRef>) -> BTreeMap<SecretRef, SecretState> {
         stream::iter(secrets)
             .map(|secret| async move {
                 match self.secrets.current(&secret).await {
@@ -177,20 +183,20 @@ impl Reconcile {
     }
 
     /// Every secret of every target, each once.
-    fn secrets_of_all(&self) -> impl Iterator<Item = &SecretRef> {
-        let all: BTreeSet<&SecretRef> = self.specs.iter().flat_map(|spec| &spec.secrets).collect();
-        all.into_iter()
+    fn secrets_of_all(&self) -> Vec<SecretRef> {
+        let mut known = HashSet::new();
+        let secrets = self.specs.iter().flat_map(|spec| &spec.secrets);
+        secrets.filter(|secret| known.insert(*secret)).cloned().collect()
     }
 
     fn at_rest(&self) -> BTreeSet<TargetName> {
-        let lines = self.queue.snapshot().keys.into_iter();
-        let resting = lines.filter(|line| match line.phase {
+        let resting = self.queue.keys_where(|phase, paused| match phase {
             Phase::Idle | Phase::Parked => true,
             // What is enqueued now is there when the pause is over.
-            Phase::Paused => !line.held_back(),
+            Phase::Paused => paused != Some(Held::Run),
             _ => false,
         });
-        resting.map(|line| line.key).collect()
+        resting.into_iter().collect()
     }
 
     fn enqueue(&self, target: &TargetName, why: Reason) -> Result<(), Refused> {

@@ -58,6 +58,7 @@ pub struct Status {
 /// The newest run of a target that came to an end other than `confirming`.
 type Ended = Option<LastRun>;
 
+#[derive(Clone)]
 struct LastRun {
     run: RunNo,
     outcome: Outcome,
@@ -78,7 +79,29 @@ impl LastRun {
 
 struct Line {
     entry: Mutex<TargetEntry>,
-    ended: watch::Sender<Ended>,
+    ended: Mutex<Waited>,
+}
+
+/// How the last run ended, and who waits for that: hardly ever anybody, and a channel is larger than all the rest.
+#[derive(Default)]
+struct Waited {
+    last: Ended,
+    told: Option<Box<watch::Sender<Ended>>>,
+}
+
+impl Waited {
+    fn end(&mut self, run: LastRun) {
+        self.told.take_if(|told| told.is_closed());
+        if let Some(told) = &self.told {
+            told.send_replace(Some(run.clone()));
+        }
+        self.last = Some(run);
+    }
+
+    fn subscribe(&mut self) -> watch::Receiver<Ended> {
+        let last = || Box::new(watch::Sender::new(self.last.clone()));
+        self.told.get_or_insert_with(last).subscribe()
+    }
 }
 
 /// The board. Targets and secrets that are not configured are ignored everywhere.
@@ -114,7 +137,7 @@ impl StatusBoard {
     ) {
         let mut lines = self.targets.write().unwrap_or_else(PoisonError::into_inner);
         let mut last = std::mem::take(&mut *lines);
-        let line = || Arc::new(Line { entry: Mutex::default(), ended: watch::Sender::new(None) });
+        let line = || Arc::new(Line { entry: Mutex::default(), ended: Mutex::default() });
         let kept = |target: TargetName| {
             let line = last.remove(&target).unwrap_or_else(line);
             (target, line)
@@ -145,7 +168,7 @@ impl StatusBoard {
         let goes_on = record.goes_on || ended.outcome == Outcome::Confirming;
         lock(&line.entry).finish(run, record);
         if !goes_on {
-            line.ended.send_replace(Some(ended));
+            lock(&line.ended).end(ended);
         }
         self.changed(target);
     }
@@ -289,7 +312,7 @@ impl StatusBoard {
         after_run: RunNo,
         limit: Duration,
     ) -> Option<Outcome> {
-        let mut ended = self.line(target)?.ended.subscribe();
+        let mut ended = lock(&self.line(target)?.ended).subscribe();
         let newer = |ended: &Ended| ended.as_ref().is_some_and(|ended| ended.run > after_run);
         let wait = tokio::time::timeout(limit, ended.wait_for(newer));
         let ended = wait.await.ok()?.ok()?;
@@ -300,7 +323,7 @@ impl StatusBoard {
     /// outcome. Credentials that are missing or refused at the third failed try do not pass. After `limit`:
     /// `confirming`, or the last failure. None if nothing is known by then, or there is no such target.
     pub async fn wait_final(&self, target: &TargetName, limit: Duration) -> Option<Outcome> {
-        let mut ended = self.line(target)?.ended.subscribe();
+        let mut ended = lock(&self.line(target)?.ended).subscribe();
         // However the wait ends, what is known then is the answer.
         tokio::time::timeout(limit, ended.wait_for(is_final)).await.ok();
         let last = ended.borrow().as_ref().map(|ended| ended.outcome.clone());
@@ -312,7 +335,7 @@ impl StatusBoard {
 
     /// Whether [`StatusBoard::wait_final`] would wait.
     pub fn awaits_final(&self, target: &TargetName) -> bool {
-        self.line(target).is_some_and(|line| !is_final(&line.ended.borrow()))
+        self.line(target).is_some_and(|line| !is_final(&lock(&line.ended).last))
     }
 
     fn with<T>(&self, target: &TargetName, look: impl FnOnce(&mut TargetEntry) -> T) -> Option<T> {

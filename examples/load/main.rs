@@ -8,6 +8,7 @@
 //! Whatever is measured has one half of the cores for itself, the senders and the fakes the other half, so that a
 //! faster server is not held back by its own senders. With one core there is nothing to halve.
 
+mod chart;
 mod client;
 mod cores;
 mod corpus;
@@ -50,7 +51,11 @@ fn main() -> anyhow::Result<ExitCode> {
 
 async fn load(options: &Options) -> anyhow::Result<ExitCode> {
     let world = world::World::open().await?;
-    let binary = server::build_relay()?;
+    let binary = match &options.relay {
+        // It is started from elsewhere too.
+        Some(file) => file.canonicalize().with_context(|| format!("--relay: {}", file.display()))?,
+        None => server::build_relay()?,
+    };
     let (mut hooks, mut once) = (Vec::new(), Vec::new());
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     for subject in Subject::chosen(&options.only) {
@@ -75,8 +80,12 @@ async fn load(options: &Options) -> anyhow::Result<ExitCode> {
             }
         }
     }
+    let whole = report::Whole::of(options, &hooks, &once);
+    if let Some(folder) = &options.svg {
+        chart::write(&whole, folder).with_context(|| format!("--svg: {}", folder.display()))?;
+    }
     if options.json {
-        serde_json::to_writer_pretty(&mut out, &report::Whole::of(options, &hooks, &once))?;
+        serde_json::to_writer_pretty(&mut out, &whole)?;
         writeln!(out)?;
     }
     Ok(ExitCode::SUCCESS)

@@ -3,7 +3,7 @@
 mod binary;
 mod drain;
 mod fleet;
-mod growth;
+pub(crate) mod growth;
 mod path;
 mod relay;
 mod start;
@@ -55,6 +55,8 @@ impl Measure {
             Self::Drain => drain::measure(binary).await,
             Self::Binary => binary::measure(binary),
         }?;
+        let unknown = lines.iter().find(|line| !line.value.is_finite());
+        anyhow::ensure!(unknown.is_none(), "no figure: {unknown:?}");
         Ok(Taken { measure: self, lines })
     }
 }
@@ -70,6 +72,9 @@ pub(crate) struct Taken {
 #[derive(Debug, Serialize)]
 pub(crate) struct Line {
     pub(crate) what: String,
+    /// With so many targets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) targets: Option<u32>,
     pub(crate) value: f64,
     pub(crate) unit: &'static str,
     /// What it should not exceed (docs/PERFORMANCE.md).
@@ -80,7 +85,11 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn new(what: impl Into<String>, value: f64, unit: &'static str) -> Self {
-        Self { what: what.into(), value, unit, goal: None, remarks: Vec::new() }
+        Self { what: what.into(), targets: None, value, unit, goal: None, remarks: Vec::new() }
+    }
+
+    pub(crate) fn targets(self, targets: u32) -> Self {
+        Self { targets: Some(targets), ..self }
     }
 
     pub(crate) fn goal(self, goal: f64) -> Self {
@@ -95,7 +104,8 @@ impl Line {
 /// Shows it as a table.
 pub(crate) fn print(taken: &Taken, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n{}", taken.measure.title())?;
-    for Line { what, value, unit, goal, remarks } in &taken.lines {
+    for Line { what, targets, value, unit, goal, remarks } in &taken.lines {
+        let what = targets.map_or(what.clone(), |targets| format!("{targets} targets: {what}"));
         let goal = match goal {
             Some(goal) if value <= goal => format!("  (goal: {goal} or less)"),
             Some(goal) => format!("  (goal: {goal} or less, missed)"),

@@ -11,13 +11,14 @@ use crate::measures::Measure;
 /// Sends what senders send to the relay, to yardsticks and to what one might run instead, in turn, and shows throughput,
 /// latency, CPU time and memory side by side
 ///
-/// The relay is built first, as it ships. Each kind takes a minute or so with the defaults.
+/// The relay is built first, as it ships, unless `--relay` names it. Each kind takes a minute or so with the defaults.
 #[derive(Debug, Parser)]
 #[command(
     name = "load",
     max_term_width = 100,
     after_help = "Exit codes: 0 measured, 1 something answered otherwise than it should; 2 wrong usage.\n\n\
-                  Examples:\n  load --only sns-v2 --seconds 10\n  load --json > load.json\n\n\
+                  Examples:\n  load --only sns-v2 --seconds 10\n  load --json --svg charts > load.json\n  \
+                  load --only growth --targets 10 --targets 1000\n\n\
                   What one might run instead is in bench/peers: `npm ci` there, and Debian's package `webhook`."
 )]
 pub(crate) struct Options {
@@ -30,9 +31,23 @@ pub(crate) struct Options {
     /// Only this kind of request or this measure; may be given more than once
     #[arg(long, value_name = "NAME", value_parser = Subject::parse)]
     pub(crate) only: Vec<Subject>,
+    /// So many targets for the measure of growth; may be given more than once
+    #[arg(
+        long,
+        value_name = "N",
+        default_values_t = [10, 1_000, 10_000, 100_000],
+        value_parser = clap::value_parser!(u32).range(1..=200_000)
+    )]
+    pub(crate) targets: Vec<u32>,
     /// One JSON object in place of tables
     #[arg(long)]
     pub(crate) json: bool,
+    /// Folder to write charts of what was measured to: latency.svg, growth.svg
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) svg: Option<PathBuf>,
+    /// The relay's binary, in place of building it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) relay: Option<PathBuf>,
     /// Where what one might run instead is installed
     #[arg(long, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/peers"))]
     pub(crate) peers: PathBuf,

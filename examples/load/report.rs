@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::drive::STEADY;
 use crate::measures::Taken;
+use crate::numbers::Quantiles;
 use crate::options::Options;
 use crate::runner::{Figures, Outcome};
 
@@ -17,8 +18,10 @@ pub(crate) struct Whole<'a> {
     steady_per_second: u32,
     cores: usize,
     processor: String,
-    hooks: &'a [Outcome],
-    measures: &'a [Taken],
+    /// Of the tool, and of the relay that it has built; none where there is no git.
+    commit: Option<String>,
+    pub(crate) hooks: &'a [Outcome],
+    pub(crate) measures: &'a [Taken],
 }
 
 impl<'a> Whole<'a> {
@@ -33,10 +36,28 @@ impl<'a> Whole<'a> {
             steady_per_second: STEADY,
             cores,
             processor,
+            commit: commit(),
             hooks,
             measures,
         }
     }
+}
+
+impl Whole<'_> {
+    /// What the figures belong to, in one line.
+    pub(crate) fn of_what(&self) -> String {
+        let commit = self.commit.as_deref().unwrap_or("of an unknown commit");
+        format!("{} cores, {}; {commit}", self.cores, self.processor)
+    }
+}
+
+/// The commit that is checked out, and whether files differ from it.
+fn commit() -> Option<String> {
+    let mut git = std::process::Command::new("git");
+    git.args(["describe", "--always", "--exclude=*", "--abbrev=12", "--dirty"]);
+    let said =
+        git.current_dir(env!("CARGO_MANIFEST_DIR")).output().ok().filter(|said| said.status.success())?;
+    Some(format!("commit {}", String::from_utf8(said.stdout).ok()?.trim()))
 }
 
 /// One kind as a table.
@@ -69,11 +90,8 @@ pub(crate) fn print(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
         };
         let ratio = relay.map_or(1.0, |relay| relay.per_second / per_second);
         write!(out, "  {name:<30} {per_second:>9.0} {ratio:>7.2}  ")?;
-        for quantiles in [Some(full_load_ms), steady_ms] {
-            match quantiles {
-                Some(q) => write!(out, " {:>7.3} {:>7.3} {:>7.3}  ", q.p50, q.p99, q.p999)?,
-                None => write!(out, " {:>23}  ", "")?,
-            }
+        for Quantiles { p50, p99, p999 } in [full_load_ms, steady_ms] {
+            write!(out, " {p50:>7.3} {p99:>7.3} {p999:>7.3}  ")?;
         }
         #[expect(clippy::cast_precision_loss, reason = "shown to a tenth of a MiB")]
         let peak = peak_bytes.map_or(String::new(), |bytes| format!("{:.1}", bytes as f64 / 1_048_576.0));

@@ -42,7 +42,7 @@ pub(crate) struct Measured {
 pub(crate) struct Figures {
     pub(crate) per_second: f64,
     pub(crate) full_load_ms: Quantiles,
-    pub(crate) steady_ms: Option<Quantiles>,
+    pub(crate) steady_ms: Quantiles,
     pub(crate) cpu_seconds_per_100_000: f64,
     pub(crate) peak_bytes: Option<u64>,
 }
@@ -95,9 +95,15 @@ pub(crate) async fn measure(
             }
         }
     }
-    let measured =
-        all.into_iter().map(|(server, sums)| Measured { server, figures: sums.figures() }).collect();
-    Ok(Outcome { kind, measured })
+    let measured = all.into_iter().map(|(server, sums)| {
+        let figures = if sums.missing {
+            None
+        } else {
+            Some(sums.figures().with_context(|| format!("{kind}: {}: nothing was answered", server.name()))?)
+        };
+        anyhow::Ok(Measured { server, figures })
+    });
+    Ok(Outcome { kind, measured: measured.collect::<Result<_, _>>()? })
 }
 
 /// Keeps the senders' thread from sleeping until it is dropped. A server that is faster than its senders finds them
@@ -151,7 +157,7 @@ impl Sums {
             per_second: count / self.took.as_secs_f64(),
             cpu_seconds_per_100_000: self.cpu.as_secs_f64() / count * 1e5,
             full_load_ms: self.latencies.quantiles()?,
-            steady_ms: self.steady.quantiles(),
+            steady_ms: self.steady.quantiles()?,
             peak_bytes: self.peak,
         })
     }

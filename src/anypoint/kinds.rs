@@ -83,7 +83,7 @@ pub fn build(
             Arc::new(secret_value::SecretValueTarget::new(base, value.clone(), secrets, through))
         }
         TargetKind::Http(http) => {
-            Arc::new(http::Http::new(base, (**http).clone(), secrets, Arc::clone(credentials), clients)?)
+            Arc::new(http::Http::new(base, Arc::clone(http), secrets, Arc::clone(credentials), clients)?)
         }
     })
 }

@@ -37,7 +37,8 @@ pub(super) async fn serve(file: &Path, quiet: bool, hardening: &Hardening) -> an
     }
 
     let (wanted, reloads) = mpsc::channel(1);
-    let mut watched = WatchedFile::new(file, text).context("signals cannot be watched")?;
+    let mut watched = WatchedFile::new(file, &text).context("signals cannot be watched")?;
+    drop(text);
     let watching = async {
         // The relay ends before its end of the channel does.
         while wanted.send(watched.next().await).await.is_ok() {}

@@ -189,7 +189,7 @@ impl<'a> Value<'a> {
     pub(super) fn text(&self, what: &str) -> Option<&'a str> {
         match &self.node.kind {
             // Without a value the environment was incomplete, and that is reported.
-            Kind::Text(text) => text.value.as_deref(),
+            Kind::Text(text) => text.value(),
             _ => self.expected(what),
         }
     }

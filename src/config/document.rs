@@ -13,8 +13,8 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 use super::decode::{Findings, Path};
 use super::problem::Place;
 
-/// Largest file; a thousand targets take about a quarter of it.
-pub(super) const MAX_BYTES: usize = 1024 * 1024;
+/// Largest file. A thousand targets take about a quarter of a MiB, a hundred thousand less than half of this.
+pub(super) const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// Deepest nesting; the deepest setting lies at seven.
 const MAX_DEPTH: usize = 32;
 
@@ -44,8 +44,29 @@ pub(super) struct Text {
     pub(super) written: String,
     /// Whether it is written without quotes and not as a block.
     pub(super) plain: bool,
+    /// With the environment filled in.
+    pub(super) value: Filled,
+}
+
+/// What the environment made of a scalar.
+pub(super) enum Filled {
+    /// What is written has no place for it.
+    AsWritten,
+    /// This.
+    With(String),
+    /// Something was missing, or it was not asked yet.
+    Missing,
+}
+
+impl Text {
     /// With the environment filled in; none when that failed.
-    pub(super) value: Option<String>,
+    pub(super) fn value(&self) -> Option<&str> {
+        match &self.value {
+            Filled::AsWritten => Some(&self.written),
+            Filled::With(value) => Some(value),
+            Filled::Missing => None,
+        }
+    }
 }
 
 /// One key and what belongs to it.
@@ -120,7 +141,11 @@ impl Builder<'_> {
                 let written = text.into_owned();
                 self.insert(Node {
                     at,
-                    kind: if null { Kind::Null } else { Kind::Text(Text { written, plain, value: None }) },
+                    kind: if null {
+                        Kind::Null
+                    } else {
+                        Kind::Text(Text { written, plain, value: Filled::Missing })
+                    },
                 })
             }
             Event::SequenceStart(..) => self.open(Frame::List { at, items: Vec::new() }),
@@ -128,8 +153,15 @@ impl Builder<'_> {
                 self.open(Frame::Map { at, entries: Vec::new(), places: HashMap::new(), key: None })
             }
             Event::SequenceEnd | Event::MappingEnd => match self.frames.pop() {
-                Some(Frame::List { at, items }) => self.insert(Node { at, kind: Kind::List(items) }),
-                Some(Frame::Map { at, entries, .. }) => self.insert(Node { at, kind: Kind::Map(entries) }),
+                // Most are small, and there are many of them: the room to grow would be most of the tree.
+                Some(Frame::List { at, mut items }) => {
+                    items.shrink_to_fit();
+                    self.insert(Node { at, kind: Kind::List(items) })
+                }
+                Some(Frame::Map { at, mut entries, .. }) => {
+                    entries.shrink_to_fit();
+                    self.insert(Node { at, kind: Kind::Map(entries) })
+                }
                 None => Ok(()),
             },
         }

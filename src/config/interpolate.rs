@@ -5,7 +5,7 @@
 //! message holds a variable's value. Keys are left as they are.
 
 use super::decode::{Findings, Path};
-use super::document::{Kind, MAX_BYTES, Node};
+use super::document::{Filled, Kind, MAX_BYTES, Node};
 use super::problem::Place;
 
 /// Looks an environment variable up.
@@ -46,7 +46,8 @@ impl Filler<'_> {
         match &mut node.kind {
             Kind::Null => {}
             Kind::Text(text) => match self.expand(&text.written) {
-                Ok(value) => text.value = Some(value),
+                Ok(value) if value == text.written => text.value = Filled::AsWritten,
+                Ok(value) => text.value = Filled::With(value),
                 Err(messages) => {
                     let at = node.at;
                     self.unfilled.extend(messages.into_iter().map(|message| Unfilled {
@@ -123,7 +124,7 @@ impl Filler<'_> {
             }
         };
         let Some(room) = self.room.checked_sub(value.len()) else {
-            return Err(format!("environment variable {name} makes the configuration larger than 1MiB"));
+            return Err(format!("environment variable {name} makes the configuration larger than 64MiB"));
         };
         self.room = room;
         Ok(value)
@@ -190,6 +191,6 @@ mod tests {
     #[test]
     fn variables_cannot_make_the_document_grow_without_bound() {
         assert!(expand("${HUGE}").is_ok());
-        assert!(expand("${HUGE}${HUGE}").unwrap_err()[0].contains("larger than 1MiB"));
+        assert!(expand("${HUGE}${HUGE}").unwrap_err()[0].contains("larger than 64MiB"));
     }
 }

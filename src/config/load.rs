@@ -109,7 +109,7 @@ pub(super) fn read_document(
     findings: &Findings,
 ) -> Option<Config> {
     if text.len() > MAX_BYTES {
-        findings.refuse_file("larger than 1MiB; a configuration this large is a mistake");
+        findings.refuse_file("larger than 64MiB; a configuration this large is a mistake");
         return None;
     }
     let mut root = document::read(text, findings)?;
@@ -161,7 +161,7 @@ fn config(root: &Value<'_>) -> Option<Config> {
     })
 }
 
-/// The text of the file at `path`, of at most 1 MiB, or why there is none and what to do.
+/// The text of the file at `path`, of at most 64 MiB, or why there is none and what to do.
 pub fn read(path: &Path) -> Result<String, ConfigErrors> {
     text(path).map_err(|message| ConfigErrors::unreadable(&path.display().to_string(), message))
 }

@@ -7,6 +7,7 @@ mod http;
 mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{ConnectionName, SecretRef, TargetName, ValueSource};
@@ -42,7 +43,7 @@ pub enum TargetKind {
     /// The call of the seed document.
     SecretValue(SecretValueTarget),
     /// A signed request to any endpoint.
-    Http(Box<HttpTarget>),
+    Http(Arc<HttpTarget>),
 }
 
 impl TargetKind {

@@ -7,6 +7,7 @@ mod shared_secret;
 mod store;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::connections::Connections;
@@ -55,7 +56,8 @@ pub(super) fn targets(value: &Value<'_>, connections: &Connections) -> Option<BT
         }
         targets.insert(follower.name.clone(), follower);
     }
-    Some(targets)
+    // Built anew from all of them, a tree is full; one that grew in this order is half empty.
+    Some(targets.into_iter().collect())
 }
 
 /// The call behind the writes of a target, as a target of its own.
@@ -68,7 +70,7 @@ fn follower<'a>(then: &Value<'a>, leader: &Target) -> Option<(Target, Value<'a>)
         ));
     };
     let follows = Some(leader.name.clone());
-    let target = Target { name, coalesce: Duration::ZERO, kind: TargetKind::Http(Box::new(call?)), follows };
+    let target = Target { name, coalesce: Duration::ZERO, kind: TargetKind::Http(Arc::new(call?)), follows };
     Some((target, then.clone()))
 }
 
@@ -117,7 +119,7 @@ fn target<'a>(
             fields("a secret_value target")?,
             connections,
         )?),
-        Kind::Http => TargetKind::Http(Box::new(http::http(fields("an http target")?, BTreeSet::new())?)),
+        Kind::Http => TargetKind::Http(Arc::new(http::http(fields("an http target")?, BTreeSet::new())?)),
     };
     Some((Target { name: name.clone(), coalesce, kind, follows: None }, then))
 }

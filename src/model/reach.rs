@@ -15,8 +15,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 /// What a target may call beside public addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
-    hosts: BTreeSet<String>,
-    networks: BTreeSet<IpNet>,
+    /// Both in order, each once.
+    hosts: Box<[String]>,
+    networks: Box<[IpNet]>,
 }
 
 /// Something that is not public and may be called all the same.
@@ -52,14 +53,14 @@ impl fmt::Display for Ground {
 impl Reach {
     /// Public addresses and these.
     pub fn beside_public(named: impl IntoIterator<Item = Named>) -> Self {
-        let mut reach = Self::default();
+        let (mut hosts, mut networks) = (BTreeSet::new(), BTreeSet::new());
         for one in named {
             match one {
-                Named::Host(host) => reach.hosts.insert(host),
-                Named::Network(network) => reach.networks.insert(network),
+                Named::Host(host) => hosts.insert(host),
+                Named::Network(network) => networks.insert(network),
             };
         }
-        reach
+        Self { hosts: hosts.into_iter().collect(), networks: networks.into_iter().collect() }
     }
 
     /// Whether `host` may be called at `address`.
@@ -70,7 +71,10 @@ impl Reach {
         }
         let is_named = |address: IpAddr| self.networks.iter().any(|network| network.contains(&address));
         let host = host.trim_end_matches('.');
-        if self.hosts.contains(host) || is_named(address) || carried.is_some_and(|v4| is_named(v4.into())) {
+        if self.hosts.iter().any(|named| named == host)
+            || is_named(address)
+            || carried.is_some_and(|v4| is_named(v4.into()))
+        {
             return Ok(());
         }
         let ground = match (carried, address) {

@@ -79,7 +79,7 @@ pub(super) struct Entry<K> {
     /// What was said since it was last done, but for what was said during the run under way.
     pub(super) note: Note,
     /// What was said during the run under way.
-    pub(super) fresh: Note,
+    pub(super) fresh: Option<Box<Note>>,
     pub(super) window: Option<Window>,
     /// When a pass comes of itself: the end of a backoff or a wait, the slow timer.
     pub(super) planned: Option<Instant>,
@@ -106,7 +106,7 @@ impl<K> Entry<K> {
             observe_only: false,
             insists: false,
             note: Note::default(),
-            fresh: Note::default(),
+            fresh: None,
             window: None,
             planned: None,
             early_from: None,

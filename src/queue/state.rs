@@ -19,7 +19,6 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::mem::take;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -89,7 +88,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         let entry = &mut self.entries[slot];
         entry.asked(now);
         if entry.state == State::Running {
-            entry.fresh.merge(note);
+            entry.fresh.get_or_insert_default().merge(note);
             return Ok(Added::Dirty);
         }
         let unparks = note.unparks();
@@ -152,7 +151,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         };
         let entry = &mut self.entries[slot];
         entry.rest(next, delay, now);
-        let fresh = take(&mut entry.fresh);
+        let fresh = entry.fresh.take().map(|fresh| *fresh).unwrap_or_default();
         let unparks = fresh.unparks();
         if fresh.frees() {
             entry.end_wait(now);
@@ -235,6 +234,16 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         Snapshot { keys, groups: groups.collect(), closed: self.closed }
     }
 
+    /// The keys that stand so, in the order in which they were registered.
+    pub fn keys_where(&self, pick: impl Fn(Phase, Option<Held>) -> bool, now: Instant) -> Vec<K> {
+        let entries = self.entries.iter().enumerate();
+        let picked = entries.filter(|(slot, entry)| {
+            let (phase, paused) = self.stand(*slot, entry, now);
+            pick(phase, paused)
+        });
+        picked.map(|(_, entry)| entry.key.clone()).collect()
+    }
+
     /// What it knows of one key.
     pub fn line_of(&self, key: &K, now: Instant) -> Option<KeySnapshot<K>> {
         let slot = *self.slots.get(key)?;
@@ -247,7 +256,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         let entries = self.entries.iter().enumerate().map(|(slot, entry)| {
             let Entry { state, pause, attempts, observe_only, insists, window, planned, early_from, slow_at, roll, .. } =
                 entry;
-            let fresh = (entry.fresh.unparks(), entry.fresh.frees());
+            let fresh = entry.fresh.as_ref().map_or((false, false), |note| (note.unparks(), note.frees()));
             let due = self.agenda.due(slot);
             format!(
                 "{state:?} {pause:?} {attempts} {observe_only} {insists} {window:?} {planned:?} {early_from:?} {slow_at:?} \
@@ -392,26 +401,33 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
             Hold::Until(until) => Some(due.max(until)),
             Hold::ForGood => None,
         });
-        let paused = entry.pause.holds(now);
+        let (phase, paused) = self.stand(slot, entry, now);
         KeySnapshot {
             key: entry.key.clone(),
-            phase: match entry.state {
-                State::Running => Phase::Running,
-                _ if paused => Phase::Paused,
-                State::Idle => Phase::Idle,
-                State::Pending => Phase::Queued,
-                State::Waiting => Phase::Waiting,
-                State::Backoff => Phase::Backoff,
-                State::AwaitRoll => Phase::AwaitingRoll,
-                State::Parked => Phase::Parked,
-            },
+            phase,
             attempts: entry.attempts,
             next_try_in: next_try.map(|at| at.saturating_duration_since(now)),
             dirty: entry.state == State::Running && entry.window.is_some(),
             rolling: entry.roll.is_some(),
-            paused: paused.then(|| due.map_or(Held::Nothing, |_| Held::Run)),
+            paused,
             note: entry.note.clone(),
         }
+    }
+
+    /// Where a key stands, and what its pause holds back.
+    fn stand(&self, slot: Slot, entry: &Entry<K>, now: Instant) -> (Phase, Option<Held>) {
+        let paused = entry.pause.holds(now);
+        let phase = match entry.state {
+            State::Running => Phase::Running,
+            _ if paused => Phase::Paused,
+            State::Idle => Phase::Idle,
+            State::Pending => Phase::Queued,
+            State::Waiting => Phase::Waiting,
+            State::Backoff => Phase::Backoff,
+            State::AwaitRoll => Phase::AwaitingRoll,
+            State::Parked => Phase::Parked,
+        };
+        (phase, paused.then(|| self.agenda.due(slot).map_or(Held::Nothing, |_| Held::Run)))
     }
 }
 

@@ -148,14 +148,14 @@ async fn a_secret_that_cannot_be_asked_for_enqueues_its_targets_so_that_their_ru
 async fn a_target_that_is_being_retried_is_left_to_its_backoff() {
     let bench = bench(&[("retrying", &["a"])]);
     bench.secrets.set("a", 1);
-    bench.reconcile.enqueue_all().unwrap();
+    bench.reconcile.enqueue_all().await.unwrap();
     let taken = bench.reconcile.queue.next().await.unwrap();
     bench
         .reconcile
         .queue
         .finish(&taken.key, Next::Retry { no_sooner_than: Some(Duration::from_mins(1)), roll: Roll::Over });
     assert_eq!(bench.reconcile.enqueue_different().await.unwrap().enqueued, 0);
-    assert_eq!(bench.reconcile.enqueue_all().unwrap().enqueued, 0);
+    assert_eq!(bench.reconcile.enqueue_all().await.unwrap().enqueued, 0);
 }
 
 #[tokio::test]

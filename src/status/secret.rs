@@ -43,8 +43,9 @@ pub struct SecretStatus {
 #[derive(Default)]
 pub(super) struct SecretEntry {
     last: Option<Heard>,
-    failed: Option<Heard>,
-    abandoned: Option<Heard>,
+    /// Both are rare.
+    failed: Option<Box<Heard>>,
+    abandoned: Option<Box<Heard>>,
 }
 
 impl SecretEntry {
@@ -59,8 +60,8 @@ impl SecretEntry {
                 self.failed.take_if(|alert| answers(alert));
                 self.abandoned.take_if(|alert| answers(alert));
             }
-            Change::RotationFailed => self.failed = Some(heard.clone()),
-            Change::RotationAbandoned => self.abandoned = Some(heard.clone()),
+            Change::RotationFailed => self.failed = Some(Box::new(heard.clone())),
+            Change::RotationAbandoned => self.abandoned = Some(Box::new(heard.clone())),
             Change::Ignored(_) => {}
         }
         self.last = Some(heard);
@@ -71,8 +72,8 @@ impl SecretEntry {
             secret: secret.id().to_owned(),
             region: secret.region().map(str::to_owned),
             last_notification: self.last.clone(),
-            rotation_failed: self.failed.clone(),
-            rotation_abandoned: self.abandoned.clone(),
+            rotation_failed: self.failed.as_deref().cloned(),
+            rotation_abandoned: self.abandoned.as_deref().cloned(),
         }
     }
 }

@@ -9,6 +9,9 @@ use crate::model::{Outcome, Pause};
 
 use super::record::{Delivery, Did, FailureView, RunLine, RunNo, RunRecord, ShortVersions};
 
+/// [`ShortVersions`] in the least room: a tree of one entry has the room of eleven.
+type Versions = Box<[(String, String)]>;
+
 /// Runs that are kept.
 const HISTORY: usize = 20;
 
@@ -59,14 +62,25 @@ pub struct TargetStatus {
     pub history: Vec<RunLine>,
 }
 
+/// What stays of the last run beside its line in the history.
+struct Last {
+    outcome: Outcome,
+    /// Since when it is so.
+    since: Timestamp,
+    attempts: u32,
+    event_id: Option<String>,
+    request_id: Option<String>,
+    notes: Vec<String>,
+}
+
 #[derive(Default)]
 pub(super) struct TargetEntry {
     runs: u64,
     running_since: Option<Timestamp>,
     /// The last run, and since when the outcome has had its label.
-    last: Option<(RunRecord, Timestamp)>,
-    wanted: ShortVersions,
-    delivered: ShortVersions,
+    last: Option<Last>,
+    wanted: Versions,
+    delivered: Versions,
     /// Since when AWS has been ahead, of what the run under way can have seen.
     stale: Option<Timestamp>,
     /// The same, of what was heard after that run had started: its success does not answer it.
@@ -99,16 +113,16 @@ impl TargetEntry {
             self.stale_meanwhile = None;
         }
         let since = match &self.last {
-            Some((last, since)) if last.outcome.label() == record.outcome.label() => *since,
+            Some(last) if last.outcome.label() == record.outcome.label() => last.since,
             _ => record.at,
         };
-        if let Some(wanted) = &record.wanted {
-            self.wanted.clone_from(wanted);
+        if let Some(wanted) = record.wanted.take() {
+            self.wanted = wanted.into_iter().collect();
         }
-        if let Some(delivered) = &record.delivered {
-            self.delivered.clone_from(delivered);
+        if let Some(delivered) = record.delivered.take() {
+            self.delivered = delivered.into_iter().collect();
         }
-        if let Some((last, _)) = &self.last
+        if let Some(last) = &self.last
             && record.did != Did::Wrote
             && record.notes.is_empty()
         {
@@ -123,13 +137,15 @@ impl TargetEntry {
         if self.history.len() == HISTORY {
             self.history.pop_back();
         }
+        // One at a time: most targets of a large configuration have run once or twice.
+        self.history.reserve_exact(1);
         self.history.push_front(RunLine {
             run,
             at: record.at,
             outcome: record.outcome.label(),
             did: record.did,
             duration_seconds: record.duration.as_secs_f64(),
-            reasons: record.reasons.clone(),
+            reasons: record.reasons,
             told: record.told,
             why: record.why,
             write: record.write,
@@ -138,7 +154,8 @@ impl TargetEntry {
             request_id: record.request_id.clone(),
             failure: record.outcome.failure().map(FailureView::from),
         });
-        self.last = Some((record, since));
+        let RunRecord { outcome, attempts, event_id, request_id, notes, .. } = record;
+        self.last = Some(Last { outcome, since, attempts, event_id, request_id, notes });
     }
 
     pub(super) fn set_pause(&mut self, pause: Option<Pause>) {
@@ -183,7 +200,7 @@ impl TargetEntry {
     }
 
     pub(super) fn status(&self, target: &str, now: Timestamp) -> TargetStatus {
-        let last = self.last.as_ref().map(|(record, _)| record);
+        let last = self.last.as_ref();
         let outcome = last.map(|record| &record.outcome);
         let paused = self.pause(now).cloned();
         TargetStatus {
@@ -198,13 +215,13 @@ impl TargetEntry {
             phase: None,
             held_back: false,
             outcome: last.map(|record| record.outcome.label()),
-            since: self.last.as_ref().map(|(_, since)| *since),
+            since: last.map(|last| last.since),
             failure: last.and_then(|record| record.outcome.failure()).map(FailureView::from),
             running_since: self.running_since,
             stale_since: self.stale_since(),
             stale_seconds: self.stale_seconds(now),
-            wanted: self.wanted.clone(),
-            delivered: self.delivered.clone(),
+            wanted: self.wanted.iter().cloned().collect(),
+            delivered: self.delivered.iter().cloned().collect(),
             attempts: last.map_or(0, |record| record.attempts),
             next_try: None,
             event_id: last.and_then(|record| record.event_id.clone()),
@@ -216,7 +233,7 @@ impl TargetEntry {
     }
 
     pub(super) fn outcome(&self) -> Option<&Outcome> {
-        self.last.as_ref().map(|(record, _)| &record.outcome)
+        self.last.as_ref().map(|last| &last.outcome)
     }
 }
 

@@ -31,7 +31,7 @@ fn target(world: &World, answers: &[&[&str]]) -> (Arc<dyn Target>, Arc<Answers>)
     let mut config = world.http_target(BTreeMap::from([("password".to_owned(), field("password"))]));
     config.url = format!("http://refresh.example.com:{}/flow", world.fake.address.port());
     config.reach = Reach::beside_public([Named::Network("127.0.0.1/32".parse().unwrap())]);
-    (world.target_by(Arc::<Answers>::clone(&answers), TargetKind::Http(Box::new(config))), answers)
+    (world.target_by(Arc::<Answers>::clone(&answers), TargetKind::Http(Arc::new(config))), answers)
 }
 
 fn denied(error: ApplyError) -> Failure {

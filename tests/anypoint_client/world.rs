@@ -127,7 +127,7 @@ impl World {
     }
 
     pub(crate) fn http(&self, values: BTreeMap<String, ValueSource>) -> TargetKind {
-        TargetKind::Http(Box::new(self.http_target(values)))
+        TargetKind::Http(Arc::new(self.http_target(values)))
     }
 
     pub(crate) fn http_target(&self, values: BTreeMap<String, ValueSource>) -> HttpTarget {
@@ -136,7 +136,7 @@ impl World {
             method: http::Method::POST,
             key: CredentialRef::Env("KEY".to_owned()),
             headers: Vec::new(),
-            body: HttpBody::Notice(values),
+            body: HttpBody::Notice(values.into_iter().collect()),
             watch: [secret()].into(),
             expect: None,
             timeout: self.timeout,

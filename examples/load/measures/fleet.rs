@@ -48,6 +48,11 @@ impl Fleet {
         Ok(Self { aws, secrets, written, endpoint })
     }
 
+    /// How often the fake AWS was called.
+    pub(super) fn calls(&self) -> u64 {
+        self.aws.log().count()
+    }
+
     /// A relay for all of them, with further settings.
     pub(super) fn start(&self, binary: &Path, settings: &str) -> anyhow::Result<Relay> {
         let mut text = format!(
@@ -61,7 +66,7 @@ ingress:
         for number in 0..self.secrets.len() {
             writeln!(
                 text,
-                "  t{number:06}: {{ kind: http, url: \"{}/t{number:06}\", allow: [127.0.0.1], key: {{ env: KEY }}, \
+                "  t{number:06}: {{ kind: http, url: \"{}/t{number:06}\", coalesce: 0s, allow: [127.0.0.1], key: {{ env: KEY }}, \
                  values: {{ password: {{ secret: load/{number:06}, field: password }} }} }}",
                 self.endpoint
             )?;

@@ -49,7 +49,7 @@ pub struct Http(Arc<Inner>);
 struct Inner {
     base: Base,
     spec: TargetSpec,
-    config: HttpTarget,
+    config: Arc<HttpTarget>,
     url: Url,
     client: Arc<Client>,
     credentials: Arc<dyn Credentials>,
@@ -68,7 +68,7 @@ struct Message {
 impl Http {
     pub(super) fn new(
         base: Base,
-        config: HttpTarget,
+        config: Arc<HttpTarget>,
         secrets: BTreeSet<SecretRef>,
         credentials: Arc<dyn Credentials>,
         clients: &Clients,

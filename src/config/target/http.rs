@@ -70,8 +70,8 @@ pub(in crate::config) fn sources_of<'a>(
 pub enum HttpBody {
     /// Nothing.
     None,
-    /// The relay's own notice, with values under these names.
-    Notice(BTreeMap<String, ValueSource>),
+    /// The relay's own notice, with values under these names, each once and in order.
+    Notice(Box<[(String, ValueSource)]>),
     /// JSON of the configuration's making.
     Template(Json),
 }

@@ -78,13 +78,13 @@ fn sent(method: Option<&Method>, values: Option<&Value<'_>>, body: Option<&Value
         }
         (Some(_), Some(body)) => body.refuse("give only one of `values` and `body`"),
         (None, None) if method == Some(&Method::GET) => Some(HttpBody::None),
-        (None, None) => Some(HttpBody::Notice(BTreeMap::new())),
+        (None, None) => Some(HttpBody::Notice(Box::default())),
         (Some(values), None) => named_values(values).map(HttpBody::Notice),
         (None, Some(body)) => body::body(body).map(HttpBody::Template),
     }
 }
 
-fn named_values(value: &Value<'_>) -> Option<BTreeMap<String, ValueSource>> {
+fn named_values(value: &Value<'_>) -> Option<Box<[(String, ValueSource)]>> {
     let entries = value.entries("a mapping of names to sources")?;
     let read: Vec<Option<(String, ValueSource)>> = entries
         .into_iter()
@@ -96,5 +96,6 @@ fn named_values(value: &Value<'_>) -> Option<BTreeMap<String, ValueSource>> {
             Some((name.to_owned(), source))
         })
         .collect();
-    read.into_iter().collect()
+    let named: BTreeMap<String, ValueSource> = read.into_iter().collect::<Option<_>>()?;
+    Some(named.into_iter().collect())
 }

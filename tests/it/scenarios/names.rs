@@ -1,5 +1,7 @@
 //! Names that lead nowhere for a while.
 
+use std::sync::Arc;
+
 use anypoint_relay::config::{Config, TargetKind};
 use anypoint_sandbox::anypoint::Receiver;
 use anypoint_sandbox::wait_until;
@@ -19,7 +21,7 @@ fn by_name(config: &mut Config) {
     }
     for target in config.targets.values_mut() {
         if let TargetKind::Http(http) = &mut target.kind {
-            name(&mut http.url, ENDPOINT);
+            name(&mut Arc::make_mut(http).url, ENDPOINT);
         }
     }
 }

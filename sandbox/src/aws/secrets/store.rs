@@ -108,16 +108,18 @@ pub(crate) struct Stored {
     stale: HashMap<Operation, Staleness>,
 }
 
+/// The ARN of a secret, but for its suffix.
+pub(super) fn arn(region: &str, account: &str, name: &str) -> String {
+    format!("arn:{}:secretsmanager:{region}:{account}:secret:{name}", partition(region))
+}
+
 impl Stored {
     pub(crate) fn new(region: &str, account: &str, name: &str) -> Self {
         let suffix: String = std::iter::repeat_with(fastrand::alphanumeric).take(6).collect();
         let now = time::now();
         let view = View { since: Instant::now(), versions: Vec::new(), changed: now, rotated: None };
         Self {
-            arn: format!(
-                "arn:{}:secretsmanager:{region}:{account}:secret:{name}-{suffix}",
-                partition(region)
-            ),
+            arn: format!("{}-{suffix}", arn(region, account, name)),
             name: name.to_owned(),
             region: region.to_owned(),
             account: account.to_owned(),
