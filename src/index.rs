@@ -8,7 +8,7 @@
 //! a secret is found that was not meant. That costs one look at it: what is written never depends on
 //! what an event says.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use crate::config::Config;
 use crate::model::{SecretArn, SecretMention, SecretRef, TargetName};
@@ -145,6 +145,8 @@ fn names<'s>(text: &'s str, arn: Option<&'s SecretArn>) -> [Option<&'s str>; 2] 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;

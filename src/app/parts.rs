@@ -1,7 +1,7 @@
 //! The pieces that the application is put together from: each from the configuration, none knowing the
 //! others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,13 +60,16 @@ pub(super) fn build_stations(
     edges: &Edges,
 ) -> Result<BTreeMap<TargetName, Station>, BuildError> {
     let clients = anypoint::HttpClients::with_lookup(Arc::clone(&edges.lookup));
+    let cooled = cooled_together(config);
     let mut stations = BTreeMap::new();
     for (name, target) in &config.targets {
         let station = Station {
             target: anypoint::build(target, connections, credentials, &edges.clock, &clients)?,
             kind: (&target.kind).into(),
             group: group(target),
-            cools: cooled_with(config, target),
+            cools: host(config, target)
+                .and_then(|host| cooled.get(&host))
+                .map_or_else(Vec::new, |groups| groups.iter().cloned().collect()),
         };
         stations.insert(name.clone(), station);
     }
@@ -115,17 +118,22 @@ fn group(target: &config::Target) -> Option<Arc<str>> {
     Some(format!("{connection} {}", target.kind.as_str()).into())
 }
 
-/// The groups that a cool-down of this target holds back: all of the same host and kind of call, because
-/// Anypoint counts requests per client address.
-fn cooled_with(config: &Config, target: &config::Target) -> Vec<Arc<str>> {
-    let host = |target: &config::Target| {
-        let connection = config.connections.get(target.kind.connection()?)?;
-        Some((connection.base_url.clone(), target.kind.as_str()))
-    };
-    let Some(own) = host(target) else { return Vec::new() };
-    let same_host = config.targets.values().filter(|other| host(other).as_ref() == Some(&own));
-    let groups: BTreeSet<Arc<str>> = same_host.filter_map(group).collect();
-    groups.into_iter().collect()
+/// Which groups a cool-down holds back together: those of the same host and kind of call, because Anypoint counts
+/// requests per client address.
+fn cooled_together(config: &Config) -> HashMap<(&str, &'static str), BTreeSet<Arc<str>>> {
+    let mut together: HashMap<_, BTreeSet<Arc<str>>> = HashMap::new();
+    for target in config.targets.values() {
+        if let (Some(host), Some(group)) = (host(config, target), group(target)) {
+            together.entry(host).or_default().insert(group);
+        }
+    }
+    together
+}
+
+/// The host and the kind of call of a target that has a connection.
+fn host<'c>(config: &'c Config, target: &config::Target) -> Option<(&'c str, &'static str)> {
+    let connection = config.connections.get(target.kind.connection()?)?;
+    Some((connection.base_url.as_str(), target.kind.as_str()))
 }
 
 pub(super) fn build_queue(

@@ -152,7 +152,9 @@ mod tests {
         let read = |text: &str| -> Vec<serde_json::Value> {
             let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
             let mut lines: Vec<serde_json::Value> = lines.collect();
-            lines.iter_mut().for_each(|line| line["timestamp"] = "now".into());
+            for line in &mut lines {
+                line["timestamp"] = "now".into();
+            }
             lines
         };
         let ours = logged(log.format, &log.filter, emit);
