@@ -185,6 +185,11 @@ impl Process {
         self.status("VmRSS:")
     }
 
+    /// Of that, what is no page of a file: the system can take those back and read them again (proc(5), `RssAnon`).
+    pub(crate) fn own(&self) -> Option<u64> {
+        self.status("RssAnon:")
+    }
+
     fn status(&self, field: &str) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix(field))?;

@@ -40,7 +40,7 @@ pub(super) async fn memory(binary: &Path) -> anyhow::Result<Vec<Line>> {
     let fleet = Fleet::open(10).await?;
     let relay = in_sync(&fleet, binary, "").await?;
     pause(REST).await;
-    let idle = resident(&relay);
+    let (idle, own) = (resident(&relay), megabytes(relay.process.own()));
     let event = event_request(&fleet.secrets[0], KEY);
     flood(&relay, &event, DUPLICATES).await?;
     let first = resident(&relay);
@@ -48,6 +48,7 @@ pub(super) async fn memory(binary: &Path) -> anyhow::Result<Vec<Line>> {
     let second = resident(&relay);
     Ok(vec![
         Line::new("idle, a minute after the start", idle, "MB").goal(15.0),
+        Line::new("of it the process's own, which is no page of a file", own, "MB"),
         Line::new("after a million duplicates", first, "MB"),
         Line::new("after another million", second, "MB").goal(first * 1.02),
     ])

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep_until};
 
@@ -16,11 +17,14 @@ use crate::world::free_address;
 /// Between two looks at something that is waited for.
 const LOOK: Duration = Duration::from_millis(1);
 
+/// What it says, in its folder.
+const LOG: &str = "relay.log";
+
 /// A running relay. It is killed when this is dropped.
 pub(super) struct Relay {
     pub(super) process: Process,
     pub(super) started: Instant,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Relay {
@@ -33,13 +37,21 @@ impl Relay {
         let (folder, address) = (tempfile::tempdir()?, free_address()?);
         let file = folder.path().join("relay.yaml");
         std::fs::write(&file, format!("listen: {address}\nadmin: off\n{configuration}"))?;
-        let log = std::fs::File::create(folder.path().join("relay.log"))?;
+        let log = std::fs::File::create(folder.path().join(LOG))?;
         let mut command = Command::new(binary);
         command.arg("serve").arg(&file).env_clear().envs(environment.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let started = Instant::now();
         let child = cores::of_servers(move || command.spawn()).context("the relay cannot be started")?;
-        Ok(Self { process: Process::of(child, address), started, _folder: folder })
+        Ok(Self { process: Process::of(child, address), started, folder })
+    }
+
+    /// When it accepted the last notification, by its own log.
+    pub(super) fn accepted(&self) -> anyhow::Result<Timestamp> {
+        let log = std::fs::read_to_string(self.folder.path().join(LOG))?;
+        let accepted = log.lines().rfind(|line| line.contains("\"notification accepted\""));
+        let line: serde_json::Value = serde_json::from_str(accepted.context("nothing was accepted")?)?;
+        Ok(line["timestamp"].as_str().context("a line without a time")?.parse()?)
     }
 
     /// Waits until it answers 200 at /readyz, and gives how long that was from its start.
