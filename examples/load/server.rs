@@ -148,10 +148,12 @@ impl Starter<'_> {
     }
 
     fn debian_webhook(&self, listen: SocketAddr) -> anyhow::Result<Option<Command>> {
-        if Command::new("webhook").arg("-version").stdout(Stdio::null()).status().is_err() {
+        let template = self.peers.join("hooks.json");
+        let program = Command::new("webhook").arg("-version").stdout(Stdio::null()).status();
+        if program.is_err() || !template.is_file() {
             return Ok(None);
         }
-        let rules = std::fs::read_to_string(self.peers.join("hooks.json"))?;
+        let rules = std::fs::read_to_string(template)?;
         let file = self.world.file("hooks.json");
         std::fs::write(&file, rules.replace("TRIGGER_KEY", &self.world.trigger_key))?;
         let mut command = Command::new("webhook");
