@@ -93,7 +93,8 @@ impl Line {
     }
 
     pub(crate) fn goal(self, goal: f64) -> Self {
-        Self { goal: Some(goal), ..self }
+        // To the hundredth, as the figures are shown.
+        Self { goal: Some((goal * 100.0).round() / 100.0), ..self }
     }
 
     pub(crate) fn remarks(self, remarks: Vec<String>) -> Self {
