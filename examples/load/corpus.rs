@@ -69,6 +69,13 @@ pub(crate) fn event_request(secret: &Secret, key: &str) -> Vec<u8> {
     request("/hooks/eventbridge", &headers, &event(secret))
 }
 
+/// That it has a version which no target wants yet.
+pub(crate) fn pending_request(secret: &Secret, key: &str) -> Vec<u8> {
+    let headers = format!("content-type: application/json\r\nx-api-key: {key}\r\n");
+    let event = events::label_updated(secret.arn(), "AWSPENDING", &secret.current_version());
+    request("/hooks/eventbridge", &headers, &event.to_string())
+}
+
 fn event(secret: &Secret) -> String {
     events::label_updated(secret.arn(), "AWSCURRENT", &secret.current_version()).to_string()
 }

@@ -14,12 +14,11 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
-use tokio::time::timeout;
 
 use super::places::Place;
 use super::{IngressState, eventbridge, gate, places, sns, trigger};
 use crate::http::routes::{Endpoint, Listener};
-use crate::http::{ErrorCode, Problem, RequestId, envelope, probes, routes};
+use crate::http::{RequestId, envelope, probes, routes};
 use crate::telemetry::metrics::Route;
 
 /// The router of the public listener.
@@ -67,19 +66,10 @@ async fn receive(
     request: Request,
 ) -> Response {
     let answer = match route {
-        Route::Sns => in_time(state, sns::receive(state, &id, &place, request)).await,
-        Route::EventBridge => in_time(state, eventbridge::receive(state, &id, &place, request)).await,
+        Route::Sns => state.in_time(sns::receive(state, &id, &place, request)).await,
+        Route::EventBridge => state.in_time(eventbridge::receive(state, &id, &place, request)).await,
         // Its answer may be held back: it keeps the limit for all that comes before.
         Route::Trigger => trigger::receive(state, &id, &place, request).await,
     };
     answer.into_response()
-}
-
-/// What comes of a request, unless it takes longer than one may.
-pub(super) async fn in_time<T>(
-    state: &IngressState,
-    work: impl Future<Output = Result<T, Problem>>,
-) -> Result<T, Problem> {
-    let late = |_| Err(Problem::new(ErrorCode::Timeout, "nothing was lost that the sender sends again"));
-    timeout(state.limits().request_timeout, work).await.unwrap_or_else(late)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::eventbridge::EventBridgeHook;
 use super::gate::Quiet;
@@ -13,8 +14,8 @@ use super::trigger::TriggerHook;
 use crate::clock::Clock;
 use crate::config::{Ingress, Limits};
 use crate::credential::{CredentialError, Credentials};
-use crate::http::Readiness;
 use crate::http::failures::Failures;
+use crate::http::{ErrorCode, Problem, Readiness};
 use crate::status::StatusBoard;
 use crate::telemetry::audit::Audit;
 use crate::telemetry::metrics::Metrics;
@@ -89,6 +90,15 @@ impl IngressState {
             eventbridge,
             trigger,
         })))
+    }
+
+    /// What comes of a request, unless it takes longer than one may.
+    pub(super) async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<T, Problem> {
+        let late = |_| Err(Problem::new(ErrorCode::Timeout, "nothing was lost that the sender sends again"));
+        timeout(self.0.limits.request_timeout, work).await.unwrap_or_else(late)
     }
 
     pub(super) fn limits(&self) -> &Limits {

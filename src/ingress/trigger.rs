@@ -16,7 +16,6 @@ use tokio::time::timeout;
 use super::answer::{TriggerAnswer, TriggerRequest};
 use super::places::Place;
 use super::ports::{Answer, DedupId, Hint, Subject, TargetReport, Ticket};
-use super::router::in_time;
 use super::{IngressState, Parts, body, offer, wait};
 use crate::config::{TriggerIngress, TriggerKey, TriggerKeyKind};
 use crate::credential::CredentialError;
@@ -141,7 +140,7 @@ pub(super) async fn receive(
     place: &Place,
     request: Request,
 ) -> Result<Response, Problem> {
-    let order = in_time(state, Order::verified(state, place, request)).await?;
+    let order = state.in_time(Order::verified(state, place, request)).await?;
     let wait = wait::asked(&order.uri)?;
     let (subject, reason) = order.asks()?;
     // Taken before the work is enqueued: a sender who is told 503 must find nothing done.

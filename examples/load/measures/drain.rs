@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::Line;
-use super::relay::{Relay, pause};
+use super::relay::{Relay, pause, settled};
 use crate::world::{connected_app, connection};
 
 const APPLICATIONS: u32 = 1_000;
@@ -20,6 +20,8 @@ const RATE: u32 = 60;
 /// A look, the write, and a look that proves it: fewer requests cannot do.
 const REQUESTS: u32 = 3;
 const LIMIT: Duration = Duration::from_mins(10);
+/// Without a request so long, the relay has nothing to do.
+const QUIET: Duration = Duration::from_secs(8);
 
 pub(super) async fn measure(binary: &Path) -> anyhow::Result<Vec<Line>> {
     let Sandbox { aws, anypoint } = Sandbox::start().await;
@@ -65,7 +67,7 @@ queue: {{ workers: 128, confirm_poll: 5s }}
     };
     let every_second = Duration::from_secs(1);
     until_slowly("the first writes", || holds("the first"), every_second).await?;
-    settled(&anypoint).await;
+    settled(|| anypoint.log().count(), QUIET).await;
 
     let asked = anypoint.log().count();
     let began = Instant::now();
@@ -80,7 +82,7 @@ queue: {{ workers: 128, confirm_poll: 5s }}
     until_slowly("every application was looked at again", || asked_since() >= enough, every_second / 10)
         .await?;
     let proved = began.elapsed();
-    settled(&anypoint).await;
+    settled(|| anypoint.log().count(), QUIET).await;
     let requests = asked_since();
     drop(relay);
     let bound = f64::from(APPLICATIONS * REQUESTS) / f64::from(RATE);
@@ -101,15 +103,4 @@ async fn until_slowly(what: &str, holds: impl Fn() -> bool, look: Duration) -> a
         pause(look).await;
     }
     Ok(())
-}
-
-/// Waits until nobody has asked for a while.
-async fn settled(anypoint: &anypoint_sandbox::anypoint::Anypoint) {
-    loop {
-        let before = anypoint.log().count();
-        pause(Duration::from_secs(8)).await;
-        if anypoint.log().count() == before {
-            return;
-        }
-    }
 }

@@ -21,6 +21,8 @@ pub(super) const KEY: &str = "a key of the load, long enough";
 pub(super) struct Fleet {
     pub(super) aws: Aws,
     pub(super) secrets: Vec<Secret>,
+    /// Of one more target, which is in no hurry: events for it are accepted, and no run follows while they are counted.
+    pub(super) heard: Secret,
     /// Requests that the endpoints were sent.
     pub(super) written: Arc<AtomicUsize>,
     endpoint: String,
@@ -35,6 +37,7 @@ impl Fleet {
                 aws.create_secret(&format!("load/{number:06}"), json!({"password": format!("p{number}")}))
             })
             .collect();
+        let heard = aws.create_secret("load/heard", json!({"password": "heard"}));
         let written = Arc::<AtomicUsize>::default();
         let counted = Arc::clone(&written);
         let take = move || {
@@ -45,7 +48,7 @@ impl Fleet {
         let endpoint = format!("http://{}", listener.local_addr()?);
         let router = Router::new().route("/{target}", post(take));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Ok(Self { aws, secrets, written, endpoint })
+        Ok(Self { aws, secrets, heard, written, endpoint })
     }
 
     /// How often the fake AWS was called.
@@ -63,11 +66,12 @@ ingress:
 ",
             self.aws.endpoint_url()
         );
-        for number in 0..self.secrets.len() {
+        let numbers = (0..self.secrets.len()).map(|number| (format!("{number:06}"), "0s"));
+        for (name, coalesce) in numbers.chain([("heard".to_owned(), "30s")]) {
             writeln!(
                 text,
-                "  t{number:06}: {{ kind: http, url: \"{}/t{number:06}\", coalesce: 0s, allow: [127.0.0.1], key: {{ env: KEY }}, \
-                 values: {{ password: {{ secret: load/{number:06}, field: password }} }} }}",
+                "  t{name}: {{ kind: http, url: \"{}/t{name}\", coalesce: {coalesce}, allow: [127.0.0.1], key: {{ env: KEY }}, \
+                 values: {{ password: {{ secret: load/{name}, field: password }} }} }}",
                 self.endpoint
             )?;
         }

@@ -11,9 +11,9 @@ use tokio::time::Instant;
 
 use super::Line;
 use super::fleet::{Fleet, KEY};
-use super::relay::{Relay, pause, until};
+use super::relay::{Relay, pause, settled, until};
 use crate::client::Connection;
-use crate::corpus::event_request;
+use crate::corpus::{event_request, pending_request};
 use crate::numbers::{Latencies, Quantiles};
 use crate::options::Options;
 
@@ -32,6 +32,8 @@ const STARTED_A_SECOND: u32 = 500;
 const TRIES: u32 = 5;
 /// Between two events that are sent during a scan.
 const BETWEEN_EVENTS: Duration = Duration::from_millis(5);
+/// From one secret to the next that an event is about: no two events near each other find what lies together.
+const STRIDE: usize = 7_919;
 /// Without a call so long, the relay has nothing to do.
 const QUIET: Duration = Duration::from_millis(500);
 
@@ -42,9 +44,9 @@ pub(super) async fn memory(binary: &Path) -> anyhow::Result<Vec<Line>> {
     pause(REST).await;
     let (idle, own) = (resident(&relay), megabytes(relay.process.own()));
     let event = event_request(&fleet.secrets[0], KEY);
-    flood(&relay, &event, DUPLICATES).await?;
+    flood(&relay, DUPLICATES, |_| event.clone()).await?;
     let first = resident(&relay);
-    flood(&relay, &event, DUPLICATES).await?;
+    flood(&relay, DUPLICATES, |_| event.clone()).await?;
     let second = resident(&relay);
     Ok(vec![
         Line::new("idle, a minute after the start", idle, "MB").goal(15.0),
@@ -77,10 +79,9 @@ async fn with(binary: &Path, size: u32, options: &Options) -> anyhow::Result<(Ve
     eprint(&format!("{size} targets: all written after {:.1} s", started.as_secs_f64()))?;
     let written = resident(&relay);
 
-    let event = event_request(&fleet.secrets[fleet.secrets.len() / 2], KEY);
-    settled(&fleet).await;
-    let Scan { took, cpu, of_events } = scan(&fleet, &relay, &event).await?;
-    let event_cpu = cost_of_an_event(&fleet, &relay, &event, options).await?;
+    settled(|| fleet.calls(), QUIET).await;
+    let Scan { took, cpu, of_events } = scan(&fleet, &relay).await?;
+    let event_cpu = cost_of_an_event(&fleet, &relay, options).await?;
     let memory = Line::new(MEMORY, resident(&relay), "MB");
     let slowest =
         format!("p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms", of_events.p50, of_events.p99, of_events.p999);
@@ -96,18 +97,22 @@ async fn with(binary: &Path, size: u32, options: &Options) -> anyhow::Result<(Ve
     Ok((lines, event_cpu))
 }
 
-/// In microseconds, while no scan goes on: that would be counted with the events.
-async fn cost_of_an_event(
-    fleet: &Fleet,
-    relay: &Relay,
-    event: &[u8],
-    options: &Options,
-) -> anyhow::Result<f64> {
+/// In microseconds, while no scan goes on: that would be counted with the events. Each has an id of its own; every
+/// other one is accepted, and the rest is about all of the secrets in turn, which the index finds one by one.
+async fn cost_of_an_event(fleet: &Fleet, relay: &Relay, options: &Options) -> anyhow::Result<f64> {
     let count = if options.seconds < 1.0 { 2_000 } else { 100_000 };
+    let event = |turn: u32| match turn % 2 {
+        0 => event_request(&fleet.heard, KEY),
+        _ => pending_request(&fleet.secrets[STRIDE * turn as usize % fleet.secrets.len()], KEY),
+    };
     for _ in 0..TRIES {
-        settled(fleet).await;
+        settled(|| fleet.calls(), QUIET).await;
         let (calls, before) = (fleet.calls(), relay.process.cpu());
-        flood(relay, event, count).await?;
+        let accepted = flood(relay, count, event).await?;
+        anyhow::ensure!(
+            accepted == count / 2,
+            "{accepted} events of {count} were accepted, and not every other one"
+        );
         let took = relay.process.cpu().saturating_sub(before);
         if fleet.calls() == calls {
             return Ok(took.as_secs_f64() * 1e6 / f64::from(count));
@@ -132,16 +137,17 @@ struct Scan {
     of_events: Quantiles,
 }
 
-async fn scan(fleet: &Fleet, relay: &Relay, event: &[u8]) -> anyhow::Result<Scan> {
-    let all = u64::try_from(fleet.secrets.len())?;
+async fn scan(fleet: &Fleet, relay: &Relay) -> anyhow::Result<Scan> {
+    let all = u64::try_from(fleet.secrets.len())? + 1;
     let before = fleet.calls();
     until("a scan begins", LONG, || fleet.calls() > before).await?;
     let (began, cpu) = (Instant::now(), relay.process.cpu());
     let mut latencies = Latencies::default();
     let mut connection = Connection::open(relay.process.address).await?;
     loop {
+        let event = event_request(&fleet.heard, KEY);
         let sent = Instant::now();
-        let status = connection.exchange(event).await?;
+        let status = connection.exchange(&event).await?;
         latencies.add(sent.elapsed());
         anyhow::ensure!((200..300).contains(&status), "answered otherwise: {}", connection.answer());
         if fleet.calls() >= before + all {
@@ -154,33 +160,27 @@ async fn scan(fleet: &Fleet, relay: &Relay, event: &[u8]) -> anyhow::Result<Scan
     Ok(Scan { took, cpu, of_events: latencies.quantiles().context("no event was sent")? })
 }
 
-/// Waits until nobody has asked the fake AWS for a while.
-async fn settled(fleet: &Fleet) {
-    loop {
-        let before = fleet.calls();
-        pause(QUIET).await;
-        if fleet.calls() == before {
-            return;
-        }
-    }
-}
-
 fn eprint(what: &str) -> std::io::Result<()> {
     writeln!(std::io::stderr(), "  {what}")
 }
 
-async fn flood(relay: &Relay, request: &[u8], count: u32) -> anyhow::Result<()> {
+/// Sends so many requests, and gives how many of them made work.
+async fn flood(relay: &Relay, count: u32, request: impl Fn(u32) -> Vec<u8>) -> anyhow::Result<u32> {
     const LANES: u32 = 32;
-    let lanes = (0..LANES).map(|_| async {
-        let mut connection = Connection::open(relay.process.address).await?;
-        for _ in 0..count / LANES {
-            let status = connection.exchange(request).await?;
-            anyhow::ensure!((200..300).contains(&status), "answered otherwise: {}", connection.answer());
+    let lanes = (0..LANES).map(|lane| {
+        let request = &request;
+        async move {
+            let mut connection = Connection::open(relay.process.address).await?;
+            let mut accepted = 0;
+            for turn in (lane..count).step_by(LANES as usize) {
+                let status = connection.exchange(&request(turn)).await?;
+                anyhow::ensure!((200..300).contains(&status), "answered otherwise: {}", connection.answer());
+                accepted += u32::from(status == 202);
+            }
+            anyhow::Ok(accepted)
         }
-        anyhow::Ok(())
     });
-    try_join_all(lanes).await?;
-    Ok(())
+    Ok(try_join_all(lanes).await?.into_iter().sum())
 }
 
 fn resident(relay: &Relay) -> f64 {

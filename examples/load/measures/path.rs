@@ -16,7 +16,7 @@ use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::Line;
-use super::relay::{Relay, pause, until};
+use super::relay::{Relay, settled, until};
 use crate::client::Connection;
 use crate::corpus::event_request;
 use crate::numbers::Latencies;
@@ -78,7 +78,7 @@ queue: {{ confirm_poll: 100ms }}
         // Whatever the write before has still to do is done, and its connections are too old to be used again: the
         // next one starts from rest, as after the hours between two rotations.
         let asked = || aws.log().count() + anypoint.log().count();
-        settled(asked, REST + 4 * delay).await?;
+        settled(asked, REST + 4 * delay).await;
         // They are searched on the thread that serves the fakes: what grows from turn to turn would slow those down.
         aws.log().clear();
         anypoint.log().clear();
@@ -133,15 +133,4 @@ async fn awake_until(what: &str, limit: Duration, holds: impl Fn() -> bool) -> a
         yield_now().await;
     }
     Ok(())
-}
-
-/// Waits until a count has not changed for so long.
-async fn settled(count: impl Fn() -> u64, quiet: Duration) -> anyhow::Result<()> {
-    loop {
-        let before = count();
-        pause(quiet).await;
-        if count() == before {
-            return Ok(());
-        }
-    }
 }

@@ -77,6 +77,17 @@ pub(super) async fn pause(time: Duration) {
     sleep_until(Instant::now() + time).await;
 }
 
+/// Waits until a count has not changed for so long.
+pub(super) async fn settled(count: impl Fn() -> u64, quiet: Duration) {
+    loop {
+        let before = count();
+        pause(quiet).await;
+        if count() == before {
+            return;
+        }
+    }
+}
+
 /// Waits until `holds`.
 pub(super) async fn until(what: &str, limit: Duration, holds: impl Fn() -> bool) -> anyhow::Result<()> {
     let started = Instant::now();

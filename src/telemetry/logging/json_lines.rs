@@ -5,7 +5,6 @@
 //! is a third of what a line costs, and a line is the dearest part of most notifications (docs/PERFORMANCE.md).
 
 use std::fmt::{self, Debug, Write as _};
-use std::io::Write as _;
 
 use serde::Serialize;
 use tracing::field::{Field, Visit};
@@ -79,7 +78,7 @@ impl Line {
         // Neither a text nor a number can fail, and memory is always written to.
         if serde_json::to_writer(&mut self.text, &value).is_err() {
             self.text.truncate(begin);
-            self.text.write_all(b"null").ok();
+            self.text.extend_from_slice(b"null");
         }
     }
 }
