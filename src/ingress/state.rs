@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -93,12 +94,14 @@ impl IngressState {
     }
 
     /// What comes of a request, unless it takes longer than one may.
-    pub(super) async fn in_time<T>(
+    ///
+    /// No `async fn`, which would hold `work` twice, as its argument and as what it waits for.
+    pub(super) fn in_time<T>(
         &self,
         work: impl Future<Output = Result<T, Problem>>,
-    ) -> Result<T, Problem> {
+    ) -> impl Future<Output = Result<T, Problem>> {
         let late = |_| Err(Problem::new(ErrorCode::Timeout, "nothing was lost that the sender sends again"));
-        timeout(self.0.limits.request_timeout, work).await.unwrap_or_else(late)
+        timeout(self.0.limits.request_timeout, work).map(move |end| end.unwrap_or_else(late))
     }
 
     pub(super) fn limits(&self) -> &Limits {

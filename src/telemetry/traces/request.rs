@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use axum::http::{HeaderMap, HeaderValue};
+use futures_util::future::Either;
 use opentelemetry::trace::{FutureExt as _, SpanBuilder, SpanContext, SpanKind, TraceContextExt as _};
 use opentelemetry::{Context, KeyValue};
 
@@ -33,10 +34,12 @@ impl Arriving {
     }
 
     /// Answers it, so that [`proved`] and [`origin`] know which request they are asked about.
-    pub async fn around<F: Future>(this: Option<&Arc<Self>>, work: F) -> F::Output {
+    ///
+    /// No `async fn`, which would hold `work` twice, as its argument and as what it waits for.
+    pub fn around<F: Future>(this: Option<&Arc<Self>>, work: F) -> impl Future<Output = F::Output> {
         match this {
-            Some(this) => work.with_context(Context::new().with_value(Arc::clone(this))).await,
-            None => work.await,
+            Some(this) => Either::Left(work.with_context(Context::new().with_value(Arc::clone(this)))),
+            None => Either::Right(work),
         }
     }
 
