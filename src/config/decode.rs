@@ -108,7 +108,7 @@ fn problem(at: Place, path: &Path, message: String) -> Problem {
 /// A node together with what a message about it needs.
 #[derive(Clone)]
 pub(super) struct Value<'a> {
-    node: &'a Node,
+    node: &'a Node<'a>,
     at: Place,
     path: Path,
     findings: &'a Findings,
@@ -116,14 +116,14 @@ pub(super) struct Value<'a> {
 
 impl<'a> Value<'a> {
     /// The top of a document.
-    pub(super) fn root(node: &'a Node, findings: &'a Findings) -> Self {
+    pub(super) fn root(node: &'a Node<'a>, findings: &'a Findings) -> Self {
         Self { node, at: node.at, path: Path::root(), findings }
     }
 
-    fn of_entry(&self, entry: &'a Entry) -> Self {
+    fn of_entry(&self, entry: &'a Entry<'a>) -> Self {
         // A scalar stands for itself; a problem of a collection is looked for at its key.
         let at = if matches!(entry.value.kind, Kind::Text(_)) { entry.value.at } else { entry.at };
-        Self { node: &entry.value, at, path: self.path.key(&entry.key), findings: self.findings }
+        Self { node: &entry.value, at, path: self.path.key(entry.key), findings: self.findings }
     }
 
     /// Reports a problem with this value; `None`, so that a reader can return it.
@@ -146,7 +146,7 @@ impl<'a> Value<'a> {
     pub(super) fn found(&self) -> String {
         match &self.node.kind {
             Kind::Null => "nothing".to_owned(),
-            Kind::Text(text) => quoted(&text.written),
+            Kind::Text(text) => quoted(text.written),
             Kind::List(_) => "a list".to_owned(),
             Kind::Map(_) => "a mapping".to_owned(),
         }
@@ -163,13 +163,13 @@ impl<'a> Value<'a> {
     }
 
     /// What stands here.
-    pub(super) fn kind(&self) -> &'a Kind {
+    pub(super) fn kind(&self) -> &'a Kind<'a> {
         &self.node.kind
     }
 
     /// Whether a mapping with one of these keys stands here.
     pub(super) fn has_any(&self, keys: &[&str]) -> bool {
-        matches!(&self.node.kind, Kind::Map(entries) if entries.iter().any(|e| keys.contains(&e.key.as_str())))
+        matches!(&self.node.kind, Kind::Map(entries) if entries.iter().any(|e| keys.contains(&e.key)))
     }
 
     /// Whether a mapping stands here.
@@ -180,7 +180,7 @@ impl<'a> Value<'a> {
     /// The scalar as it stands in the file, where it is one.
     pub(super) fn written(&self) -> Option<&'a str> {
         match &self.node.kind {
-            Kind::Text(text) => Some(&text.written),
+            Kind::Text(text) => Some(text.written),
             _ => None,
         }
     }
@@ -189,7 +189,7 @@ impl<'a> Value<'a> {
     pub(super) fn text(&self, what: &str) -> Option<&'a str> {
         match &self.node.kind {
             // Without a value the environment was incomplete, and that is reported.
-            Kind::Text(text) => text.value(),
+            Kind::Text(text) => text.value,
             _ => self.expected(what),
         }
     }
@@ -197,7 +197,7 @@ impl<'a> Value<'a> {
     /// The items of a list.
     pub(super) fn items(&self, what: &str) -> Option<Vec<Value<'a>>> {
         let Kind::List(items) = &self.node.kind else { return self.expected(what) };
-        let value = |(index, node): (usize, &'a Node)| Value {
+        let value = |(index, node): (usize, &'a Node<'a>)| Value {
             node,
             at: node.at,
             path: self.path.index(index),
@@ -211,7 +211,7 @@ impl<'a> Value<'a> {
         match &self.node.kind {
             Kind::Null => Some(Vec::new()),
             Kind::Map(entries) => {
-                Some(entries.iter().map(|entry| (entry.key.as_str(), self.of_entry(entry))).collect())
+                Some(entries.iter().map(|entry| (entry.key, self.of_entry(entry))).collect())
             }
             _ => self.expected(what),
         }
@@ -231,7 +231,7 @@ impl<'a> Value<'a> {
 /// The settings of one mapping. [`Fields::finish`] refuses those that nobody asked for.
 pub(super) struct Fields<'a> {
     value: Value<'a>,
-    entries: &'a [Entry],
+    entries: &'a [Entry<'a>],
     name: &'static str,
     asked: Vec<&'static str>,
     /// Reported already.
@@ -343,7 +343,7 @@ impl<'a> Fields<'a> {
         self.strangers().next().is_some()
     }
 
-    fn strangers(&self) -> impl Iterator<Item = &'a Entry> {
+    fn strangers(&self) -> impl Iterator<Item = &'a Entry<'a>> {
         let known = |key: &str| self.asked.contains(&key) || self.refused.contains(&key);
         self.entries.iter().filter(move |entry| !known(&entry.key))
     }

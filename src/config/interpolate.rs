@@ -1,29 +1,22 @@
-//! `${NAME}` and `${NAME:-default}` inside the scalars of a parsed document.
+//! `${NAME}` and `${NAME:-default}` inside the scalars of a document.
 //!
-//! Guarantees: it happens after parsing, so a variable can change no structure; `$$` is a literal `$`
+//! Guarantees: it happens to what the parser gives, so a variable can change no structure; `$$` is a literal `$`
 //! (Mule's own `${...}` is written `$${...}`); everything that is missing is reported at once; no
 //! message holds a variable's value. Keys are left as they are.
 
 use super::decode::{Findings, Path};
-use super::document::{Filled, Kind, MAX_BYTES, Node};
+use super::document::MAX_BYTES;
 use super::problem::Place;
 
 /// Looks an environment variable up.
 pub(super) type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
-/// A reference that could not be filled in.
+/// A reference that could not be filled in. It is kept rather than reported: where a credential belongs there is a
+/// better thing to say.
 pub(super) struct Unfilled {
     pub(super) at: Place,
     pub(super) path: Path,
     pub(super) message: String,
-}
-
-/// Fills the environment into every scalar below `root`. What fails stays without a value and is
-/// returned rather than reported: where a credential belongs there is a better thing to say.
-pub(super) fn fill(root: &mut Node, environment: &Environment<'_>) -> Vec<Unfilled> {
-    let mut filler = Filler { environment, room: MAX_BYTES, unfilled: Vec::new() };
-    filler.walk(root, &Path::root());
-    filler.unfilled
 }
 
 /// Reports what no other problem at the same place explains better.
@@ -34,43 +27,20 @@ pub(super) fn report(mut unfilled: Vec<Unfilled>, findings: &Findings) {
     }
 }
 
-struct Filler<'a> {
+/// Fills scalars in, those of one document.
+pub(super) struct Filler<'a> {
     environment: &'a Environment<'a>,
     /// Bytes that variables may still add, over the whole document.
     room: usize,
-    unfilled: Vec<Unfilled>,
 }
 
-impl Filler<'_> {
-    fn walk(&mut self, node: &mut Node, path: &Path) {
-        match &mut node.kind {
-            Kind::Null => {}
-            Kind::Text(text) => match self.expand(&text.written) {
-                Ok(value) if value == text.written => text.value = Filled::AsWritten,
-                Ok(value) => text.value = Filled::With(value),
-                Err(messages) => {
-                    let at = node.at;
-                    self.unfilled.extend(messages.into_iter().map(|message| Unfilled {
-                        at,
-                        path: path.clone(),
-                        message,
-                    }));
-                }
-            },
-            Kind::List(items) => {
-                for (index, item) in items.iter_mut().enumerate() {
-                    self.walk(item, &path.index(index));
-                }
-            }
-            Kind::Map(entries) => {
-                for entry in entries {
-                    self.walk(&mut entry.value, &path.key(&entry.key));
-                }
-            }
-        }
+impl<'a> Filler<'a> {
+    pub(super) fn new(environment: &'a Environment<'a>) -> Self {
+        Self { environment, room: MAX_BYTES }
     }
 
-    fn expand(&mut self, written: &str) -> Result<String, Vec<String>> {
+    /// `written` with the environment filled in, or everything that is wrong with it.
+    pub(super) fn expand(&mut self, written: &str) -> Result<String, Vec<String>> {
         let mut value = String::with_capacity(written.len());
         let mut wrong = Vec::new();
         let mut rest = written;
@@ -150,7 +120,7 @@ mod tests {
             "HUGE" => Some("x".repeat(MAX_BYTES)),
             _ => None,
         };
-        Filler { environment: &environment, room: MAX_BYTES, unfilled: Vec::new() }.expand(written)
+        Filler::new(&environment).expand(written)
     }
 
     #[test]

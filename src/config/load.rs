@@ -6,6 +6,8 @@ use std::io::{self, ErrorKind, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 
+use bumpalo::Bump;
+
 use super::decode::{Fields, Findings, Value};
 use super::document::{self, MAX_BYTES};
 use super::interpolate::{self, Environment};
@@ -66,8 +68,8 @@ pub fn load_admin(path: &Path) -> Result<Option<Admin>, ConfigErrors> {
 fn leniently<T>(path: &Path, part: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Result<T, ConfigErrors> {
     let text = read(path)?;
     let findings = Findings::default();
-    let found = document::read(&text, &findings).and_then(|mut root| {
-        let unfilled = interpolate::fill(&mut root, &environment);
+    let pool = Bump::new();
+    let found = document::read(&text, &pool, &environment, &findings).and_then(|(root, unfilled)| {
         let mut fields = Value::root(&root, &findings).fields("the configuration")?;
         let found = part(&mut fields);
         if found.is_none() {
@@ -112,8 +114,8 @@ pub(super) fn read_document(
         findings.refuse_file("larger than 64MiB; a configuration this large is a mistake");
         return None;
     }
-    let mut root = document::read(text, findings)?;
-    let unfilled = interpolate::fill(&mut root, environment);
+    let pool = Bump::new();
+    let (root, unfilled) = document::read(text, &pool, environment, findings)?;
     let config = config(&Value::root(&root, findings));
     interpolate::report(unfilled, findings);
     config
