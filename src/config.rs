@@ -285,7 +285,7 @@ pub struct Queue {
 pub struct Log {
     /// Form of the lines.
     pub format: LogFormat,
-    /// An `env-filter` directive such as `info` or `anypoint_relay=debug,info`.
+    /// A level, or levels by module, such as `info` or `anypoint_relay=debug,info`.
     pub filter: String,
 }
 

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use super::decode::{Fields, Value};
 use super::ingress::{distinct, one_or_two};
@@ -222,5 +222,10 @@ pub(super) fn log(value: &Value<'_>) -> Option<Log> {
 fn filter(value: &Value<'_>) -> Option<String> {
     let what = "a log filter such as info or anypoint_relay=debug,info";
     let text = value.text(what)?;
-    if EnvFilter::try_new(text).is_ok() { Some(text.to_owned()) } else { value.expected(what) }
+    // `[` begins the name of a span, which is taken for a part of a module here, and would match nothing.
+    if text.parse::<Targets>().is_ok() && !text.contains('[') {
+        Some(text.to_owned())
+    } else {
+        value.expected(what)
+    }
 }

@@ -6,10 +6,11 @@
 mod json_lines;
 
 use std::io::{self, IsTerminal, Write};
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::{Level, Metadata, Subscriber};
-use tracing_subscriber::filter::{EnvFilter, FilterExt, FilterFn, ParseError, filter_fn};
+use tracing_subscriber::filter::{FilterExt, FilterFn, ParseError, Targets, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -53,7 +54,7 @@ pub fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(&log.filter)
+    let filter = Targets::from_str(&log.filter)
         .map_err(|source| LoggingError::Filter { filter: log.filter.clone(), source })?;
     let filter = filter.and(quiet_libraries());
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(color);

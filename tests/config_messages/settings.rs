@@ -167,6 +167,10 @@ relay.yaml:7:10: ingress: expected a mapping (`key: value`), found "sns""#,
         r#"relay.yaml:1:16: log.format: "text" is not a log format (json, pretty)
 relay.yaml:1:30: log.filter: expected a log filter such as info or anypoint_relay=debug,info, found "a=b=c""#,
     );
+    assert_printed(
+        "log: { filter: 'info,[request]=debug' }\n",
+        r#"relay.yaml:1:16: log.filter: expected a log filter such as info or anypoint_relay=debug,info, found "info,[request]=debug""#,
+    );
 }
 
 #[test]
