@@ -6,10 +6,9 @@
 
 mod labels;
 mod names;
+mod targets;
 
-use std::collections::BTreeSet;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -28,10 +27,11 @@ pub use labels::{
     WriteResult,
 };
 use labels::{
-    OfAuditHead, OfBuild, OfListener, OfNotification, OfOutcome, OfPhase, OfRefusal, OfRequest,
-    OfRotationAlert, OfRun, OfSpan, OfStaleAlert, OfTarget, OfWrite, OutcomeLabel, ReasonLabel,
+    OfAuditHead, OfBuild, OfListener, OfNotification, OfPhase, OfRefusal, OfRequest, OfRotationAlert, OfRun,
+    OfSpan, OfStaleAlert, OfWrite, ReasonLabel,
 };
 pub use names::Name;
+use targets::Targets;
 
 /// The `Content-Type` of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -41,19 +41,13 @@ const RUN_BUCKETS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2
 const CONFIRMED_BUCKETS: [f64; 15] =
     [0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14_400.0, 43_200.0, 86_400.0];
 
-type SecondsGauge = Gauge<f64, AtomicU64>;
-
 /// All metrics. Methods are cheap and may be called from anywhere.
 pub struct Metrics {
     registry: Registry,
-    targets: RwLock<BTreeSet<TargetName>>,
-    stale_seconds: Family<OfTarget, SecondsGauge>,
-    outcome: Family<OfOutcome, Gauge>,
+    targets: Arc<Targets>,
     runs: Family<OfRun, Counter>,
     run_duration: Histogram,
     writes: Family<OfWrite, Counter>,
-    foreign_writes: Family<OfTarget, Counter>,
-    corrections: Family<OfTarget, Counter>,
     rotation_to_confirmed: Histogram,
     event_to_confirmed: Histogram,
     alerts: Family<OfStaleAlert, Counter>,
@@ -86,15 +80,13 @@ impl Metrics {
         let (audit_entries, audit_lost) = (Counter::default(), Counter::default());
         register(&mut registry, Name::AuditEntries, audit_entries.clone());
         register(&mut registry, Name::AuditLost, audit_lost.clone());
+        let of_targets = Arc::new(Targets::default());
+        registry.register_collector(Box::new(Arc::clone(&of_targets)));
         let metrics = Self {
-            targets: RwLock::default(),
-            stale_seconds: family(&mut registry, Name::StaleSeconds),
-            outcome: family(&mut registry, Name::Outcome),
+            targets: of_targets,
             runs: family(&mut registry, Name::Runs),
             run_duration,
             writes: family(&mut registry, Name::Writes),
-            foreign_writes: family(&mut registry, Name::ForeignWrites),
-            corrections: family(&mut registry, Name::Corrections),
             rotation_to_confirmed,
             event_to_confirmed,
             alerts: family(&mut registry, Name::Alerts),
@@ -129,44 +121,17 @@ impl Metrics {
 
     /// From now on these targets are counted; the series of those that go end.
     pub fn configure(&self, targets: impl IntoIterator<Item = TargetName>) {
-        let mut configured = self.targets.write().unwrap_or_else(PoisonError::into_inner);
-        let last = std::mem::replace(&mut *configured, targets.into_iter().collect());
-        for target in &*configured {
-            drop(self.stale_seconds.get_or_create(&of(target)));
-            drop(self.foreign_writes.get_or_create(&of(target)));
-            drop(self.corrections.get_or_create(&of(target)));
-        }
-        for target in last.difference(&configured) {
-            self.stale_seconds.remove(&of(target));
-            self.foreign_writes.remove(&of(target));
-            self.corrections.remove(&of(target));
-            for outcome in OutcomeLabel::all() {
-                self.outcome.remove(&OfOutcome { target: target.as_str().to_owned(), outcome });
-            }
-        }
-    }
-
-    /// Whether the target is counted. It stays so for as long as the guard lives.
-    fn counts(&self, target: &TargetName) -> Option<impl Sized + '_> {
-        let targets = self.targets.read().unwrap_or_else(PoisonError::into_inner);
-        targets.contains(target).then_some(targets)
+        self.targets.configure(targets);
     }
 
     /// How long AWS has been ahead of a target.
     pub fn stale_seconds(&self, target: &TargetName, seconds: f64) {
-        if let Some(_counted) = self.counts(target) {
-            self.stale_seconds.get_or_create(&of(target)).set(seconds);
-        }
+        self.targets.stale_seconds(target, seconds);
     }
 
     /// How the last run of a target ended.
     pub fn outcome(&self, target: &TargetName, outcome: &Outcome) {
-        let Some(_counted) = self.counts(target) else { return };
-        let is = OutcomeLabel::from(outcome);
-        for label in OutcomeLabel::all() {
-            let labels = OfOutcome { target: target.as_str().to_owned(), outcome: label };
-            self.outcome.get_or_create(&labels).set(i64::from(label == is));
-        }
+        self.targets.outcome(target, outcome);
     }
 
     /// A run ended after it held a worker for `duration`.
@@ -182,16 +147,12 @@ impl Metrics {
 
     /// A target was found changed by somebody else.
     pub fn foreign_write(&self, target: &TargetName) {
-        if let Some(_counted) = self.counts(target) {
-            self.foreign_writes.get_or_create(&of(target)).inc();
-        }
+        self.targets.foreign_write(target);
     }
 
     /// A change in AWS has reached a target that only the reconcile sent a run to.
     pub fn correction(&self, target: &TargetName) {
-        if let Some(_counted) = self.counts(target) {
-            self.corrections.get_or_create(&of(target)).inc();
-        }
+        self.targets.correction(target);
     }
 
     /// A target is in sync again, so long after AWS had moved.
@@ -283,10 +244,6 @@ impl Metrics {
     }
 }
 
-fn of(target: &TargetName) -> OfTarget {
-    OfTarget { target: target.as_str().to_owned() }
-}
-
 fn family<S, M>(registry: &mut Registry, name: Name) -> Family<S, M>
 where
     S: EncodeLabelSet + Clone + std::hash::Hash + Eq + std::fmt::Debug + Send + Sync + 'static,
@@ -299,9 +256,12 @@ where
 }
 
 fn register(registry: &mut Registry, name: Name, metric: impl Metric) {
-    // The encoder appends the suffix of a counter itself.
-    let stem = name.as_str().strip_suffix("_total").unwrap_or(name.as_str());
-    registry.register(stem, name.help(), metric);
+    registry.register(stem(name), name.help(), metric);
+}
+
+/// The name without the suffix of a counter, which the encoder appends itself.
+fn stem(name: Name) -> &'static str {
+    name.as_str().strip_suffix("_total").unwrap_or(name.as_str())
 }
 
 #[cfg(test)]

@@ -247,12 +247,6 @@ label_values! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct OutcomeLabel(&'static str);
 
-impl OutcomeLabel {
-    pub(super) fn all() -> impl Iterator<Item = Self> {
-        Outcome::LABELS.iter().copied().map(Self)
-    }
-}
-
 impl From<&Outcome> for OutcomeLabel {
     fn from(outcome: &Outcome) -> Self {
         Self(outcome.label())
@@ -263,17 +257,6 @@ impl EncodeLabelValue for OutcomeLabel {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
         EncodeLabelValue::encode(&self.0, encoder)
     }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct OfTarget {
-    pub(super) target: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct OfOutcome {
-    pub(super) target: String,
-    pub(super) outcome: OutcomeLabel,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

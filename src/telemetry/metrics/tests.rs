@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::model::{Failure, FailureCode, Retry};
 
@@ -43,7 +45,7 @@ fn an_outcome_is_one_and_all_others_are_zero() {
     let metrics = metrics();
     metrics.outcome(&target("orders"), &Outcome::Confirming);
     let failure = Failure::new(FailureCode::Denied, Retry::Slowly, "denied", "grant it");
-    metrics.outcome(&target("orders"), &Outcome::Parked(failure));
+    metrics.outcome(&target("orders"), &Outcome::parked(failure));
     assert_line(&metrics, r#"relay_target_outcome{target="orders",outcome="parked"} 1"#);
     assert_line(&metrics, r#"relay_target_outcome{target="orders",outcome="confirming"} 0"#);
     let ones = metrics
@@ -168,11 +170,11 @@ fn the_labels_of_kinds_and_alerts_are_the_words_used_elsewhere() {
         assert_eq!(RotationAlert::of(&change).map(RotationAlert::as_str), Some(change.as_str()));
     }
     assert_eq!(RotationAlert::of(&Change::Value), None);
-    let kind = crate::config::TargetKind::SecretValue(crate::config::SecretValueTarget {
+    let kind = crate::config::TargetKind::SecretValue(Arc::new(crate::config::SecretValueTarget {
         connection: crate::model::ConnectionName::parse("prod").unwrap(),
         secret_id: "id".to_owned(),
         path: "/".to_owned(),
         value: crate::model::ValueSource::Literal("x".to_owned()),
-    });
+    }));
     assert_eq!(Kind::from(&kind).as_str(), kind.as_str());
 }
