@@ -35,7 +35,7 @@ use crate::queue::{Note, Reason};
 use crate::reconcile::Reconcile;
 use crate::sync::Sync;
 use crate::sync::forecast::{Forecast, forecast};
-use crate::sync::ports::{Secrets, TargetSpec};
+use crate::sync::ports::Secrets;
 use crate::telemetry::audit::Entry;
 use crate::worker::Workshop;
 use kept::Kept;
@@ -161,7 +161,7 @@ impl App {
         let connections = open_connections(&config, &credentials, &edges)?;
         let stations = build_stations(&config, &connections, &credentials, &edges)?;
         let Edges { clock, lookup } = edges;
-        let specs: Vec<TargetSpec> = stations.values().map(|station| station.target.spec().clone()).collect();
+        let specs: Vec<_> = stations.values().map(|station| Arc::clone(station.target.spec())).collect();
 
         let (metrics, audit, board) =
             (Arc::clone(&kept.metrics), Arc::clone(&kept.audit), Arc::clone(&kept.board));

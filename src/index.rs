@@ -8,7 +8,10 @@
 //! a secret is found that was not meant. That costs one look at it: what is written never depends on
 //! what an event says.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
 
 use crate::config::Config;
 use crate::model::{SecretArn, SecretMention, SecretRef, TargetName};
@@ -33,16 +36,25 @@ impl Matches {
 #[derive(Debug, Default)]
 pub struct SecretIndex {
     entries: Vec<Entry>,
-    /// Places in `entries` by each name that the entry's secret may have.
-    by_name: HashMap<String, Vec<usize>>,
+    /// By each name that a secret may have. A table of places, because the names stand in the entries.
+    by_name: HashTable<Place>,
+    hasher: RandomState,
 }
 
 #[derive(Debug)]
 struct Entry {
     secret: SecretRef,
-    arn: Option<SecretArn>,
+    arn: Option<Box<SecretArn>>,
     /// In order, each once.
-    targets: Vec<TargetName>,
+    targets: Box<[TargetName]>,
+}
+
+/// A name of an entry.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    entry: usize,
+    /// Which of [`Entry::names`].
+    name: usize,
 }
 
 impl SecretIndex {
@@ -55,28 +67,30 @@ impl SecretIndex {
 
     /// An index of every use of a secret by a target.
     pub fn new(uses: impl IntoIterator<Item = (SecretRef, TargetName)>) -> Self {
-        let mut index = Self::default();
-        let mut places: HashMap<SecretRef, usize> = HashMap::new();
+        let mut targets: BTreeMap<SecretRef, BTreeSet<TargetName>> = BTreeMap::new();
         for (secret, target) in uses {
-            let place = *places.entry(secret).or_insert_with_key(|secret| index.insert(secret));
-            index.entries[place].targets.push(target);
+            targets.entry(secret).or_default().insert(target);
         }
-        for Entry { targets, .. } in &mut index.entries {
-            targets.sort_unstable();
-            targets.dedup();
-            targets.shrink_to_fit();
+        let mut index = Self::default();
+        index.entries.reserve_exact(targets.len());
+        for (secret, targets) in targets {
+            let arn = SecretArn::parse(secret.id()).ok().map(Box::new);
+            index.insert(Entry { secret, arn, targets: targets.into_iter().collect() });
         }
         index
     }
 
-    fn insert(&mut self, secret: &SecretRef) -> usize {
-        let place = self.entries.len();
-        let arn = SecretArn::parse(secret.id()).ok();
-        for name in names(secret.id(), arn.as_ref()).into_iter().flatten() {
-            self.by_name.entry(name.to_owned()).or_default().push(place);
+    fn insert(&mut self, entry: Entry) {
+        let Self { entries, by_name, hasher } = self;
+        let place = entries.len();
+        entries.push(entry);
+        let text = |place: &Place| entries[place.entry].names()[place.name].unwrap_or_default();
+        for (name, found) in entries[place].names().into_iter().enumerate() {
+            if let Some(found) = found {
+                let hash = |place: &Place| hasher.hash_one(text(place));
+                by_name.insert_unique(hasher.hash_one(found), Place { entry: place, name }, hash);
+            }
         }
-        self.entries.push(Entry { secret: secret.clone(), arn, targets: Vec::new() });
-        place
     }
 
     /// The configured secrets that a mention means, and their targets.
@@ -85,19 +99,17 @@ impl SecretIndex {
         let mut places: Vec<usize> = names(&mention.text, arn.as_ref())
             .into_iter()
             .flatten()
-            .filter_map(|name| self.by_name.get(name))
-            .flatten()
-            .copied()
+            .flat_map(|name| self.named(name))
             .filter(|&place| self.entries[place].is_meant(mention, arn.as_ref()))
             .collect();
         places.sort_unstable();
         places.dedup();
         let found = || places.iter().map(|&place| &self.entries[place]);
         let mut matches = Matches {
+            // Entries are in the order of their secrets.
             secrets: found().map(|entry| entry.secret.clone()).collect(),
             targets: found().flat_map(|entry| &entry.targets).cloned().collect(),
         };
-        matches.secrets.sort_unstable();
         // Of one secret they are in order, each once.
         if places.len() > 1 {
             matches.targets.sort_unstable();
@@ -105,12 +117,22 @@ impl SecretIndex {
         }
         matches
     }
+
+    /// The entries that may have this name.
+    fn named(&self, name: &str) -> impl Iterator<Item = usize> {
+        let same = move |place: &&Place| self.entries[place.entry].names()[place.name] == Some(name);
+        self.by_name.iter_hash(self.hasher.hash_one(name)).filter(same).map(|place| place.entry)
+    }
 }
 
 impl Entry {
+    fn names(&self) -> [Option<&str>; 2] {
+        names(self.secret.id(), self.arn.as_deref())
+    }
+
     /// Decides once a name agrees. What only one side knows cannot contradict.
     fn is_meant(&self, mention: &SecretMention, arn: Option<&SecretArn>) -> bool {
-        match (&self.arn, arn) {
+        match (self.arn.as_deref(), arn) {
             (Some(own), Some(other)) => {
                 own == other || is_partial_of(own, other) || is_partial_of(other, own)
             }

@@ -48,7 +48,7 @@ pub struct Reconcile {
     /// Where the keys go.
     pub queue: Arc<Queue<TargetName>>,
     /// The fixed side of every target.
-    pub specs: Vec<TargetSpec>,
+    pub specs: Vec<Arc<TargetSpec>>,
     /// Which targets follow which.
     pub leaders: Arc<Leaders>,
     /// The time.

@@ -16,7 +16,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -27,7 +27,9 @@ use tokio::sync::watch;
 use crate::model::{Event, FailureCode, Outcome, Pause, SecretRef, TargetName};
 
 pub use journal::{News, Notice, Place};
-pub use record::{Delivery, Did, FailureView, RunLine, RunNo, RunRecord, ShortVersions, short_versions};
+pub use record::{
+    Delivery, Did, FailureView, RunLine, RunNo, RunRecord, ShortVersions, Versions, short_versions,
+};
 pub use secret::{Heard, SecretStatus};
 pub use target::TargetStatus;
 
@@ -107,7 +109,8 @@ impl Waited {
 /// The board. Targets and secrets that are not configured are ignored everywhere.
 pub struct StatusBoard {
     targets: RwLock<BTreeMap<TargetName, Arc<Line>>>,
-    secrets: Mutex<BTreeMap<SecretRef, SecretEntry>>,
+    /// Without an order, because each event looks for one: in a large tree that is a wait for memory at each step.
+    secrets: Mutex<HashMap<SecretRef, SecretEntry>>,
     journal: Mutex<Journal>,
     /// The place of the newest entry of the journal.
     newest: watch::Sender<Place>,
@@ -282,11 +285,18 @@ impl StatusBoard {
     pub fn snapshot(&self, now: Timestamp) -> Status {
         let lines = self.lines();
         let targets = lines.iter().map(|(name, line)| lock(&line.entry).status(name.as_str(), now));
-        let secrets = lock(&self.secrets).iter().map(|(secret, entry)| entry.status(secret)).collect();
+        let secrets = self.secrets();
         let targets = targets.collect();
         let journal = lock(&self.journal);
         let (notifications, refused) = (journal.recent(), journal.refused());
         Status { at: now, targets, secrets, notifications, refused }
+    }
+
+    fn secrets(&self) -> Vec<SecretStatus> {
+        let entries = lock(&self.secrets);
+        let mut entries: Vec<(&SecretRef, &SecretEntry)> = entries.iter().collect();
+        entries.sort_unstable_by_key(|(secret, _)| *secret);
+        entries.into_iter().map(|(secret, entry)| entry.status(secret)).collect()
     }
 
     /// The status of one target, as of `now`.

@@ -31,7 +31,7 @@ use jiff::Timestamp;
 use crate::clock::Clock;
 use crate::model::{
     Failure, FailureCode, Next, Outcome, Receipt, Retry, Roll, SecretRef, Stamp, TargetName, VersionSeen,
-    Wanted,
+    Wanted, WantedDigest,
 };
 use crate::telemetry::traces::{Step, step};
 
@@ -74,7 +74,7 @@ pub async fn run(
     let (outcome, next) = match pass.go(target, leave, claim_roll).await {
         Ok(ended) => ended,
         Err(Stop::NotYet(outcome, after)) => (outcome, Next::Again { after, roll: pass.roll }),
-        Err(Stop::AwaitRoll) => (Outcome::Retrying(awaiting_roll()), Next::AwaitRoll),
+        Err(Stop::AwaitRoll) => (Outcome::retrying(awaiting_roll()), Next::AwaitRoll),
         Err(Stop::NothingDue(outcome)) => (outcome, Next::Done),
         Err(Stop::Failed(failure)) => by_retry(failure, pass.roll),
     };
@@ -189,7 +189,7 @@ impl<'a> Pass<'a> {
             let gate = self.sync.gates.get(&self.spec.name);
             let others = |name: &TargetName| self.sync.memory.of(name);
             if let Some((failure, after)) = gate.and_then(|gate| gate.holds(&wanted, now, others)) {
-                return Err(Stop::NotYet(Outcome::Retrying(failure), after));
+                return Err(Stop::NotYet(Outcome::retrying(failure), after));
             }
         }
         Ok(Decided { wanted, observed, plan })
@@ -223,7 +223,7 @@ impl<'a> Pass<'a> {
         let Some(leader) = self.sync.leaders.get(&self.spec.name) else { return Ok(()) };
         match leader.standing(&self.sync.memory.of(&leader.name), wanted) {
             Standing::There => Ok(()),
-            Standing::Behind => Err(Stop::NotYet(Outcome::Retrying(leader.awaited()), follow::LOOK_AGAIN)),
+            Standing::Behind => Err(Stop::NotYet(Outcome::retrying(leader.awaited()), follow::LOOK_AGAIN)),
             Standing::Stopped => Err(Stop::NothingDue(Outcome::Stopped)),
         }
     }
@@ -233,7 +233,7 @@ impl<'a> Pass<'a> {
         match self.sync.versions.judge(secret, read, changed, given, self.sync.clock.now()) {
             Verdict::Current => Ok(()),
             Verdict::Wait(after, doubt) => {
-                Err(Stop::NotYet(Outcome::Retrying(doubted(secret, doubt)), after))
+                Err(Stop::NotYet(Outcome::retrying(doubted(secret, doubt)), after))
             }
         }
     }
@@ -326,7 +326,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Ends the write of the wanted state with this digest; a failure that does not pass gives it up.
-    async fn failed(&mut self, digest: String, failure: Failure) -> Result<(), Stop> {
+    async fn failed(&mut self, digest: WantedDigest, failure: Failure) -> Result<(), Stop> {
         if matches!(failure.retry, Retry::Never | Retry::Slowly) {
             self.memory.give_up(digest, &failure);
         }

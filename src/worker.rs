@@ -15,9 +15,9 @@ use jiff::Timestamp;
 use opentelemetry::KeyValue;
 
 use crate::clock::Clock;
-use crate::model::{Failure, FailureCode, Next, Outcome, Retry, TargetName};
+use crate::model::{Failure, FailureCode, Moment, Next, Outcome, Retry, TargetName};
 use crate::queue::{Note, Queue, Reason, Taken};
-use crate::status::{Delivery, Did, RunRecord, StatusBoard, short_versions};
+use crate::status::{Delivery, Did, RunRecord, StatusBoard, Versions};
 use crate::sync::plan::{Leave, Why};
 use crate::sync::ports::Target;
 use crate::sync::{self, Ended, Sync, WriteEnd};
@@ -151,10 +151,15 @@ impl Workshop {
             (None, _) => Did::Observed,
         };
         let told = taken.note.told.or(taken.note.first_seen);
-        let delivery = |(read, written)| Delivery { notified: told, read, written, confirmed: None };
+        let delivery = |(read, written): (Timestamp, Timestamp)| Delivery {
+            notified: told.map(Moment::from),
+            read: read.into(),
+            written: written.into(),
+            confirmed: None,
+        };
         RunRecord {
-            wanted: ended.wanted.as_ref().map(|wanted| short_versions(&wanted.versions)),
-            delivered: ended.delivered.as_ref().map(short_versions),
+            wanted: ended.wanted.as_ref().map(|wanted| Versions::of(&wanted.versions)),
+            delivered: ended.delivered.as_ref().map(Versions::of),
             attempts: taken.attempts + u32::from(matches!(ended.next, Next::Retry { .. })),
             reasons: taken.note.reasons.iter().map(Reason::as_str).collect(),
             told,

@@ -214,14 +214,14 @@ impl<'s> Watch<'s> {
         let failure = line.failure.as_ref()?;
         if line.did == Did::Wrote {
             self.failed_writes += 1;
-            let stale = status.stale_since.map_or(Duration::ZERO, |stale| since(stale, line.at));
+            let stale = status.stale_since.map_or(Duration::ZERO, |stale| since(stale, line.at.into()));
             let text = format!("write {} failed, stale for {:.1} s", self.failed_writes, stale.as_secs_f64());
             let remark = Some(failure.message.clone());
-            return Some(Fact { remark, ..Fact::new(line.at, Tone::Trouble, text) });
+            return Some(Fact { remark, ..Fact::new(line.at.into(), Tone::Trouble, text) });
         }
         let repeated = self.last_trouble == failure.message;
         self.last_trouble.clone_from(&failure.message);
-        (!repeated).then(|| Fact::new(line.at, Tone::Trouble, &failure.message))
+        (!repeated).then(|| Fact::new(line.at.into(), Tone::Trouble, &failure.message))
     }
 
     /// In sync is the first run that says so after the relay's own write of this chapter, for the version
@@ -236,9 +236,9 @@ impl<'s> Watch<'s> {
         if !status.delivered.values().all(|delivered| *delivered == short(&version)) {
             return;
         }
-        let says_so = |line: &&RunLine| line.outcome == Outcome::InSync.label() && line.at > write.at;
+        let says_so = |line: &&RunLine| line.outcome == Outcome::InSync.label() && line.at > write.at.into();
         if let Some(line) = status.history.iter().rev().find(says_so) {
-            let after = since(self.zero, line.at);
+            let after = since(self.zero, line.at.into());
             let text =
                 format!("in sync: {} proved by the last successful deployment version", short(&version));
             self.screen.step(after, Tone::Good, &text);

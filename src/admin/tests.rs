@@ -100,7 +100,7 @@ async fn state_with(memory: Memory) -> AdminState {
     board.set_stale(&targets[0], at - Duration::from_secs(90));
     let run = board.started(&targets[0], at);
     let failure = Failure::new(FailureCode::WouldLose, Retry::Never, "it would lose a value", "own it");
-    let record = RunRecord::new(at, Duration::from_millis(20), Outcome::Parked(failure), Did::Observed);
+    let record = RunRecord::new(at, Duration::from_millis(20), Outcome::parked(failure), Did::Observed);
     board.finished(&targets[0], run, RunRecord { notes: vec!["a note".to_owned()], ..record });
     let settings = Settings {
         retry_base: Duration::from_secs(1),

@@ -139,7 +139,7 @@ mod tests {
         let mut all = vec![Outcome::InSync, Outcome::Accepted, Outcome::Confirming, Outcome::Stopped];
         for code in FailureCode::ALL {
             let failure = Failure::new(*code, Retry::Backoff, "a message", "do this");
-            all.extend([Outcome::Retrying(failure.clone()), Outcome::Parked(failure)]);
+            all.extend([Outcome::retrying(failure.clone()), Outcome::parked(failure)]);
         }
         all
     }
@@ -169,7 +169,7 @@ mod tests {
         let failure =
             Failure::new(FailureCode::RollFailed, Retry::Never, "the roll failed", "look at the log");
         let orders = TargetName::parse("orders").unwrap();
-        let parked = Outcome::Parked(failure);
+        let parked = Outcome::parked(failure);
         let alert = Alert::new(AlertKind::Stale, &orders, (at(0), at(901)), Some(&parked), false);
         assert_eq!(alert.subject(), "orders is stale (roll_failed)");
         assert_eq!(

@@ -116,7 +116,7 @@ fn name(text: &str) -> TargetName {
 }
 
 fn parked() -> Outcome {
-    Outcome::Parked(Failure::new(FailureCode::Denied, Retry::Slowly, "denied", "grant it"))
+    Outcome::parked(Failure::new(FailureCode::Denied, Retry::Slowly, "denied", "grant it"))
 }
 
 const MINUTE: Duration = Duration::from_mins(1);

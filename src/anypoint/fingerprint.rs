@@ -173,7 +173,8 @@ mod tests {
         let config::TargetKind::Http(target) = &config.targets.values().next().unwrap().kind else {
             panic!("another kind");
         };
-        target.expect.iter().fold(Fingerprint::new("http").request(target), Fingerprint::expect).finish()
+        let request = Fingerprint::new("http").request(target);
+        target.expect.as_deref().into_iter().fold(request, Fingerprint::expect).finish()
     }
 
     #[test]

@@ -63,24 +63,27 @@ pub fn build(
     let base = Base { name: target.name.clone(), clock: Arc::clone(clock) };
     let secrets = target.kind.secrets();
     Ok(match &target.kind {
-        TargetKind::Application(app) => {
-            Arc::new(application::Application::new(base, app.clone(), secrets, connection(&app.connection)?))
-        }
+        TargetKind::Application(app) => Arc::new(application::Application::new(
+            base,
+            Arc::clone(app),
+            secrets,
+            connection(&app.connection)?,
+        )),
         TargetKind::SharedSecret(shared) => {
-            let SharedSecretTarget { group, name, expiry, create, .. } = shared;
+            let SharedSecretTarget { group, name, expiry, create, .. } = &**shared;
             let place = Place { group, name, expiry: *expiry, create: *create };
-            let (content, through) = (Box::new(shared.content.clone()), connection(&shared.connection)?);
-            Arc::new(Grouped::new(base, &target.kind, &place, content, through))
+            let through = connection(&shared.connection)?;
+            Arc::new(Grouped::new(base, &target.kind, &place, Arc::clone(shared) as _, through))
         }
         TargetKind::Store(store) => {
-            let StoreTarget { group, name, expiry, create, .. } = store;
+            let StoreTarget { group, name, expiry, create, .. } = &**store;
             let place = Place { group, name, expiry: *expiry, create: *create };
-            let (content, through) = (Box::new(store.clone()), connection(&store.connection)?);
-            Arc::new(Grouped::new(base, &target.kind, &place, content, through))
+            let through = connection(&store.connection)?;
+            Arc::new(Grouped::new(base, &target.kind, &place, Arc::clone(store) as _, through))
         }
         TargetKind::SecretValue(value) => {
             let through = connection(&value.connection)?;
-            Arc::new(secret_value::SecretValueTarget::new(base, value.clone(), secrets, through))
+            Arc::new(secret_value::SecretValueTarget::new(base, Arc::clone(value), secrets, through))
         }
         TargetKind::Http(http) => {
             Arc::new(http::Http::new(base, Arc::clone(http), secrets, Arc::clone(credentials), clients)?)
@@ -99,7 +102,7 @@ impl Base {
     fn unproved(&self, secrets: BTreeSet<SecretRef>, mapping: String) -> TargetSpec {
         TargetSpec {
             name: self.name.clone(),
-            secrets,
+            secrets: secrets.into_iter().collect(),
             mapping,
             proof: Proof::None,
             rolls: false,

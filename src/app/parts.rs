@@ -61,8 +61,7 @@ pub(super) fn build_stations(
 ) -> Result<BTreeMap<TargetName, Station>, BuildError> {
     let clients = anypoint::HttpClients::with_lookup(Arc::clone(&edges.lookup));
     let cooled = cooled_together(config);
-    let mut stations = BTreeMap::new();
-    for (name, target) in &config.targets {
+    let station = |(name, target): (&TargetName, &config::Target)| {
         let station = Station {
             target: anypoint::build(target, connections, credentials, &edges.clock, &clients)?,
             kind: (&target.kind).into(),
@@ -71,9 +70,9 @@ pub(super) fn build_stations(
                 .and_then(|host| cooled.get(&host))
                 .map_or_else(Vec::new, |groups| groups.iter().cloned().collect()),
         };
-        stations.insert(name.clone(), station);
-    }
-    Ok(stations)
+        Ok((name.clone(), station))
+    };
+    config.targets.iter().map(station).collect()
 }
 
 /// What holds back the writes of the targets that restart something.
@@ -106,7 +105,7 @@ pub(super) fn gates(config: &Config) -> BTreeMap<TargetName, Gate> {
 pub(super) fn leaders(config: &Config, stations: &BTreeMap<TargetName, Station>) -> Leaders {
     let follows = |target: &config::Target| {
         let leader = stations.get(target.follows.as_ref()?)?.target.spec();
-        let TargetSpec { name, secrets, mapping, .. } = leader.clone();
+        let TargetSpec { name, secrets, mapping, .. } = TargetSpec::clone(leader);
         Some((target.name.clone(), Leader { name, secrets, mapping }))
     };
     config.targets.values().filter_map(follows).collect()
@@ -200,7 +199,7 @@ pub(super) async fn open_traces(
     Ok(Traces::open(settings, headers, client, Arc::clone(metrics), Arc::clone(clock)))
 }
 
-pub(super) fn secrets_of(specs: &[TargetSpec]) -> BTreeSet<SecretRef> {
+pub(super) fn secrets_of(specs: &[Arc<TargetSpec>]) -> BTreeSet<SecretRef> {
     specs.iter().flat_map(|spec| spec.secrets.iter().cloned()).collect()
 }
 

@@ -10,13 +10,14 @@ use super::scalar;
 use super::source::credential;
 use crate::credential::CredentialRef;
 
-/// What a connection, or a target that has none, goes through.
+/// What a connection, or a target that has none, goes through. Hardly any target says anything of it, so what can be
+/// said lies apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Channel {
     /// PEM file with a further root certificate.
     pub extra_root: Option<PathBuf>,
     /// What is shown to a server that asks for a certificate.
-    pub client_certificate: Option<ClientCertificate>,
+    pub client_certificate: Option<Box<ClientCertificate>>,
     /// The way out.
     pub proxy: Proxy,
 }
@@ -30,7 +31,7 @@ pub enum Proxy {
     /// None, whatever the environment says.
     Direct,
     /// This one, whatever the environment says.
-    Through(HttpProxy),
+    Through(Box<HttpProxy>),
 }
 
 /// An HTTP proxy, spoken to over HTTP or HTTPS.
@@ -55,7 +56,7 @@ pub struct ClientCertificate {
 pub(super) fn channel(fields: &mut Fields<'_>) -> Channel {
     Channel {
         extra_root: fields.optional("extra_root", scalar::path),
-        client_certificate: fields.optional("client_certificate", client_certificate),
+        client_certificate: fields.optional("client_certificate", client_certificate).map(Box::new),
         proxy: fields.or("proxy", Proxy::Environment, proxy),
     }
 }
@@ -89,7 +90,7 @@ fn proxy(value: &Value<'_>) -> Option<Proxy> {
         }
         (None, Some(_)) => whole.refuse("`username` is missing beside `password`"),
     };
-    Some(Proxy::Through(HttpProxy { url: url?.into(), login: login? }))
+    Some(Proxy::Through(Box::new(HttpProxy { url: url?.into(), login: login? })))
 }
 
 fn proxy_url(value: &Value<'_>) -> Option<Url> {

@@ -31,17 +31,17 @@ pub struct Target {
     pub follows: Option<TargetName>,
 }
 
-/// The kinds of targets.
+/// The kinds of targets. Settings are shared with what works by them: a large configuration is held once.
 #[derive(Clone, Debug)]
 pub enum TargetKind {
     /// A Mule application.
-    Application(ApplicationTarget),
+    Application(Arc<ApplicationTarget>),
     /// A shared secret of a secret group.
-    SharedSecret(SharedSecretTarget),
+    SharedSecret(Arc<SharedSecretTarget>),
     /// A keystore, truststore or certificate of a secret group.
-    Store(StoreTarget),
+    Store(Arc<StoreTarget>),
     /// The call of the seed document.
-    SecretValue(SecretValueTarget),
+    SecretValue(Arc<SecretValueTarget>),
     /// A signed request to any endpoint.
     Http(Arc<HttpTarget>),
 }

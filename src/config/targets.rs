@@ -100,25 +100,26 @@ fn target<'a>(
     // Without a kind nobody knows which other keys are right.
     let fields = |name| value.fields(name).map(|fields| fields.after(&common));
     let kind = match kind? {
-        Kind::Application => {
-            TargetKind::Application(application::application(fields("an application target")?, connections)?)
-        }
-        Kind::SharedSecret => TargetKind::SharedSecret(shared_secret::shared_secret(
+        Kind::Application => TargetKind::Application(Arc::new(application::application(
+            fields("an application target")?,
+            connections,
+        )?)),
+        Kind::SharedSecret => TargetKind::SharedSecret(Arc::new(shared_secret::shared_secret(
             fields("a shared_secret target")?,
             connections,
-        )?),
+        )?)),
         Kind::Store(kind) => {
             let name = match kind {
                 StoreKind::Keystore => "a keystore target",
                 StoreKind::Truststore => "a truststore target",
                 StoreKind::Certificate => "a certificate target",
             };
-            TargetKind::Store(store::store(fields(name)?, kind, connections)?)
+            TargetKind::Store(Arc::new(store::store(fields(name)?, kind, connections)?))
         }
-        Kind::SecretValue => TargetKind::SecretValue(secret_value::secret_value(
+        Kind::SecretValue => TargetKind::SecretValue(Arc::new(secret_value::secret_value(
             fields("a secret_value target")?,
             connections,
-        )?),
+        )?)),
         Kind::Http => TargetKind::Http(Arc::new(http::http(fields("an http target")?, BTreeSet::new())?)),
     };
     Some((Target { name: name.clone(), coalesce, kind, follows: None }, then))

@@ -3,6 +3,7 @@
 //! Asked only when it was not found, once for each other interface, by the look that a run would make there.
 //! CloudHub 2.0 and Runtime Fabric share one interface, which is the same for the relay.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Examination;
@@ -27,7 +28,7 @@ pub(super) async fn failed(
     for (platform, setting) in others(&application.platform) {
         let mut moved = target.clone();
         if let TargetKind::Application(application) = &mut moved.kind {
-            application.platform = platform;
+            Arc::make_mut(application).platform = platform;
         }
         if is_there(exam, moved).await {
             let (found, configured) = (&finding.found, application.platform.as_str());

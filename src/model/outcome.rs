@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Failure;
 
-/// The state of a target after a run.
+/// The state of a target after a run. A failure lies apart: outcomes are kept for each target, and most are none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Proved: the target shows what AWS serves as current.
@@ -14,9 +14,9 @@ pub enum Outcome {
     /// Written; the proof is awaited. Staleness keeps counting.
     Confirming,
     /// A passing failure, or a wait that ends by itself; tried again.
-    Retrying(Failure),
+    Retrying(Box<Failure>),
     /// Nothing more is tried until something changes.
-    Parked(Failure),
+    Parked(Box<Failure>),
     /// The application is not meant to run; nothing is owed to it until it is started.
     Stopped,
 }
@@ -25,6 +25,16 @@ impl Outcome {
     /// Every label that [`Outcome::label`] gives.
     pub const LABELS: &'static [&'static str] =
         &["in_sync", "accepted", "confirming", "retrying", "parked", "stopped"];
+
+    /// A failure that passes, or a wait.
+    pub fn retrying(failure: Failure) -> Self {
+        Self::Retrying(Box::new(failure))
+    }
+
+    /// A failure that does not pass by itself.
+    pub fn parked(failure: Failure) -> Self {
+        Self::Parked(Box::new(failure))
+    }
 
     /// The stable word for metrics and JSON.
     pub fn label(&self) -> &'static str {

@@ -29,9 +29,9 @@ pub enum SecretIdError {
 
 #[derive(PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Inner {
-    id: String,
-    region: Option<String>,
-    role: Option<String>,
+    id: Box<str>,
+    region: Option<Box<str>>,
+    role: Option<Box<str>>,
 }
 
 /// A secret, by name, partial ARN or full ARN, with the region and role to read it with.
@@ -46,23 +46,23 @@ impl SecretRef {
         if id.is_empty() || id.len() > 2048 {
             return Err(SecretIdError::Length);
         }
-        let mut region = region.map(str::to_owned);
+        let mut region: Option<Box<str>> = region.map(Box::from);
         if id.starts_with("arn:") {
             let arn = SecretArn::parse(id).map_err(|_| SecretIdError::Arn)?;
             match &region {
-                Some(configured) if configured != arn.region() => {
+                Some(configured) if &**configured != arn.region() => {
                     return Err(SecretIdError::Region {
                         arn: arn.region().to_owned(),
-                        configured: configured.clone(),
+                        configured: configured.to_string(),
                     });
                 }
                 Some(_) => {}
-                None => region = Some(arn.region().to_owned()),
+                None => region = Some(arn.region().into()),
             }
         } else if !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+=.@-!".contains(&b)) {
             return Err(SecretIdError::Characters);
         }
-        Ok(Self(Arc::new(Inner { id: id.to_owned(), region, role: role.map(str::to_owned) })))
+        Ok(Self(Arc::new(Inner { id: id.into(), region, role: role.map(Box::from) })))
     }
 
     /// The id as it goes to Secrets Manager.

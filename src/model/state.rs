@@ -30,7 +30,7 @@ pub struct Wanted {
 
 impl Wanted {
     /// A digest over mapping and versions: equal exactly when nothing is due.
-    pub fn digest(&self) -> String {
+    pub fn digest(&self) -> WantedDigest {
         let mut hash = Sha256::new();
         hash.update(self.mapping.as_bytes());
         for (secret, seen) in &self.versions {
@@ -39,7 +39,27 @@ impl Wanted {
                 hash.update(part.as_bytes());
             }
         }
-        hex(&hash.finalize()[..16])
+        let hash = hash.finalize();
+        WantedDigest(std::array::from_fn(|place| hash[place]))
+    }
+}
+
+/// [`Wanted::digest`]; as text 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WantedDigest([u8; 16]);
+
+impl WantedDigest {
+    /// Reads the text form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = u128::from_str_radix(text, 16).ok().filter(|_| fits)?;
+        Some(Self(number.to_be_bytes()))
+    }
+}
+
+impl fmt::Display for WantedDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
     }
 }
 
@@ -88,8 +108,8 @@ pub struct ReceiptError;
 /// order of the target's secrets; they are left out where the text would pass the room there is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// [`Wanted::digest`] of what was written.
-    pub digest: String,
+    /// Of what was written.
+    pub digest: WantedDigest,
     /// Unique to the write.
     pub stamp: Stamp,
     /// The target's mark from before the write.
@@ -135,16 +155,12 @@ impl Receipt {
         let ["1", digest, stamp, before, versions] = parts[..] else {
             return Err(ReceiptError);
         };
-        let is_digest = digest.len() == 32 && digest.bytes().all(|b| b.is_ascii_hexdigit());
-        if !is_digest {
-            return Err(ReceiptError);
-        }
         let versions = match versions {
             "-" => Vec::new(),
             list => list.split(',').map(version_seen).collect::<Option<_>>().ok_or(ReceiptError)?,
         };
         Ok(Self {
-            digest: digest.to_owned(),
+            digest: WantedDigest::parse(digest).ok_or(ReceiptError)?,
             stamp: Stamp::parse(stamp).ok_or(ReceiptError)?,
             before: (before != "-").then(|| Mark(before.to_owned())),
             versions,
@@ -225,7 +241,13 @@ mod tests {
 
     #[test]
     fn foreign_texts_are_no_receipts() {
-        for text in ["", "1;;;;", "2;00;x;-;-", "1;zz;aaaaaaaa;-;-"] {
+        for text in [
+            "",
+            "1;;;;",
+            "2;00;x;-;-",
+            "1;zz;aaaaaaaa;-;-",
+            "1;+0000000000000000000000000000000;aaaaaaaa;-;-",
+        ] {
             assert_eq!(Receipt::parse(text), Err(ReceiptError), "{text}");
         }
     }

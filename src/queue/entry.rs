@@ -62,6 +62,7 @@ impl Pause {
     }
 }
 
+/// There is one for each target, so notes, of which a key at rest has none, lie apart.
 #[derive(Clone)]
 pub(super) struct Entry<K> {
     pub(super) key: K,
@@ -77,7 +78,7 @@ pub(super) struct Entry<K> {
     /// A person's wish that no pass has answered to yet.
     pub(super) insists: bool,
     /// What was said since it was last done, but for what was said during the run under way.
-    pub(super) note: Note,
+    pub(super) note: Option<Box<Note>>,
     /// What was said during the run under way.
     pub(super) fresh: Option<Box<Note>>,
     pub(super) window: Option<Window>,
@@ -105,7 +106,7 @@ impl<K> Entry<K> {
             attempts: 0,
             observe_only: false,
             insists: false,
-            note: Note::default(),
+            note: None,
             fresh: None,
             window: None,
             planned: None,
@@ -121,10 +122,15 @@ impl<K> Entry<K> {
         self.window = Some(Window { first, last: now });
     }
 
+    /// What was said since the key was last done.
+    pub(super) fn note(&self) -> Note {
+        self.note.as_deref().cloned().unwrap_or_default()
+    }
+
     /// Takes in what was said about the key.
     pub(super) fn take_in(&mut self, note: Note) {
         self.insists |= note.reasons.contains(Reason::Manual);
-        self.note.merge(note);
+        self.note.get_or_insert_default().merge(note);
     }
 
     /// What the key waits for has come, so it is due without an early run. A backoff goes on.
@@ -176,7 +182,7 @@ impl<K> Entry<K> {
                 self.observe_only = false;
                 self.early_from = None;
                 self.slow_at = None;
-                self.note = Note::default();
+                self.note = None;
             }
             Next::Again { .. } => {
                 self.state = State::Waiting;

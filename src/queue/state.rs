@@ -151,12 +151,14 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         };
         let entry = &mut self.entries[slot];
         entry.rest(next, delay, now);
-        let fresh = entry.fresh.take().map(|fresh| *fresh).unwrap_or_default();
-        let unparks = fresh.unparks();
-        if fresh.frees() {
-            entry.end_wait(now);
+        let fresh = entry.fresh.take();
+        let unparks = fresh.as_ref().is_some_and(|fresh| fresh.unparks());
+        if let Some(fresh) = fresh {
+            if fresh.frees() {
+                entry.end_wait(now);
+            }
+            entry.take_in(*fresh);
         }
-        entry.take_in(fresh);
         if self.closed {
             return entry.drop_due();
         }
@@ -333,7 +335,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         }
         Taken {
             key: entry.key.clone(),
-            note: entry.note.clone(),
+            note: entry.note(),
             attempts: entry.attempts,
             observe_only: entry.observe_only,
             insists: entry.insists,
@@ -410,7 +412,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
             dirty: entry.state == State::Running && entry.window.is_some(),
             rolling: entry.roll.is_some(),
             paused,
-            note: entry.note.clone(),
+            note: entry.note(),
         }
     }
 

@@ -63,7 +63,7 @@ fn bench(targets: &[(&str, &[&str])]) -> Bench {
     let mut specs = Vec::new();
     for (target, ids) in targets {
         queue.register(name(target), &Policy::default());
-        specs.push(TargetSpec {
+        specs.push(Arc::new(TargetSpec {
             name: name(target),
             secrets: ids.iter().map(|id| secret(id)).collect(),
             mapping: "m".to_owned(),
@@ -71,7 +71,7 @@ fn bench(targets: &[(&str, &[&str])]) -> Bench {
             rolls: true,
             supersede: false,
             confirm_limit: Duration::from_mins(1),
-        });
+        }));
     }
     let secrets = Arc::new(FakeSecrets::default());
     let reconcile = Reconcile {
@@ -124,14 +124,14 @@ async fn a_write_that_is_not_proved_yet_is_looked_at() {
     bench.secrets.set("a", 1);
     let receipt = bench.holds("pending", &[("a", 1)]);
     let mut memory = bench.reconcile.memory.of(&name("pending"));
-    memory.pending = Some(Pending {
+    memory.pending = Some(Box::new(Pending {
         receipt,
         mark: None,
         since: bench.reconcile.clock.timestamp(),
         tries: 1,
         answered: false,
         doubts: 0,
-    });
+    }));
     bench.reconcile.memory.set(&name("pending"), memory).unwrap();
     assert_eq!(bench.reconcile.enqueue_different().await.unwrap().enqueued, 1);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::model::{Failure, Outcome, SecretRef, VersionSeen};
+use crate::model::{Failure, Moment, Outcome, SecretRef, VersionId, VersionSeen};
 
 /// Most notes that are kept of one run.
 const NOTES: usize = 16;
@@ -35,24 +35,50 @@ pub type ShortVersions = BTreeMap<String, String>;
 
 /// The versions, for people: a secret that is configured by name and region shows both.
 pub fn short_versions(versions: &BTreeMap<SecretRef, VersionSeen>) -> ShortVersions {
-    let label = |secret: &SecretRef| match secret.region() {
-        Some(region) if !secret.id().starts_with("arn:") => format!("{} ({region})", secret.id()),
-        _ => secret.id().to_owned(),
-    };
-    versions.iter().map(|(secret, seen)| (label(secret), seen.version.short().to_owned())).collect()
+    Versions::of(versions).shown()
+}
+
+/// [`ShortVersions`] in the least room, because the board keeps two of them for each target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Versions(Box<[(SecretRef, VersionHead)]>);
+
+/// [`VersionId::short`].
+type VersionHead = [u8; 8];
+
+impl Versions {
+    /// These, cut short.
+    pub fn of(versions: &BTreeMap<SecretRef, VersionSeen>) -> Self {
+        let cut = |(secret, seen): (&SecretRef, &VersionSeen)| (secret.clone(), head(&seen.version));
+        Self(versions.iter().map(cut).collect())
+    }
+
+    /// For people: a secret that is configured by name and region shows both.
+    pub(super) fn shown(&self) -> ShortVersions {
+        let label = |secret: &SecretRef| match secret.region() {
+            Some(region) if !secret.id().starts_with("arn:") => format!("{} ({region})", secret.id()),
+            _ => secret.id().to_owned(),
+        };
+        let text = |version: &VersionHead| String::from_utf8_lossy(version).into_owned();
+        self.0.iter().map(|(secret, version)| (label(secret), text(version))).collect()
+    }
+}
+
+fn head(version: &VersionId) -> VersionHead {
+    let short = version.short().as_bytes();
+    std::array::from_fn(|place| short[place])
 }
 
 /// The steps of one write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Delivery {
     /// When the first notification or person spoke of it; else when it became due.
-    pub notified: Option<Timestamp>,
+    pub notified: Option<Moment>,
     /// When the values had been read from AWS.
-    pub read: Timestamp,
+    pub read: Moment,
     /// When the target had answered, or had not in time.
-    pub written: Timestamp,
+    pub written: Moment,
     /// When it was proved; none until then, and for what is not.
-    pub confirmed: Option<Timestamp>,
+    pub confirmed: Option<Moment>,
 }
 
 /// A run that ended.
@@ -67,16 +93,16 @@ pub struct RunRecord {
     /// What it did.
     pub did: Did,
     /// What AWS served as current, where the run got to know it.
-    pub wanted: Option<ShortVersions>,
+    pub wanted: Option<Versions>,
     /// What the target is proved to hold, where the run got to know it.
-    pub delivered: Option<ShortVersions>,
+    pub delivered: Option<Versions>,
     /// Failed tries since the target was last done, this run included.
     pub attempts: u32,
     /// It goes on by itself: it waits for a roll, a slot or its turn. Nobody who waits for an outcome is
     /// told yet.
     pub goes_on: bool,
     /// What made it due.
-    pub reasons: Vec<&'static str>,
+    pub reasons: Box<[&'static str]>,
     /// When the first notification or person spoke of it; else when it became due.
     pub told: Option<Timestamp>,
     /// Why it wrote.
@@ -107,7 +133,7 @@ impl RunRecord {
             delivered: None,
             attempts: 0,
             goes_on: false,
-            reasons: Vec::new(),
+            reasons: Box::default(),
             told: None,
             why: None,
             write: None,
@@ -164,7 +190,7 @@ pub struct RunLine {
     /// Which run.
     pub run: RunNo,
     /// When it ended.
-    pub at: Timestamp,
+    pub at: Moment,
     /// How, as [`Outcome::label`] says it.
     pub outcome: &'static str,
     /// What it did.
@@ -172,9 +198,9 @@ pub struct RunLine {
     /// How long it took.
     pub duration_seconds: f64,
     /// What made it due.
-    pub reasons: Vec<&'static str>,
+    pub reasons: Box<[&'static str]>,
     /// When the first notification or person spoke of it; else when it became due.
-    pub told: Option<Timestamp>,
+    pub told: Option<Moment>,
     /// Why it wrote, if it did.
     pub why: Option<&'static str>,
     /// Whether its write was taken, is ambiguous, or failed.
@@ -186,5 +212,5 @@ pub struct RunLine {
     /// Id of the newest request behind it.
     pub request_id: Option<String>,
     /// Why it did not end well.
-    pub failure: Option<FailureView>,
+    pub failure: Option<Box<FailureView>>,
 }

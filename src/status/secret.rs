@@ -42,15 +42,15 @@ pub struct SecretStatus {
 
 #[derive(Default)]
 pub(super) struct SecretEntry {
-    last: Option<Heard>,
-    /// Both are rare.
+    // Apart, because there may be a hundred thousand of these, and of most nothing is heard for long.
+    last: Option<Box<Heard>>,
     failed: Option<Box<Heard>>,
     abandoned: Option<Box<Heard>>,
 }
 
 impl SecretEntry {
     pub(super) fn hear(&mut self, event: &Event, at: Timestamp) {
-        let heard = Heard::of(event, at);
+        let heard = Box::new(Heard::of(event, at));
         match event.change {
             // Events may arrive out of order: a success from before the failure does not undo it.
             Change::Value => {
@@ -60,8 +60,8 @@ impl SecretEntry {
                 self.failed.take_if(|alert| answers(alert));
                 self.abandoned.take_if(|alert| answers(alert));
             }
-            Change::RotationFailed => self.failed = Some(Box::new(heard.clone())),
-            Change::RotationAbandoned => self.abandoned = Some(Box::new(heard.clone())),
+            Change::RotationFailed => self.failed = Some(heard.clone()),
+            Change::RotationAbandoned => self.abandoned = Some(heard.clone()),
             Change::Ignored(_) => {}
         }
         self.last = Some(heard);
@@ -71,7 +71,7 @@ impl SecretEntry {
         SecretStatus {
             secret: secret.id().to_owned(),
             region: secret.region().map(str::to_owned),
-            last_notification: self.last.clone(),
+            last_notification: self.last.as_deref().cloned(),
             rotation_failed: self.failed.as_deref().cloned(),
             rotation_abandoned: self.abandoned.as_deref().cloned(),
         }

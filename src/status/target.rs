@@ -5,12 +5,9 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::model::{Outcome, Pause};
+use crate::model::{Moment, Outcome, Pause};
 
-use super::record::{Delivery, Did, FailureView, RunLine, RunNo, RunRecord, ShortVersions};
-
-/// [`ShortVersions`] in the least room: a tree of one entry has the room of eleven.
-type Versions = Box<[(String, String)]>;
+use super::record::{Delivery, Did, FailureView, RunLine, RunNo, RunRecord, ShortVersions, Versions};
 
 /// Runs that are kept.
 const HISTORY: usize = 20;
@@ -66,28 +63,27 @@ pub struct TargetStatus {
 struct Last {
     outcome: Outcome,
     /// Since when it is so.
-    since: Timestamp,
+    since: Moment,
     attempts: u32,
-    event_id: Option<String>,
-    request_id: Option<String>,
     notes: Vec<String>,
 }
 
+/// There may be a hundred thousand of these, so what most targets are without lies apart.
 #[derive(Default)]
 pub(super) struct TargetEntry {
     runs: u64,
-    running_since: Option<Timestamp>,
+    running_since: Option<Moment>,
     /// The last run, and since when the outcome has had its label.
     last: Option<Last>,
     wanted: Versions,
     delivered: Versions,
     /// Since when AWS has been ahead, of what the run under way can have seen.
-    stale: Option<Timestamp>,
+    stale: Option<Moment>,
     /// The same, of what was heard after that run had started: its success does not answer it.
-    stale_meanwhile: Option<Timestamp>,
+    stale_meanwhile: Option<Moment>,
     delivery: Option<Delivery>,
     history: VecDeque<RunLine>,
-    pause: Option<Pause>,
+    pause: Option<Box<Pause>>,
 }
 
 impl TargetEntry {
@@ -97,8 +93,8 @@ impl TargetEntry {
 
     pub(super) fn start(&mut self, at: Timestamp) -> RunNo {
         self.runs += 1;
-        self.running_since = Some(at);
-        self.stale = self.stale_since();
+        self.running_since = Some(at.into());
+        self.stale = earliest(self.stale, self.stale_meanwhile);
         self.stale_meanwhile = None;
         RunNo(self.runs)
     }
@@ -109,18 +105,18 @@ impl TargetEntry {
         if record.outcome.is_settled() {
             self.stale = self.stale_meanwhile.take();
         } else {
-            self.stale = self.stale_since();
+            self.stale = earliest(self.stale, self.stale_meanwhile);
             self.stale_meanwhile = None;
         }
         let since = match &self.last {
             Some(last) if last.outcome.label() == record.outcome.label() => last.since,
-            _ => record.at,
+            _ => record.at.into(),
         };
         if let Some(wanted) = record.wanted.take() {
-            self.wanted = wanted.into_iter().collect();
+            self.wanted = wanted;
         }
         if let Some(delivered) = record.delivered.take() {
-            self.delivered = delivered.into_iter().collect();
+            self.delivered = delivered;
         }
         if let Some(last) = &self.last
             && record.did != Did::Wrote
@@ -132,7 +128,7 @@ impl TargetEntry {
             self.delivery = Some(written);
         }
         if let (true, Some(delivery)) = (record.proved, &mut self.delivery) {
-            delivery.confirmed.get_or_insert(record.at);
+            delivery.confirmed.get_or_insert(record.at.into());
         }
         if self.history.len() == HISTORY {
             self.history.pop_back();
@@ -141,29 +137,29 @@ impl TargetEntry {
         self.history.reserve_exact(1);
         self.history.push_front(RunLine {
             run,
-            at: record.at,
+            at: record.at.into(),
             outcome: record.outcome.label(),
             did: record.did,
             duration_seconds: record.duration.as_secs_f64(),
             reasons: record.reasons,
-            told: record.told,
+            told: record.told.map(Moment::from),
             why: record.why,
             write: record.write,
             proved: record.proved,
-            event_id: record.event_id.clone(),
-            request_id: record.request_id.clone(),
-            failure: record.outcome.failure().map(FailureView::from),
+            event_id: record.event_id,
+            request_id: record.request_id,
+            failure: record.outcome.failure().map(|failure| Box::new(failure.into())),
         });
-        let RunRecord { outcome, attempts, event_id, request_id, notes, .. } = record;
-        self.last = Some(Last { outcome, since, attempts, event_id, request_id, notes });
+        let RunRecord { outcome, attempts, notes, .. } = record;
+        self.last = Some(Last { outcome, since, attempts, notes });
     }
 
     pub(super) fn set_pause(&mut self, pause: Option<Pause>) {
-        self.pause = pause;
+        self.pause = pause.map(Box::new);
     }
 
     pub(super) fn pause(&self, now: Timestamp) -> Option<&Pause> {
-        self.pause.as_ref().filter(|pause| pause.holds(now))
+        self.pause.as_deref().filter(|pause| pause.holds(now))
     }
 
     /// Forgets a pause that is over; gives whether there was one.
@@ -176,13 +172,13 @@ impl TargetEntry {
     pub(super) fn hear_stale(&mut self, since: Timestamp) -> bool {
         let before = self.stale_since();
         let known = if self.running_since.is_some() { &mut self.stale_meanwhile } else { &mut self.stale };
-        *known = earliest(*known, Some(since));
+        *known = earliest(*known, Some(since.into()));
         self.stale_since() != before
     }
 
     /// AWS has been ahead since `since`, as the run under way found.
     pub(super) fn find_stale(&mut self, since: Timestamp) {
-        self.stale = earliest(self.stale, Some(since));
+        self.stale = earliest(self.stale, Some(since.into()));
     }
 
     pub(super) fn clear_stale(&mut self) {
@@ -191,7 +187,7 @@ impl TargetEntry {
     }
 
     pub(super) fn stale_since(&self) -> Option<Timestamp> {
-        earliest(self.stale, self.stale_meanwhile)
+        earliest(self.stale, self.stale_meanwhile).map(Timestamp::from)
     }
 
     pub(super) fn stale_seconds(&self, now: Timestamp) -> f64 {
@@ -201,6 +197,7 @@ impl TargetEntry {
 
     pub(super) fn status(&self, target: &str, now: Timestamp) -> TargetStatus {
         let last = self.last.as_ref();
+        let line = self.history.front();
         let outcome = last.map(|record| &record.outcome);
         let paused = self.pause(now).cloned();
         TargetStatus {
@@ -215,17 +212,17 @@ impl TargetEntry {
             phase: None,
             held_back: false,
             outcome: last.map(|record| record.outcome.label()),
-            since: last.map(|last| last.since),
+            since: last.map(|last| last.since.into()),
             failure: last.and_then(|record| record.outcome.failure()).map(FailureView::from),
-            running_since: self.running_since,
+            running_since: self.running_since.map(Timestamp::from),
             stale_since: self.stale_since(),
             stale_seconds: self.stale_seconds(now),
-            wanted: self.wanted.iter().cloned().collect(),
-            delivered: self.delivered.iter().cloned().collect(),
+            wanted: self.wanted.shown(),
+            delivered: self.delivered.shown(),
             attempts: last.map_or(0, |record| record.attempts),
             next_try: None,
-            event_id: last.and_then(|record| record.event_id.clone()),
-            request_id: last.and_then(|record| record.request_id.clone()),
+            event_id: line.and_then(|line| line.event_id.clone()),
+            request_id: line.and_then(|line| line.request_id.clone()),
             notes: last.map(|record| record.notes.clone()).unwrap_or_default(),
             delivery: self.delivery.clone(),
             history: self.history.iter().cloned().collect(),
@@ -252,7 +249,7 @@ fn next_step(target: &str, paused: Option<&Pause>, outcome: Option<&Outcome>) ->
     step.to_owned()
 }
 
-fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+fn earliest(one: Option<Moment>, other: Option<Moment>) -> Option<Moment> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),

@@ -115,14 +115,14 @@ impl From<Failure> for Stop {
 /// goes on has been given up already.
 pub(super) fn by_retry(failure: Failure, roll: Roll) -> (Outcome, Next) {
     match failure.retry {
-        Retry::Backoff => (Outcome::Retrying(failure), Next::Retry { no_sooner_than: None, roll }),
+        Retry::Backoff => (Outcome::retrying(failure), Next::Retry { no_sooner_than: None, roll }),
         Retry::CoolDown(after) => {
-            (Outcome::Retrying(failure), Next::Retry { no_sooner_than: Some(after), roll })
+            (Outcome::retrying(failure), Next::Retry { no_sooner_than: Some(after), roll })
         }
-        Retry::Turn(after) => (Outcome::Retrying(failure), Next::Again { after, roll }),
-        Retry::Line(after) => (Outcome::Retrying(failure), Next::InLine { after }),
-        Retry::Never => (Outcome::Parked(failure), Next::Park { slowly: false }),
-        Retry::Slowly => (Outcome::Parked(failure), Next::Park { slowly: true }),
+        Retry::Turn(after) => (Outcome::retrying(failure), Next::Again { after, roll }),
+        Retry::Line(after) => (Outcome::retrying(failure), Next::InLine { after }),
+        Retry::Never => (Outcome::parked(failure), Next::Park { slowly: false }),
+        Retry::Slowly => (Outcome::parked(failure), Next::Park { slowly: true }),
     }
 }
 

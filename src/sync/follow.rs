@@ -8,7 +8,7 @@
 //! Does not guarantee exactly one call: without a receipts file it is made once more after a restart, and
 //! one whose answer was lost is repeated, under the same `webhook-id`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::memory::TargetMemory;
@@ -26,7 +26,7 @@ pub struct Leader {
     /// Its name.
     pub name: TargetName,
     /// Its secrets, all of which its follower has as well.
-    pub secrets: BTreeSet<SecretRef>,
+    pub secrets: Box<[SecretRef]>,
     /// Its mapping, as in [`super::ports::TargetSpec`].
     pub mapping: String,
 }
@@ -48,7 +48,7 @@ impl Leader {
         if memory.stopped {
             return Standing::Stopped;
         }
-        let versions = wanted.versions.iter().filter(|(secret, _)| self.secrets.contains(*secret));
+        let versions = wanted.versions.iter().filter(|(secret, _)| self.secrets.contains(secret));
         let theirs = Wanted {
             versions: versions.map(|(secret, seen)| (secret.clone(), seen.clone())).collect(),
             mapping: self.mapping.clone(),
@@ -130,7 +130,7 @@ mod tests {
         memory.begin(&Receipt::of(&theirs, Stamp::fresh(), None), Timestamp::UNIX_EPOCH);
         assert_eq!(standing(&memory), Standing::Behind);
         let mut memory = holds(&theirs);
-        memory.give_up("digest".to_owned(), &leader().awaited());
+        memory.give_up(mine.digest(), &leader().awaited());
         assert_eq!(standing(&memory), Standing::Behind);
         memory.stopped = true;
         assert_eq!(standing(&memory), Standing::Stopped);

@@ -58,7 +58,7 @@ pub async fn forecast(sync: &Sync, target: &dyn Target) -> Forecast {
     let step = match pass.foresee(target).await {
         Ok(step) => step,
         Err(Stop::NotYet(outcome, _)) => Step::Wait(outcome),
-        Err(Stop::AwaitRoll) => Step::Wait(Outcome::Retrying(awaiting_roll())),
+        Err(Stop::AwaitRoll) => Step::Wait(Outcome::retrying(awaiting_roll())),
         Err(Stop::NothingDue(outcome)) => Step::Nothing(outcome),
         Err(Stop::Failed(failure)) => Step::Unknown(failure),
     };

@@ -127,7 +127,7 @@ mod tests {
         memory.begin(&receipt, Timestamp::UNIX_EPOCH);
         assert!(behind(&memory, &wanted(&[("a", 2)])));
         let mut memory = delivered(&[("a", 2), ("b", 1)]);
-        memory.give_up("digest".to_owned(), &held("x".to_owned()));
+        memory.give_up(wanted(&[("a", 2)]).digest(), &held("x".to_owned()));
         assert!(behind(&memory, &wanted(&[("a", 2)])));
     }
 

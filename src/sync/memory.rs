@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Failure, Mark, Pause, Receipt, Stamp, TargetName};
+use crate::model::{Failure, Mark, Pause, Receipt, Stamp, TargetName, WantedDigest};
 use crate::sync::ports::{Observation, Stage};
 
 /// At which look after a write over a failed roll a failure is believed to be that of the new one, if all
@@ -54,20 +54,21 @@ pub struct Pending {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GivenUp {
     /// Digest of the wanted state.
-    pub digest: String,
+    pub digest: WantedDigest,
     /// Why.
     pub failure: Failure,
 }
 
-/// Everything remembered about one target.
+/// Everything remembered about one target. What most targets are without lies apart, because there may be a hundred
+/// thousand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TargetMemory {
     /// The last proved delivery.
     pub delivered: Option<Delivered>,
     /// The write under way.
-    pub pending: Option<Pending>,
+    pub pending: Option<Box<Pending>>,
     /// What was given up.
-    pub given_up: Option<GivenUp>,
+    pub given_up: Option<Box<GivenUp>>,
     /// Since when it has been seen rolling, or down, with no write of ours under way.
     pub restless: Option<Timestamp>,
     /// Whether the last look showed a failed roll.
@@ -85,17 +86,17 @@ pub struct Held {
 
 impl TargetMemory {
     /// A write starts. Gives back what was under way before, for a write that does not happen after all.
-    pub fn begin(&mut self, receipt: &Receipt, now: Timestamp) -> Option<Pending> {
+    pub fn begin(&mut self, receipt: &Receipt, now: Timestamp) -> Option<Box<Pending>> {
         let previous = self.pending.take();
         let again = previous.as_ref().filter(|pending| pending.receipt.digest == receipt.digest);
-        self.pending = Some(Pending {
+        self.pending = Some(Box::new(Pending {
             receipt: receipt.clone(),
             mark: None,
             since: now,
             tries: again.map_or(1, |pending| pending.tries + 1),
             answered: false,
             doubts: if self.failing { LAGGING_LOOKS } else { 0 },
-        });
+        }));
         self.given_up = None;
         previous
     }
@@ -109,8 +110,8 @@ impl TargetMemory {
     }
 
     /// Nothing more is tried for this wanted state.
-    pub fn give_up(&mut self, digest: String, failure: &Failure) {
-        self.given_up = Some(GivenUp { digest, failure: failure.clone() });
+    pub fn give_up(&mut self, digest: WantedDigest, failure: &Failure) {
+        self.given_up = Some(Box::new(GivenUp { digest, failure: failure.clone() }));
     }
 
     /// The wanted state is there: by the write under way, by the delivery that is known, or, after a
@@ -123,7 +124,8 @@ impl TargetMemory {
         };
         let is_carried = |receipt: &Receipt| carried.is_none_or(|carried| carried.stamp == receipt.stamp);
         if let Some(pending) = self.pending.take_if(|pending| is_carried(&pending.receipt)) {
-            self.delivered = Some(Delivered { receipt: pending.receipt, mark: pending.mark.or(mark) });
+            let Pending { receipt, mark: after, .. } = *pending;
+            self.delivered = Some(Delivered { receipt, mark: after.or(mark) });
             return true;
         }
         // Another write may still land; then the target's mark is not the one that is known.
@@ -165,7 +167,7 @@ impl TargetMemory {
     /// The write of ours whose receipt the target shows and that is not proved yet.
     pub fn under_way(&self, seen: &Observation) -> Option<&Pending> {
         let stamp = &seen.receipt.as_ref()?.stamp;
-        self.pending.as_ref().filter(|pending| pending.receipt.stamp == *stamp)
+        self.pending.as_deref().filter(|pending| pending.receipt.stamp == *stamp)
     }
 
     /// What others wait for.
@@ -190,7 +192,7 @@ pub struct Memory {
 
 #[derive(Default)]
 struct Known {
-    targets: BTreeMap<TargetName, TargetMemory>,
+    targets: BTreeMap<TargetName, Arc<TargetMemory>>,
     /// Apart from what the runs remember, which replace that as a whole.
     pauses: BTreeMap<TargetName, Pause>,
     /// How often it changed.
@@ -264,7 +266,7 @@ impl Memory {
 
     /// What is remembered about `target`.
     pub fn of(&self, target: &TargetName) -> TargetMemory {
-        self.known().targets.get(target).cloned().unwrap_or_default()
+        self.known().targets.get(target).map(|memory| TargetMemory::clone(memory)).unwrap_or_default()
     }
 
     /// [`Memory::set`] away from the threads that serve requests, where there is a disk to wait for.
@@ -281,11 +283,11 @@ impl Memory {
     pub fn set(&self, target: &TargetName, memory: TargetMemory) -> io::Result<()> {
         let (before, change) = {
             let mut known = self.known();
-            if known.targets.get(target) == Some(&memory) {
+            if known.targets.get(target).is_some_and(|known| **known == memory) {
                 return Ok(());
             }
             known.changes += 1;
-            (known.targets.insert(target.clone(), memory), known.changes)
+            (known.targets.insert(target.clone(), Arc::new(memory)), known.changes)
         };
         let Some(file) = &self.file else { return Ok(()) };
         let written = self.write(file, change);
@@ -338,7 +340,7 @@ struct Line {
 }
 
 fn encode(
-    targets: &BTreeMap<TargetName, TargetMemory>,
+    targets: &BTreeMap<TargetName, Arc<TargetMemory>>,
     pauses: &BTreeMap<TargetName, Pause>,
 ) -> io::Result<Vec<u8>> {
     let mut lines: BTreeMap<&str, Line> = targets
@@ -378,13 +380,15 @@ fn decode(bytes: &[u8]) -> io::Result<Known> {
         let memory = TargetMemory {
             delivered: delivered
                 .map(|receipt| Delivered { receipt, mark: line.delivered_mark.clone().map(Mark) }),
-            pending: pending.map(|receipt| Pending {
-                receipt,
-                mark: line.pending_mark.clone().map(Mark),
-                since: line.pending_since.unwrap_or(Timestamp::UNIX_EPOCH),
-                tries: 1,
-                answered: line.pending_answered,
-                doubts: line.pending_doubts.unwrap_or(LAGGING_LOOKS),
+            pending: pending.map(|receipt| {
+                Box::new(Pending {
+                    receipt,
+                    mark: line.pending_mark.clone().map(Mark),
+                    since: line.pending_since.unwrap_or(Timestamp::UNIX_EPOCH),
+                    tries: 1,
+                    answered: line.pending_answered,
+                    doubts: line.pending_doubts.unwrap_or(LAGGING_LOOKS),
+                })
             }),
             ..TargetMemory::default()
         };
@@ -392,7 +396,7 @@ fn decode(bytes: &[u8]) -> io::Result<Known> {
         if let Some(pause) = line.paused {
             known.pauses.insert(name.clone(), pause);
         }
-        known.targets.insert(name, memory);
+        known.targets.insert(name, Arc::new(memory));
     }
     Ok(known)
 }

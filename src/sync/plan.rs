@@ -243,7 +243,7 @@ fn while_rolling(
     if ours.is_some() && spec.supersede {
         return Plan::Write(Why::WantedChanged);
     }
-    Plan::Wait(Outcome::Retrying(Failure::new(
+    Plan::Wait(Outcome::retrying(Failure::new(
         FailureCode::Conflict,
         Retry::Backoff,
         "waiting for the end of the roll that is under way",

@@ -1,7 +1,7 @@
 //! What the sync path needs of the outside, as traits. `crate::aws` and `crate::anypoint` implement
 //! them; `crate::app` brings both sides together.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -64,8 +64,8 @@ pub enum Proof {
 pub struct TargetSpec {
     /// Its name.
     pub name: TargetName,
-    /// Every secret it depends on.
-    pub secrets: BTreeSet<SecretRef>,
+    /// Every secret it depends on, in order, each once.
+    pub secrets: Box<[SecretRef]>,
     /// Value-free fingerprint of its mapping.
     pub mapping: String,
     /// What it can show.
@@ -114,7 +114,7 @@ pub struct Observation {
 #[async_trait]
 pub trait Target: Send + Sync {
     /// Its fixed side.
-    fn spec(&self) -> &TargetSpec;
+    fn spec(&self) -> &Arc<TargetSpec>;
     /// Whether it is only told about this secret of its own: then the value is never read.
     fn only_watches(&self, _secret: &SecretRef) -> bool {
         false

@@ -57,7 +57,7 @@ impl Secrets for FakeSecrets {
 
 /// A target that carries its receipt and takes effect when told.
 struct FakeTarget {
-    spec: TargetSpec,
+    spec: Arc<TargetSpec>,
     state: Arc<Mutex<State>>,
 }
 
@@ -84,7 +84,7 @@ struct Seen {
 
 #[async_trait]
 impl Target for FakeTarget {
-    fn spec(&self) -> &TargetSpec {
+    fn spec(&self) -> &Arc<TargetSpec> {
         &self.spec
     }
 
@@ -175,7 +175,7 @@ impl Bench {
             gates: BTreeMap::new(),
             leaders: Arc::default(),
         };
-        Self { secrets, target: FakeTarget { spec, state: Arc::default() }, sync, clock }
+        Self { secrets, target: FakeTarget { spec: Arc::new(spec), state: Arc::default() }, sync, clock }
     }
 
     async fn run(&self) -> Ended {
@@ -301,7 +301,7 @@ async fn a_permanent_failure_parks_and_keeps_counting_staleness() {
     let denied = Failure::new(FailureCode::Denied, Retry::Slowly, "denied", "allow it");
     *lock(&bench.secrets.fails) = Some(denied.clone());
     let ended = bench.run().await;
-    assert_eq!((ended.outcome, ended.next), (Outcome::Parked(denied), Next::Park { slowly: true }));
+    assert_eq!((ended.outcome, ended.next), (Outcome::parked(denied), Next::Park { slowly: true }));
     *lock(&bench.secrets.fails) = None;
     let written = bench.run().await;
     assert_eq!((written.outcome, written.stale_since), (Outcome::Confirming, Some(time(50))));

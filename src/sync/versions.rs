@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::model::{SecretRef, VersionId, VersionSeen};
+use crate::model::{Moment, SecretRef, VersionId, VersionSeen};
 
 /// How many superseded versions are remembered per secret. AWS keeps about a hundred versions; only
 /// those that a stale read or a replayed event may still show matter.
@@ -56,26 +56,33 @@ pub struct Latest {
     pub since: Option<Timestamp>,
 }
 
+impl Latest {
+    fn of(version: &VersionId, since: Option<Moment>) -> Self {
+        Self { version: version.clone(), since: since.map(Timestamp::from) }
+    }
+}
+
 /// The log over all configured secrets.
 pub struct VersionLog {
     freshness: Duration,
     settle: Duration,
-    tracks: Arc<Mutex<BTreeMap<SecretRef, Track>>>,
+    tracks: Arc<Mutex<BTreeMap<SecretRef, Box<Track>>>>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Track {
     current: Option<VersionSeen>,
     /// When `current` became so by AWS's clock: the naming event's time, else the secret's last change.
-    moved_at: Option<Timestamp>,
+    moved_at: Option<Moment>,
     /// The latest change of the secret, of whatever kind, that a read has shown.
-    newest_changed: Option<Timestamp>,
+    newest_changed: Option<Moment>,
     /// Creation of the newest version that a value read showed as current.
-    newest_created: Option<Timestamp>,
+    newest_created: Option<Moment>,
     superseded: VecDeque<VersionId>,
-    named: Option<Named>,
+    /// Like the next, only while a move is under way.
+    named: Option<Box<Named>>,
     /// A version that a read went back to, and when that was first seen.
-    back_to: Option<(VersionId, Instant)>,
+    back_to: Option<Box<(VersionId, Instant)>>,
     /// Until when an event's word for the current version outweighs reads that go back behind it.
     vouched_until: Option<Instant>,
     /// The version that was believed although it goes back: it is not doubted again when its value is
@@ -86,7 +93,7 @@ struct Track {
 #[derive(Clone, Debug)]
 struct Named {
     version: VersionId,
-    at: Option<Timestamp>,
+    at: Option<Moment>,
     until: Instant,
     pause: Duration,
 }
@@ -105,6 +112,7 @@ impl VersionLog {
 
     /// Notes that an event named `version` as current at `at`.
     pub fn named(&self, secret: &SecretRef, version: VersionId, at: Option<Timestamp>, now: Instant) {
+        let at = at.map(Moment::from);
         self.with(secret, |track| {
             let known = track.current.as_ref().is_some_and(|seen| seen.version == version);
             if known {
@@ -113,8 +121,9 @@ impl VersionLog {
             }
             // Events carry whole seconds: one of the same second may be the later one, and to wait for
             // its version for a while does no harm.
-            let outdated = |other: Option<Timestamp>| {
-                matches!((at, other), (Some(at), Some(other)) if at.as_second() < other.as_second())
+            let second = |at: Moment| Timestamp::from(at).as_second();
+            let outdated = |other: Option<Moment>| {
+                matches!((at, other), (Some(at), Some(other)) if second(at) < second(other))
             };
             let older_than_known = outdated(track.moved_at);
             let older_than_named = track.named.as_ref().is_some_and(|named| outdated(named.at));
@@ -123,7 +132,7 @@ impl VersionLog {
                 // Whoever may send events can name one version after the other; the wait ends all the same.
                 let waiting = track.named.as_ref().map(|named| named.until).filter(|until| *until > now);
                 let until = waiting.unwrap_or(now + self.freshness);
-                track.named = Some(Named { version, at, until, pause: FIRST_PAUSE });
+                track.named = Some(Box::new(Named { version, at, until, pause: FIRST_PAUSE }));
             }
         });
     }
@@ -139,6 +148,7 @@ impl VersionLog {
         delivered: Option<&VersionSeen>,
         now: Instant,
     ) -> Verdict {
+        let changed = changed.map(Moment::from);
         self.with(secret, |track| {
             if let Some(wait) = track.wait_for_named(&read.version, now) {
                 return Verdict::Wait(wait, Doubt::AnotherWasNamed);
@@ -146,7 +156,7 @@ impl VersionLog {
             let is_behind = track.is_behind(changed);
             if track.already_believed(read, delivered) {
                 // A description that shows the version in doubt does not speak against it.
-                track.back_to.take_if(|(doubted, _)| *doubted != read.version);
+                track.back_to.take_if(|doubted| doubted.0 != read.version);
                 if track.is_rolled_back_to(read) && read.created.is_some() {
                     track.believe(read.clone(), changed, now + self.freshness);
                 }
@@ -171,8 +181,8 @@ impl VersionLog {
     /// The newest version that AWS or an event spoke of.
     pub fn latest(&self, secret: &SecretRef) -> Option<Latest> {
         self.with(secret, |track| match (&track.named, &track.current) {
-            (Some(named), _) => Some(Latest { version: named.version.clone(), since: named.at }),
-            (None, Some(current)) => Some(Latest { version: current.version.clone(), since: track.moved_at }),
+            (Some(named), _) => Some(Latest::of(&named.version, named.at)),
+            (None, Some(current)) => Some(Latest::of(&current.version, track.moved_at)),
             (None, None) => None,
         })
     }
@@ -236,15 +246,15 @@ impl Track {
     }
 
     /// Whether the secret was changed later than this read knows of.
-    fn is_behind(&mut self, changed: Option<Timestamp>) -> bool {
+    fn is_behind(&mut self, changed: Option<Moment>) -> bool {
         let behind = changed.is_some() && changed < self.newest_changed;
         self.newest_changed = self.newest_changed.max(changed);
         behind
     }
 
     fn goes_back(&self, read: &VersionSeen, delivered: Option<&VersionSeen>) -> bool {
-        let newest = self.newest_created.max(delivered.and_then(|seen| seen.created));
-        let created_earlier = matches!((read.created, newest), (Some(read), Some(newest)) if read < newest);
+        let newest = self.newest_created.max(delivered.and_then(created));
+        let created_earlier = matches!((created(read), newest), (Some(read), Some(newest)) if read < newest);
         created_earlier || self.superseded.contains(&read.version)
     }
 
@@ -274,11 +284,11 @@ impl Track {
     }
 
     fn wait_for_second_read(&mut self, read: &VersionId, settle: Duration, now: Instant) -> Option<Duration> {
-        let first = match &self.back_to {
+        let first = match self.back_to.as_deref() {
             Some((version, first)) if version == read => *first,
             _ => now,
         };
-        self.back_to = Some((read.clone(), first));
+        self.back_to = Some(Box::new((read.clone(), first)));
         let left = settle.saturating_sub(now.duration_since(first));
         // Reads from several replicas may disagree for as long as a named version is waited for.
         let vouched = self.vouched_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
@@ -286,7 +296,7 @@ impl Track {
         (!wait.is_zero()).then_some(wait)
     }
 
-    fn believe(&mut self, read: VersionSeen, changed: Option<Timestamp>, vouched_until: Instant) {
+    fn believe(&mut self, read: VersionSeen, changed: Option<Moment>, vouched_until: Instant) {
         let named = self.named.take_if(|named| named.version == read.version);
         let another = self.current.as_ref().is_none_or(|current| current.version != read.version);
         if named.is_some() || another {
@@ -296,7 +306,7 @@ impl Track {
         self.back_to = None;
         self.superseded.retain(|version| *version != read.version);
         if read.created.is_some() {
-            self.newest_created = read.created;
+            self.newest_created = created(&read);
         }
         let before = self.current.replace(read);
         let moved = match (&before, &self.current) {
@@ -312,6 +322,10 @@ impl Track {
             self.supersede(before.version);
         }
     }
+}
+
+fn created(seen: &VersionSeen) -> Option<Moment> {
+    seen.created.map(Moment::from)
 }
 
 #[cfg(test)]

@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
 
 use super::*;
@@ -36,11 +34,11 @@ enum Look {
     Fails(Failure),
 }
 
-struct FakeTarget(TargetSpec, Look);
+struct FakeTarget(Arc<TargetSpec>, Look);
 
 #[async_trait]
 impl Target for FakeTarget {
-    fn spec(&self) -> &TargetSpec {
+    fn spec(&self) -> &Arc<TargetSpec> {
         &self.0
     }
 
@@ -71,7 +69,7 @@ fn workshop(targets: &[(&str, &str, Look)]) -> Workshop {
         queue.register(name(target), &policy);
         let spec = TargetSpec {
             name: name(target),
-            secrets: BTreeSet::new(),
+            secrets: Box::default(),
             mapping: "m".to_owned(),
             proof: Proof::None,
             rolls: false,
@@ -79,7 +77,7 @@ fn workshop(targets: &[(&str, &str, Look)]) -> Workshop {
             confirm_limit: Duration::from_mins(1),
         };
         let station = Station {
-            target: Arc::new(FakeTarget(spec, look.clone())),
+            target: Arc::new(FakeTarget(Arc::new(spec), look.clone())),
             kind: Kind::Http,
             group: Some(Arc::clone(&group)),
             cools: vec![group],
@@ -159,7 +157,7 @@ async fn a_person_lets_a_target_run_again_that_a_panic_has_parked() {
     run_once(&workshop, "broken").await;
     let station = workshop.stations.get_mut(&name("broken")).unwrap();
     let passing = Failure::new(FailureCode::Unavailable, Retry::Backoff, "down", "wait");
-    station.target = Arc::new(FakeTarget(station.target.spec().clone(), Look::Fails(passing)));
+    station.target = Arc::new(FakeTarget(Arc::clone(station.target.spec()), Look::Fails(passing)));
 
     let note = Note::new(Reason::Manual, workshop.clock.timestamp());
     workshop.queue.add(&name("broken"), note).unwrap();

@@ -1,5 +1,6 @@
 //! Applications: what is written, and what is refused or looked up.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anypoint_relay::config::TargetKind;
@@ -69,7 +70,7 @@ async fn an_application_that_was_deployed_anew_is_found_under_its_name() {
 async fn an_unknown_application_name_lists_those_that_exist() {
     let world = World::new();
     let TargetKind::Application(mut app) = application() else { unreachable!() };
-    app.deployment = "order".to_owned();
+    Arc::make_mut(&mut app).deployment = "order".to_owned();
     let failure = observe_failure(&world.target(TargetKind::Application(app))).await;
     assert_eq!((failure.code, failure.retry), (FailureCode::NotFound, Retry::Slowly));
     assert_eq!(failure.message, r#"no deployment is named "order"; there are "orders""#);
@@ -84,7 +85,7 @@ async fn names_of_many_targets_are_looked_up_in_one_list() {
     world.fake.fault("GET", "/deployments", Answer::Json(200, json!({"total": 3, "items": list})));
     for name in names {
         let TargetKind::Application(mut app) = application() else { unreachable!() };
-        app.deployment = name.to_owned();
+        Arc::make_mut(&mut app).deployment = name.to_owned();
         let target = world.target_on(&connection, name, TargetKind::Application(app));
         // Only the list knows of them; what is asked for shows that their names were found.
         target.observe().await.err().unwrap();

@@ -181,7 +181,7 @@ pub(crate) fn receipt(before: Option<Mark>) -> Receipt {
 }
 
 pub(crate) fn application() -> TargetKind {
-    TargetKind::Application(ApplicationTarget {
+    TargetKind::Application(Arc::new(ApplicationTarget {
         connection: name(),
         platform: Platform::CloudHub2,
         deployment: "orders".to_owned(),
@@ -197,11 +197,11 @@ pub(crate) fn application() -> TargetKind {
         supersede: false,
         canary: false,
         watch: BTreeSet::new(),
-    })
+    }))
 }
 
 pub(crate) fn shared_secret() -> TargetKind {
-    TargetKind::SharedSecret(SharedSecretTarget {
+    TargetKind::SharedSecret(Arc::new(SharedSecretTarget {
         connection: name(),
         group: "rotated".to_owned(),
         name: "orders-db".to_owned(),
@@ -211,17 +211,17 @@ pub(crate) fn shared_secret() -> TargetKind {
         },
         create: false,
         expiry: Expiry::Keep,
-    })
+    }))
 }
 
 pub(crate) fn secret_value() -> TargetKind {
-    TargetKind::SecretValue(SecretValueTarget {
+    TargetKind::SecretValue(Arc::new(SecretValueTarget {
         connection: name(),
         secret_id: "orders/db".to_owned(),
         path: "/secrets/api/v1/organizations/{organization}/environments/{environment}/secrets/{secret}"
             .to_owned(),
         value: field("password"),
-    })
+    }))
 }
 
 pub(crate) fn read_call() -> Call {

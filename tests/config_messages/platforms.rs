@@ -22,7 +22,7 @@ fn assert_warned(text: &str, messages: &[&str]) -> Platform {
         assert!(shown.contains("targets.orders") && shown.contains(message), "{shown}");
     }
     match config.targets.into_values().next().map(|target| target.kind) {
-        Some(TargetKind::Application(target)) => target.platform,
+        Some(TargetKind::Application(target)) => target.platform.clone(),
         other => panic!("{other:?}"),
     }
 }

@@ -93,8 +93,8 @@ fn everything() -> Metrics {
         Outcome::InSync,
         Outcome::Accepted,
         Outcome::Confirming,
-        Outcome::Retrying(failure()),
-        Outcome::Parked(failure()),
+        Outcome::retrying(failure()),
+        Outcome::parked(failure()),
         Outcome::Stopped,
     ];
     let labels: Vec<&str> = outcomes.iter().map(Outcome::label).collect();

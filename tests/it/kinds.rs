@@ -31,7 +31,7 @@ impl Bench {
     pub(crate) async fn meets(&self, code: &str) -> FailureView {
         let failure = || {
             let lines = self.status().history.into_iter();
-            lines.filter_map(|line| line.failure).find(|failure| failure.code == code)
+            lines.filter_map(|line| line.failure.map(|failure| *failure)).find(|failure| failure.code == code)
         };
         wait_for(&format!("a run that fails with {code}"), LIMIT, failure).await
     }

@@ -54,8 +54,8 @@ pub struct Application(Arc<Inner>);
 
 struct Inner {
     base: Base,
-    spec: TargetSpec,
-    config: ApplicationTarget,
+    spec: Arc<TargetSpec>,
+    config: Arc<ApplicationTarget>,
     api: &'static dyn Api,
     connection: Arc<Connection>,
     deployment: Named,
@@ -65,19 +65,20 @@ struct Inner {
 impl Application {
     pub(super) fn new(
         base: Base,
-        config: ApplicationTarget,
+        config: Arc<ApplicationTarget>,
         secrets: BTreeSet<SecretRef>,
         connection: Arc<Connection>,
     ) -> Self {
         let spec = TargetSpec {
             name: base.name.clone(),
-            secrets,
+            secrets: secrets.into_iter().collect(),
             mapping: mapping(&config, &connection),
             proof: if keeps_receipt(&config.platform) { Proof::Receipt } else { Proof::None },
             rolls: true,
             supersede: config.supersede,
             confirm_limit: config.roll_limit,
         };
+        let spec = Arc::new(spec);
         let setting = format!("`deployment` of target {}", base.name);
         let api = api(&config.platform);
         let deployment = match &config.platform {
@@ -131,7 +132,7 @@ fn mapping(config: &ApplicationTarget, connection: &Connection) -> String {
 
 #[async_trait]
 impl Target for Application {
-    fn spec(&self) -> &TargetSpec {
+    fn spec(&self) -> &Arc<TargetSpec> {
         &self.0.spec
     }
 

@@ -92,8 +92,8 @@ pub(super) struct Grouped(Arc<Inner>);
 
 struct Inner {
     base: Base,
-    spec: TargetSpec,
-    content: Box<dyn Content>,
+    spec: Arc<TargetSpec>,
+    content: Arc<dyn Content>,
     expiry: Expiry,
     create: bool,
     connection: Arc<Connection>,
@@ -107,7 +107,7 @@ impl Grouped {
         base: Base,
         kind: &TargetKind,
         place: &Place<'_>,
-        content: Box<dyn Content>,
+        content: Arc<dyn Content>,
         connection: Arc<Connection>,
     ) -> Self {
         let expiry = match place.expiry {
@@ -122,13 +122,14 @@ impl Grouped {
             .text(&expiry);
         let spec = TargetSpec {
             name: base.name.clone(),
-            secrets: kind.secrets(),
+            secrets: kind.secrets().into_iter().collect(),
             mapping: content.mapping(mapping).sources(content.type_name(), kind.sources()).finish(),
             proof: Proof::Mark,
             rolls: false,
             supersede: true,
             confirm_limit: CONFIRM_LIMIT,
         };
+        let spec = Arc::new(spec);
         let setting = |key: &str| format!("`{key}` of target {}", base.name);
         let group = Named::new("secret group", place.group, setting("group"));
         let entry = Named::new(content.what(), place.name, setting("name"));
@@ -139,7 +140,7 @@ impl Grouped {
 
 #[async_trait]
 impl Target for Grouped {
-    fn spec(&self) -> &TargetSpec {
+    fn spec(&self) -> &Arc<TargetSpec> {
         &self.0.spec
     }
 

@@ -31,7 +31,7 @@ use crate::anypoint::fingerprint::Fingerprint;
 use crate::anypoint::hints;
 use crate::config::{HeaderSource, HttpTarget};
 use crate::credential::Credentials;
-use crate::model::{Failure, FailureCode, OutOfReach, Receipt, Retry, SecretRef, VersionSeen};
+use crate::model::{Failure, FailureCode, OutOfReach, Receipt, Retry, SecretRef, VersionSeen, WantedDigest};
 use crate::outbound;
 use crate::secret::SecretValue;
 use crate::sync::ports::{Applied, ApplyError, Observation, Observed, Proof, Target, TargetSpec, Write};
@@ -48,9 +48,8 @@ pub struct Http(Arc<Inner>);
 
 struct Inner {
     base: Base,
-    spec: TargetSpec,
+    spec: Arc<TargetSpec>,
     config: Arc<HttpTarget>,
-    url: Url,
     client: Arc<Client>,
     credentials: Arc<dyn Credentials>,
     under_way: Mutex<Option<Message>>,
@@ -60,7 +59,7 @@ struct Inner {
 #[derive(Clone)]
 struct Message {
     /// What it says.
-    digest: String,
+    digest: WantedDigest,
     /// Its `webhook-id`.
     id: String,
 }
@@ -82,17 +81,17 @@ impl Http {
             .map_err(|error| BuildError::Client(base.name.clone(), error))?;
         let mapping = Fingerprint::new("http").request(&config).text("watch");
         let mapping = config.watch.iter().fold(mapping, Fingerprint::secret);
-        let mapping = config.expect.iter().fold(mapping, Fingerprint::expect).finish();
+        let mapping = config.expect.as_deref().into_iter().fold(mapping, Fingerprint::expect).finish();
         let proof = if config.expect.is_some() { Proof::Answer } else { Proof::None };
-        let spec = TargetSpec { proof, ..base.unproved(secrets, mapping) };
+        let spec = Arc::new(TargetSpec { proof, ..base.unproved(secrets, mapping) });
         let under_way = Mutex::default();
-        Ok(Self(Arc::new(Inner { base, spec, config, url, client, credentials, under_way })))
+        Ok(Self(Arc::new(Inner { base, spec, config, client, credentials, under_way })))
     }
 }
 
 #[async_trait]
 impl Target for Http {
-    fn spec(&self) -> &TargetSpec {
+    fn spec(&self) -> &Arc<TargetSpec> {
         &self.0.spec
     }
 
@@ -201,7 +200,7 @@ impl Inner {
         let under_way = self.under_way();
         let same = under_way.as_ref().filter(|message| message.digest == receipt.digest);
         same.cloned().unwrap_or_else(|| Message {
-            digest: receipt.digest.clone(),
+            digest: receipt.digest,
             id: format!("msg_{}", receipt.stamp.as_str()),
         })
     }
@@ -224,12 +223,12 @@ impl Inner {
                 "make it readable, or correct `proxy`",
             )
         })?;
-        Ok(client.request(self.config.method.clone(), self.url.clone()).timeout(self.config.timeout))
+        Ok(client.request(self.config.method.clone(), &self.config.url).timeout(self.config.timeout))
     }
 
     async fn judge(&self, answer: reqwest::Response) -> Result<(), Unmet> {
         let wait = hints::asked_wait(answer.headers(), self.base.clock.timestamp());
-        let expect = self.config.expect.as_ref();
+        let expect = self.config.expect.as_deref();
         answer::status(answer.status(), wait, expect)?;
         match expect {
             Some(expect) => answer::body(answer, expect).await,
@@ -278,7 +277,8 @@ impl Inner {
         Failure::new(code, retry, message, next_step)
     }
 
-    fn host(&self) -> &str {
-        self.url.host_str().unwrap_or_default()
+    fn host(&self) -> String {
+        let url = Url::parse(&self.config.url).ok();
+        url.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned()
     }
 }

@@ -26,15 +26,15 @@ pub struct SecretValueTarget(Arc<Inner>);
 
 struct Inner {
     base: Base,
-    spec: TargetSpec,
-    config: config::SecretValueTarget,
+    spec: Arc<TargetSpec>,
+    config: Arc<config::SecretValueTarget>,
     connection: Arc<Connection>,
 }
 
 impl SecretValueTarget {
     pub(super) fn new(
         base: Base,
-        config: config::SecretValueTarget,
+        config: Arc<config::SecretValueTarget>,
         secrets: BTreeSet<SecretRef>,
         connection: Arc<Connection>,
     ) -> Self {
@@ -44,14 +44,14 @@ impl SecretValueTarget {
             .text(&config.secret_id)
             .sources("value", [("value", &config.value)])
             .finish();
-        let spec = base.unproved(secrets, mapping);
+        let spec = Arc::new(base.unproved(secrets, mapping));
         Self(Arc::new(Inner { base, spec, config, connection }))
     }
 }
 
 #[async_trait]
 impl Target for SecretValueTarget {
-    fn spec(&self) -> &TargetSpec {
+    fn spec(&self) -> &Arc<TargetSpec> {
         &self.0.spec
     }
 

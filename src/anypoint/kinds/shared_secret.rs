@@ -10,12 +10,12 @@ use super::Resolved;
 use super::grouped::{Content, Fixed, Whole};
 use crate::anypoint::body::{self, Exposed};
 use crate::anypoint::fingerprint::Fingerprint;
-use crate::config::SharedSecretContent;
+use crate::config::{SharedSecretContent, SharedSecretTarget};
 use crate::model::{Failure, FailureCode, Retry};
 use crate::secret::SecretValue;
 use crate::sync::values::Values;
 
-impl Content for SharedSecretContent {
+impl Content for SharedSecretTarget {
     fn what(&self) -> &'static str {
         "shared secret"
     }
@@ -25,7 +25,7 @@ impl Content for SharedSecretContent {
     }
 
     fn type_name(&self) -> &'static str {
-        SharedSecretContent::type_name(self)
+        self.content.type_name()
     }
 
     fn mapping(&self, fingerprint: Fingerprint) -> Fingerprint {
@@ -33,7 +33,7 @@ impl Content for SharedSecretContent {
     }
 
     fn whole(&self, fixed: &Fixed<'_>, values: &Values) -> Result<Whole, Failure> {
-        Ok(Whole { body: body(self, fixed, values)?.into(), notes: Vec::new() })
+        Ok(Whole { body: body(&self.content, fixed, values)?.into(), notes: Vec::new() })
     }
 }
 

@@ -66,7 +66,7 @@ async fn a_wait_ends_with_3_when_the_proof_is_still_awaited() {
 async fn a_failing_target_ends_with_1_and_says_what_to_do() {
     let app = App::new();
     let failure = Failure::new(FailureCode::Denied, Retry::Slowly, "no access", "grant it");
-    *app.intake.outcome.lock().unwrap() = Some(Outcome::Parked(failure));
+    *app.intake.outcome.lock().unwrap() = Some(Outcome::parked(failure));
     let (ended, out) = run(&app, TRIGGER_KEY, &["--target", TARGET, "--wait", "30s"]).await;
     assert_eq!(ended.unwrap().code(), 1);
     assert!(

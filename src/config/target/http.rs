@@ -29,7 +29,7 @@ pub struct HttpTarget {
     pub watch: BTreeSet<SecretRef>,
     /// What the answer has to be for the target to count as in sync; without it a 2xx is taken, and
     /// proves nothing.
-    pub expect: Option<Expect>,
+    pub expect: Option<Box<Expect>>,
     /// Longest time for one request.
     pub timeout: Duration,
     /// Which addresses may be called.
@@ -73,7 +73,7 @@ pub enum HttpBody {
     /// The relay's own notice, with values under these names, each once and in order.
     Notice(Box<[(String, ValueSource)]>),
     /// JSON of the configuration's making.
-    Template(Json),
+    Template(Box<Json>),
 }
 
 /// JSON that is to be filled in.

@@ -32,7 +32,7 @@ pub(super) fn http(mut fields: Fields<'_>, told: BTreeSet<SecretRef>) -> Option<
     let watch = fields.known_or("watch", BTreeSet::new(), |value| {
         distinct(value, "a list of secrets", watched).map(|list| list.into_iter().collect())
     });
-    let expect = fields.optional("expect", expect::expect);
+    let expect = fields.optional("expect", expect::expect).map(Box::new);
     let reach = fields.known_or("allow", Reach::default(), allow::allow);
     let timeout = fields.or("timeout", Duration::from_secs(30), duration(TICK, Duration::from_mins(5)));
     let channel = channel(&mut fields);
@@ -80,7 +80,7 @@ fn sent(method: Option<&Method>, values: Option<&Value<'_>>, body: Option<&Value
         (None, None) if method == Some(&Method::GET) => Some(HttpBody::None),
         (None, None) => Some(HttpBody::Notice(Box::default())),
         (Some(values), None) => named_values(values).map(HttpBody::Notice),
-        (None, Some(body)) => body::body(body).map(HttpBody::Template),
+        (None, Some(body)) => body::body(body).map(Box::new).map(HttpBody::Template),
     }
 }
 

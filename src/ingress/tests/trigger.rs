@@ -72,14 +72,14 @@ async fn a_wait_that_ends_before_the_proof_is_202() {
 #[tokio::test]
 async fn a_wait_that_ends_parked_or_failing_is_502_and_says_what_to_do() {
     let failure = |code, retry| Failure::new(code, retry, "it failed", "mend it");
-    let parked = Outcome::Parked(failure(FailureCode::WouldLose, Retry::Never));
+    let parked = Outcome::parked(failure(FailureCode::WouldLose, Retry::Never));
     let reply = waited(Some(parked)).await;
     assert_eq!(reply.cell(), (502, "failed"));
     let target = json!({
         "target": TARGET, "state": "parked", "code": "would_lose", "message": "it failed", "next_step": "mend it",
     });
     assert_eq!(reply.body["targets"], json!([target]));
-    let retrying = Outcome::Retrying(failure(FailureCode::Unavailable, Retry::Backoff));
+    let retrying = Outcome::retrying(failure(FailureCode::Unavailable, Retry::Backoff));
     assert_eq!(waited(Some(retrying)).await.cell(), (502, "failed"));
 }
 

@@ -1,12 +1,13 @@
 //! What `/status` tells of a target.
 
 use super::*;
+use crate::model::VersionSeen;
 
 #[test]
 fn since_is_when_the_outcome_got_its_word() {
     let board = board();
-    run(&board, 1, Outcome::Retrying(failure()));
-    run(&board, 2, Outcome::Retrying(failure()));
+    run(&board, 1, Outcome::retrying(failure()));
+    run(&board, 2, Outcome::retrying(failure()));
     assert_eq!(status(&board, 3).since, Some(at(1)));
     run(&board, 4, Outcome::InSync);
     assert_eq!((status(&board, 5).since, status(&board, 5).outcome), (Some(at(4)), Some("in_sync")));
@@ -15,14 +16,17 @@ fn since_is_when_the_outcome_got_its_word() {
 #[test]
 fn versions_that_a_run_did_not_get_to_know_stay() {
     let board = board();
-    let versions = |text: &str| Some(ShortVersions::from([("prod/db".to_owned(), text.to_owned())]));
+    let versions = |text: &str| {
+        let version = crate::model::VersionId::parse(&text.repeat(32)).unwrap();
+        Versions::of(&[(secret(), VersionSeen { version, created: None })].into())
+    };
     let first = board.started(&orders(), at(1));
-    let known =
-        RunRecord { wanted: versions("bbbb"), delivered: versions("aaaa"), ..record(1, Outcome::Confirming) };
-    board.finished(&orders(), first, known);
-    run(&board, 2, Outcome::Retrying(failure()));
+    let (wanted, delivered) = (Some(versions("b")), Some(versions("a")));
+    board.finished(&orders(), first, RunRecord { wanted, delivered, ..record(1, Outcome::Confirming) });
+    run(&board, 2, Outcome::retrying(failure()));
     let status = status(&board, 3);
-    assert_eq!((Some(status.wanted), Some(status.delivered)), (versions("bbbb"), versions("aaaa")));
+    let shown = |text: &str| ShortVersions::from([("prod/db (eu-west-1)".to_owned(), text.to_owned())]);
+    assert_eq!((status.wanted, status.delivered), (shown("bbbbbbbb"), shown("aaaaaaaa")));
 }
 
 #[test]
@@ -32,7 +36,7 @@ fn the_history_keeps_the_last_twenty_runs_newest_first() {
         run(&board, second, Outcome::InSync);
     }
     let history = status(&board, 30).history;
-    assert_eq!((history.len(), history[0].at, history[19].at), (20, at(25), at(6)));
+    assert_eq!((history.len(), history[0].at, history[19].at), (20, at(25).into(), at(6).into()));
     assert_eq!(history[0].run, board.runs_started(&orders()));
 }
 
@@ -41,7 +45,7 @@ fn long_texts_and_many_notes_are_cut() {
     let board = board();
     let long = Failure::new(FailureCode::Rejected, Retry::Never, "é".repeat(400), "x".repeat(600));
     let first = board.started(&orders(), at(1));
-    let wordy = RunRecord { notes: vec!["y".repeat(600); 40], ..record(1, Outcome::Parked(long)) };
+    let wordy = RunRecord { notes: vec!["y".repeat(600); 40], ..record(1, Outcome::parked(long)) };
     board.finished(&orders(), first, wordy);
     let status = status(&board, 2);
     let failure = status.failure.unwrap();
@@ -73,7 +77,7 @@ fn the_json_of_a_target_has_all_that_a_person_needs() {
         event_id: Some("e1".to_owned()),
         request_id: Some("r1".to_owned()),
         notes: vec!["n".to_owned()],
-        ..record(0, Outcome::Retrying(failure()))
+        ..record(0, Outcome::retrying(failure()))
     };
     board.finished(&orders(), first, full);
     let json = serde_json::to_value(board.snapshot(at(0))).unwrap();
@@ -107,7 +111,7 @@ fn a_run_under_way_shows() {
 
 #[test]
 fn wanted_versions_are_shown_short() {
-    use crate::model::{VersionId, VersionSeen, Wanted};
+    use crate::model::{VersionId, Wanted};
     let version = VersionId::parse("0a1b2c3d-0000-4000-8000-000000000001").unwrap();
     let seen = VersionSeen { version, created: None };
     let arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/db";
@@ -121,7 +125,8 @@ fn wanted_versions_are_shown_short() {
 #[test]
 fn the_last_write_is_shown_step_by_step() {
     let board = board();
-    let written = Delivery { notified: Some(at(1)), read: at(2), written: at(3), confirmed: None };
+    let written =
+        Delivery { notified: Some(at(1).into()), read: at(2).into(), written: at(3).into(), confirmed: None };
     let wrote = RunRecord { written: Some(written.clone()), ..record(4, Outcome::Confirming) };
     let first = board.started(&orders(), at(1));
     board.finished(&orders(), first, wrote);
@@ -130,7 +135,10 @@ fn the_last_write_is_shown_step_by_step() {
     for second in [7, 9] {
         let run = board.started(&orders(), at(second));
         board.finished(&orders(), run, RunRecord { proved: true, ..record(second, Outcome::InSync) });
-        assert_eq!(status(&board, 10).delivery, Some(Delivery { confirmed: Some(at(7)), ..written.clone() }));
+        assert_eq!(
+            status(&board, 10).delivery,
+            Some(Delivery { confirmed: Some(at(7).into()), ..written.clone() })
+        );
     }
 }
 

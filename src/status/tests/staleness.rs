@@ -7,7 +7,7 @@ fn a_target_is_stale_from_the_event_until_it_is_in_sync() {
     let board = board();
     assert!(stale(&board, 0).abs() < f64::EPSILON);
     board.set_stale(&orders(), at(0));
-    run(&board, 5, Outcome::Retrying(failure()));
+    run(&board, 5, Outcome::retrying(failure()));
     run(&board, 8, Outcome::Confirming);
     assert!((stale(&board, 10) - 10.0).abs() < f64::EPSILON);
     run(&board, 20, Outcome::InSync);
@@ -42,7 +42,7 @@ fn what_is_heard_during_a_run_that_fails_does_not_shorten_the_staleness() {
     board.set_stale(&orders(), at(0));
     let first = board.started(&orders(), at(1));
     board.set_stale(&orders(), at(2));
-    board.finished(&orders(), first, record(3, Outcome::Retrying(failure())));
+    board.finished(&orders(), first, record(3, Outcome::retrying(failure())));
     assert_eq!(board.stale_since(&orders()), Some(at(0)));
     run(&board, 4, Outcome::Accepted);
     assert_eq!(board.stale_since(&orders()), None);
@@ -62,7 +62,7 @@ fn what_a_run_finds_itself_ends_with_its_success() {
 fn parked_keeps_counting_and_stopped_owes_nothing() {
     let board = board();
     board.set_stale(&orders(), at(0));
-    run(&board, 5, Outcome::Parked(failure()));
+    run(&board, 5, Outcome::parked(failure()));
     assert_eq!(board.stale_since(&orders()), Some(at(0)));
     run(&board, 6, Outcome::Stopped);
     assert_eq!(board.stale_since(&orders()), None);

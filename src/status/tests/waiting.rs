@@ -38,8 +38,8 @@ async fn waiting_goes_on_while_the_target_confirms() {
 async fn waiting_tells_of_a_failure_at_once() {
     let board = board();
     let after = board.runs_started(&orders());
-    run(&board, 1, Outcome::Parked(failure()));
-    assert_eq!(board.wait_settled(&orders(), after, LIMIT).await, Some(Outcome::Parked(failure())));
+    run(&board, 1, Outcome::parked(failure()));
+    assert_eq!(board.wait_settled(&orders(), after, LIMIT).await, Some(Outcome::parked(failure())));
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,7 +68,7 @@ async fn waiting_for_the_final_outcome_outlasts_failures_that_pass() {
     let board = board();
     let target = orders();
     let (outcome, ()) = tokio::join!(board.wait_final(&target, LIMIT), async {
-        run(&board, 1, Outcome::Retrying(failure()));
+        run(&board, 1, Outcome::retrying(failure()));
         tokio::task::yield_now().await;
         run(&board, 2, Outcome::InSync);
     });
@@ -79,8 +79,8 @@ async fn waiting_for_the_final_outcome_outlasts_failures_that_pass() {
 async fn when_the_time_is_over_the_final_outcome_is_the_last_failure_or_confirming_or_nothing() {
     let board = board();
     assert_eq!(board.wait_final(&orders(), LIMIT).await, None);
-    run(&board, 1, Outcome::Retrying(failure()));
-    assert_eq!(board.wait_final(&orders(), LIMIT).await, Some(Outcome::Retrying(failure())));
+    run(&board, 1, Outcome::retrying(failure()));
+    assert_eq!(board.wait_final(&orders(), LIMIT).await, Some(Outcome::retrying(failure())));
     run(&board, 2, Outcome::Confirming);
     assert_eq!(board.wait_final(&orders(), LIMIT).await, Some(Outcome::Confirming));
 }
@@ -91,7 +91,7 @@ async fn credentials_that_are_refused_are_final_at_the_third_try() {
     let retrying = |code, attempts| {
         let failure = Failure::new(code, Retry::Backoff, "no", "wait");
         let run = board.started(&orders(), at(1));
-        board.finished(&orders(), run, RunRecord { attempts, ..record(1, Outcome::Retrying(failure)) });
+        board.finished(&orders(), run, RunRecord { attempts, ..record(1, Outcome::retrying(failure)) });
         board.awaits_final(&orders())
     };
     assert!(board.awaits_final(&orders()), "no run has ended");

@@ -24,7 +24,7 @@ fn a_receipts_file_survives_a_restart() {
     };
     let memory = TargetMemory {
         delivered: Some(delivered.clone()),
-        pending: Some(pending.clone()),
+        pending: Some(Box::new(pending.clone())),
         ..TargetMemory::default()
     };
     Memory::open(&file).unwrap().set(&name, memory).unwrap();
@@ -33,11 +33,14 @@ fn a_receipts_file_survives_a_restart() {
     assert_eq!(read.delivered, Some(delivered.clone()));
     let answered = read.pending.unwrap();
     // A write that is not known to be answered is one in a row: how many there were is not kept.
-    assert_eq!(answered, Pending { tries: 1, ..pending.clone() });
+    assert_eq!(*answered, Pending { tries: 1, ..pending.clone() });
 
     let unanswered = Pending { mark: None, answered: false, ..pending };
-    let memory =
-        TargetMemory { delivered: Some(delivered), pending: Some(unanswered), ..TargetMemory::default() };
+    let memory = TargetMemory {
+        delivered: Some(delivered),
+        pending: Some(Box::new(unanswered)),
+        ..TargetMemory::default()
+    };
     Memory::open(&file).unwrap().set(&name, memory).unwrap();
     let crashed = Memory::open(&file).unwrap().of(&name).pending.unwrap();
     assert!(!crashed.answered, "after a crash nobody knows whether the write was answered");

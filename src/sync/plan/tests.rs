@@ -53,14 +53,14 @@ fn delivered(receipt: &Receipt, version: &str) -> TargetMemory {
 
 fn pending(receipt: &Receipt, version: Option<&str>, tries: u32) -> TargetMemory {
     TargetMemory {
-        pending: Some(Pending {
+        pending: Some(Box::new(Pending {
             receipt: receipt.clone(),
             mark: version.and_then(mark),
             since: at(0),
             tries,
             answered: version.is_some(),
             doubts: 0,
-        }),
+        })),
         ..TargetMemory::default()
     }
 }
@@ -269,7 +269,7 @@ fn a_write_that_would_lose_a_value_is_refused() {
 fn a_look_at_a_parked_target_writes_only_if_the_wanted_state_changed() {
     let failure = Failure::new(FailureCode::Rejected, Retry::Never, "refused", "mend it");
     let memory = TargetMemory {
-        given_up: Some(GivenUp { digest: wanted(1).digest(), failure: failure.clone() }),
+        given_up: Some(Box::new(GivenUp { digest: wanted(1).digest(), failure: failure.clone() })),
         ..TargetMemory::default()
     };
     let seen = seen(None, "v1", Stage::Settled);
@@ -306,7 +306,7 @@ fn what_does_not_exist_is_written_whatever_is_remembered_of_it() {
         assert_eq!(decide(Proof::Mark, 1, &seen, &memory), Plan::Write(Why::Missing));
     }
     let failure = Failure::new(FailureCode::OverQuota, Retry::Slowly, "m", "n");
-    let given_up = GivenUp { digest: wanted(1).digest(), failure: failure.clone() };
+    let given_up = Box::new(GivenUp { digest: wanted(1).digest(), failure: failure.clone() });
     let memory = TargetMemory { given_up: Some(given_up), ..TargetMemory::default() };
     let look = plan(&spec(Proof::Mark), &wanted(1), &seen, &memory, at(10), Leave::Look);
     assert_eq!(look, Plan::Park(failure));
@@ -368,7 +368,7 @@ fn a_delivered_application_that_never_comes_to_rest_is_told_after_the_limit() {
 #[test]
 fn what_was_given_up_is_not_written_by_a_look_at_an_application_that_is_down() {
     let failure = Failure::new(FailureCode::Denied, Retry::Slowly, "m", "n");
-    let given_up = GivenUp { digest: wanted(1).digest(), failure: failure.clone() };
+    let given_up = Box::new(GivenUp { digest: wanted(1).digest(), failure: failure.clone() });
     let memory = TargetMemory { given_up: Some(given_up), ..TargetMemory::default() };
     let seen = seen(None, "v1", Stage::Down);
     let decide = |leave| plan(&spec(Proof::Receipt), &wanted(1), &seen, &memory, at(10), leave);

@@ -1,6 +1,5 @@
 //! AWS and the target as a run sees them: each call is a question that stands until the checker answers it.
 
-use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
@@ -100,7 +99,7 @@ impl Secrets for Port {
 
 /// An application that carries its receipt.
 pub(super) struct Application {
-    spec: TargetSpec,
+    spec: Arc<TargetSpec>,
     port: Port,
 }
 
@@ -108,20 +107,20 @@ impl Application {
     pub(super) fn new(port: Port) -> Self {
         let spec = TargetSpec {
             name: TargetName::parse("orders-api").unwrap(),
-            secrets: BTreeSet::from([secret()]),
+            secrets: [secret()].into(),
             mapping: "m".to_owned(),
             proof: Proof::Receipt,
             rolls: true,
             supersede: false,
             confirm_limit: Duration::from_hours(1),
         };
-        Self { spec, port }
+        Self { spec: Arc::new(spec), port }
     }
 }
 
 #[async_trait]
 impl Target for Application {
-    fn spec(&self) -> &TargetSpec {
+    fn spec(&self) -> &Arc<TargetSpec> {
         &self.spec
     }
 

@@ -66,19 +66,19 @@ impl Kind {
     /// here, and fails until it has a target below.
     fn of(target: &TargetKind) -> Self {
         match target {
-            TargetKind::Application(app) => match app.platform {
+            TargetKind::Application(app) => match &app.platform {
                 Platform::CloudHub2 => Self::CloudHub2,
                 Platform::Rtf => Self::Rtf,
                 Platform::CloudHub(_) => Self::CloudHub,
                 Platform::Hybrid(_) => Self::Hybrid,
             },
-            TargetKind::SharedSecret(shared) => match shared.content {
+            TargetKind::SharedSecret(shared) => match &shared.content {
                 SharedSecretContent::UsernamePassword { .. } => Self::UsernamePassword,
                 SharedSecretContent::SymmetricKey { .. } => Self::SymmetricKey,
                 SharedSecretContent::S3Credential { .. } => Self::S3Credential,
                 SharedSecretContent::Blob { .. } => Self::Blob,
             },
-            TargetKind::Store(store) => match store.content {
+            TargetKind::Store(store) => match &store.content {
                 StoreContent::PemKeystore { .. } => Self::PemKeystore,
                 StoreContent::FileKeystore { .. } => Self::JksKeystore,
                 StoreContent::PemTruststore { .. } => Self::PemTruststore,
@@ -86,7 +86,7 @@ impl Kind {
                 StoreContent::Certificate { .. } => Self::Certificate,
             },
             TargetKind::SecretValue(_) => Self::SecretValue,
-            TargetKind::Http(http) => match http.body {
+            TargetKind::Http(http) => match &http.body {
                 HttpBody::None => Self::HttpHeader,
                 HttpBody::Notice(_) => Self::HttpNotice,
                 HttpBody::Template(_) => Self::HttpTemplate,

@@ -33,7 +33,7 @@ fn text_of(json: Json, values: &Values) -> Result<String, String> {
     let secrets = vec![Secret::of((&secret, &seen))];
     let time = Timestamp::from_second(1_790_000_000).unwrap();
     let facts = Facts { target: "orders", secrets, message_id: "msg_1", time };
-    let body = body(&HttpBody::Template(json), values, &facts).map_err(|failure| {
+    let body = body(&HttpBody::Template(Box::new(json)), values, &facts).map_err(|failure| {
         assert_eq!((failure.code, failure.retry), (FailureCode::BadValue, Retry::Never));
         format!("{failure}; {}", failure.next_step)
     })?;
