@@ -13,7 +13,6 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
@@ -24,8 +23,9 @@ use tower::ServiceBuilder;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::clock::Clock;
+use crate::http::envelope::Sealed;
 use crate::http::routes::{Endpoint, Listener};
-use crate::http::{Problem, Readiness, envelope, probes, routes};
+use crate::http::{Problem, Readiness, probes, routes};
 use crate::model::{Action, TargetName};
 use crate::queue::Queue;
 use crate::status::StatusBoard;
@@ -90,7 +90,7 @@ impl Deref for AdminState {
 }
 
 /// The router of the private listener.
-pub fn router(state: AdminState) -> Router {
+pub fn router(state: AdminState) -> Sealed {
     let guarded = |need: Need, handler: MethodRouter<AdminState>| {
         handler.route_layer(from_fn_with_state((state.door.clone(), need), door::pass))
     };
@@ -124,7 +124,7 @@ pub fn router(state: AdminState) -> Router {
         metrics.request(route, response.status().as_u16());
         readiness.farewell(response);
     };
-    envelope::wrap(router, last).with_state(state)
+    Sealed::new(router.with_state(state), last)
 }
 
 /// Staleness and queue depth change by themselves, so they are taken when they are asked for.

@@ -12,7 +12,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +19,7 @@ use super::App;
 use crate::admin::{self, AdminState};
 use crate::config::{Changes, Config};
 use crate::http;
+use crate::http::envelope::Sealed;
 use crate::http::serve::{Bounds, Listening, Switch};
 use crate::ingress;
 use crate::lifecycle::Lifecycle;
@@ -269,11 +269,11 @@ impl App {
         });
     }
 
-    fn hooks(&self) -> Router {
+    fn hooks(&self) -> Sealed {
         ingress::router(self.ingress.clone())
     }
 
-    fn admin(&self) -> Option<Router> {
+    fn admin(&self) -> Option<Sealed> {
         let state = AdminState::new(admin::Parts {
             board: Arc::clone(&self.kept.board),
             metrics: Arc::clone(&self.kept.metrics),

@@ -1,4 +1,4 @@
-//! The outermost layer of both listeners: gives every request its id, and every error its body.
+//! What stands around the routers of both listeners: gives every request its id, and every error its body.
 //!
 //! Guarantees: each answer carries `x-request-id` and what browsers need to be told, and is counted under
 //! its route; each error is an RFC 9457 problem, also those that a layer (timeout, body limit) or the router
@@ -7,15 +7,16 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use tower::ServiceExt;
 use tracing::Instrument;
 
 use super::request_id::HEADER;
@@ -32,23 +33,31 @@ const FOR_BROWSERS: [(HeaderName, &str); 5] = [
     (header::X_FRAME_OPTIONS, "DENY"),
 ];
 
-/// Puts request ids, problem bodies, a trace span and the panic guard around a router. `last` is shown each answer
-/// before it goes, with its route (`none` for a path that has none).
-pub fn wrap<S, F>(router: Router<S>, last: F) -> Router<S>
-where
-    S: Clone + Send + Sync + 'static,
-    F: Fn(&'static str, &mut Response) + Clone + Send + Sync + 'static,
-{
-    let outermost = move |request: Request, next: Next| {
-        let last = last.clone();
-        async move {
-            let route = route_of(&request);
-            let mut response = seal(route, request, next).await;
-            last(route, &mut response);
-            response
-        }
-    };
-    router.layer(from_fn(outermost))
+/// A router with request ids, problem bodies, a span and the panic guard around it; cheap to clone.
+///
+/// No layer of the router: that would be cloned, and put into a box, with each request.
+#[derive(Clone)]
+pub struct Sealed {
+    router: Router,
+    last: Arc<Last>,
+}
+
+/// Shown each answer before it goes, with its route (`none` for a path that has none).
+type Last = dyn Fn(&'static str, &mut Response) + Send + Sync;
+
+impl Sealed {
+    /// `last` is shown each answer before it goes, with its route (`none` for a path that has none).
+    pub fn new(router: Router, last: impl Fn(&'static str, &mut Response) + Send + Sync + 'static) -> Self {
+        Self { router, last: Arc::new(last) }
+    }
+
+    /// The answer, whatever the request is.
+    pub async fn answer(&self, request: Request) -> Response {
+        let route = route_of(&request);
+        let mut response = seal(route, request, &self.router).await;
+        (self.last)(route, &mut response);
+        response
+    }
 }
 
 fn route_of(request: &Request) -> &'static str {
@@ -62,7 +71,7 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
         .into_response()
 }
 
-async fn seal(route: &'static str, mut request: Request, next: Next) -> Response {
+async fn seal(route: &'static str, mut request: Request, router: &Router) -> Response {
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
     let began = Instant::now();
@@ -70,8 +79,11 @@ async fn seal(route: &'static str, mut request: Request, next: Next) -> Response
     // the sender is proved.
     let (method, trace_id) = (request.method(), tracing::field::Empty);
     let span = tracing::info_span!("request", %method, route, request_id = id.as_str(), trace_id);
-    let answering = AssertUnwindSafe(next.run(request).instrument(span.clone())).catch_unwind();
-    let mut response = answering.await.unwrap_or_else(panicked);
+    let answering = router.clone().oneshot(request).instrument(span.clone());
+    let mut response = match AssertUnwindSafe(answering).catch_unwind().await {
+        Ok(Ok(response)) => response,
+        Err(panic) => panicked(panic),
+    };
     if tracing::enabled!(tracing::Level::DEBUG) {
         let (status, latency_us) = (response.status().as_u16(), began.elapsed().as_micros());
         span.in_scope(|| tracing::debug!(status, latency_us, "answered"));
@@ -94,24 +106,26 @@ async fn seal(route: &'static str, mut request: Request, next: Next) -> Response
 #[cfg(test)]
 mod tests {
     use axum::routing::get;
-    use tower::ServiceExt;
 
     use super::*;
     use crate::http::ProblemBody;
     use crate::http::problem::CONTENT_TYPE;
 
-    async fn ask(router: Router, request: Request) -> (Response, Option<ProblemBody>) {
-        let mut response = router.oneshot(request).await.unwrap();
+    async fn ask(router: Sealed, request: Request) -> (Response, Option<ProblemBody>) {
+        let mut response = router.answer(request).await;
         let body = std::mem::take(response.body_mut());
         let bytes = axum::body::to_bytes(body, 10_000).await.unwrap();
         (response, serde_json::from_slice(&bytes).ok())
     }
 
-    fn app() -> Router {
+    fn app() -> Sealed {
         async fn broken() -> &'static str {
             panic!("canary")
         }
-        wrap(Router::new().route("/fine", get(|| async { "fine" })).route("/broken", get(broken)), |_, _| {})
+        Sealed::new(
+            Router::new().route("/fine", get(|| async { "fine" })).route("/broken", get(broken)),
+            |_, _| {},
+        )
     }
 
     fn request(method: &str, path: &str) -> Request {

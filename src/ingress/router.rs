@@ -5,24 +5,24 @@
 //! sender's own retry is the queue), the time limit. The body limit is in [`super::body`]. Probes stand
 //! outside the limits: a busy relay must not look dead.
 //!
-//! All but the outermost are functions around the hook, and no layers: each layer of a router is put into a box of
-//! its own with each request, and so is what it stands around.
+//! All of them are functions around the hook or the router, and no layers: each layer of a router is put into a box
+//! of its own with each request, and so is what it stands around.
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
 
 use super::places::Place;
 use super::{IngressState, eventbridge, gate, places, sns, trigger};
+use crate::http::envelope::Sealed;
 use crate::http::routes::{Endpoint, Listener};
-use crate::http::{RequestId, envelope, probes, routes};
+use crate::http::{RequestId, probes, routes};
 use crate::telemetry::metrics::Route;
 
 /// The router of the public listener.
-pub fn router(state: IngressState) -> Router {
+pub fn router(state: IngressState) -> Sealed {
     let hooks = routes::router(Listener::Hooks, |endpoint| match endpoint {
         Endpoint::Sns => Some(hook(Route::Sns)),
         Endpoint::EventBridge => Some(hook(Route::EventBridge)),
@@ -46,7 +46,7 @@ pub fn router(state: IngressState) -> Router {
         metrics.request(route, response.status().as_u16());
         readiness.farewell(response);
     };
-    envelope::wrap(hooks, last).with_state(state)
+    Sealed::new(hooks.with_state(state), last)
 }
 
 fn hook(route: Route) -> MethodRouter<IngressState> {

@@ -7,14 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
 use super::ports::{
     Alert, Answer, CertificateFault, Certificates, Confirmer, DedupId, Hint, Intake, Subject, TargetReport,
@@ -29,6 +27,7 @@ use crate::config::{
 use crate::credential::{CredentialError, CredentialRef, Credentials};
 use crate::http::Readiness;
 use crate::http::contract::Spec;
+use crate::http::envelope::Sealed;
 use crate::model::{Failure, FailureCode, Outcome, Retry, TargetName, TopicArn};
 use crate::secret::SecretValue;
 use crate::status::RunNo;
@@ -242,7 +241,7 @@ impl App {
         }
     }
 
-    pub(crate) async fn router(&self) -> Router {
+    pub(crate) async fn router(&self) -> Sealed {
         router(IngressState::open(&self.config, self.limits.clone(), self.parts()).await.unwrap())
     }
 
@@ -323,10 +322,18 @@ impl Reply {
     }
 }
 
+/// For a server of axum's.
+pub(crate) fn bare(router: Sealed) -> axum::Router {
+    axum::Router::new().fallback(move |request| {
+        let router = router.clone();
+        async move { router.answer(request).await }
+    })
+}
+
 /// Sends a request and holds the answer to `openapi.yaml`.
-pub(crate) async fn ask(router: &Router, request: Request) -> Reply {
+pub(crate) async fn ask(router: &Sealed, request: Request) -> Reply {
     let (method, uri) = (request.method().clone(), request.uri().to_string());
-    let response = router.clone().oneshot(request).await.unwrap();
+    let response = router.answer(request).await;
     let (head, body) = response.into_parts();
     let bytes = axum::body::to_bytes(body, 1_000_000).await.unwrap();
     Spec::get().check(method.as_str(), &uri, head.status.as_u16(), &head.headers, &bytes);

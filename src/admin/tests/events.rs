@@ -14,8 +14,7 @@ struct Stream {
 impl Stream {
     async fn open(state: &AdminState) -> Self {
         let response =
-            router(state.clone()).oneshot(request("GET", "/events").body(Body::empty()).unwrap()).await;
-        let response = response.unwrap();
+            router(state.clone()).answer(request("GET", "/events").body(Body::empty()).unwrap()).await;
         assert_eq!(
             (response.status(), &response.headers()["content-type"]),
             (StatusCode::OK, &"text/event-stream".parse().unwrap())

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use clap::Parser;
 
 use super::*;
-use crate::ingress::testing::{App, SECRET, TARGET, TRIGGER_KEY};
+use crate::ingress::testing::{App, SECRET, TARGET, TRIGGER_KEY, bare};
 use crate::model::{Failure, FailureCode, Outcome, Retry};
 
 #[derive(Debug, Parser)]
@@ -23,7 +23,7 @@ async fn run(app: &App, key: &str, arguments: &[&str]) -> (anyhow::Result<Ended>
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let router = app.router().await;
-    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+    let server = tokio::spawn(async move { axum::serve(listener, bare(router)).await });
     let mut file = tempfile::NamedTempFile::new().unwrap();
     writeln!(file, "{key}").unwrap();
     let path = file.path().to_str().unwrap();

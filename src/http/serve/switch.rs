@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use http::Request;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
+
+use crate::http::envelope::Sealed;
 
 /// The router that answers the next request; cheap to clone.
 #[derive(Clone)]
@@ -15,12 +15,12 @@ pub struct Switch(Arc<RwLock<Held>>);
 
 #[derive(Clone)]
 struct Held {
-    router: Router,
+    router: Sealed,
     under_way: TaskTracker,
 }
 
 impl Held {
-    fn new(router: Router) -> Self {
+    fn new(router: Sealed) -> Self {
         Self { router, under_way: TaskTracker::new() }
     }
 }
@@ -31,12 +31,12 @@ pub struct Rest(TaskTracker);
 
 impl Switch {
     /// With this router until another is put.
-    pub fn new(router: Router) -> Self {
+    pub fn new(router: Sealed) -> Self {
         Self(Arc::new(RwLock::new(Held::new(router))))
     }
 
     /// From now on requests are answered by `router`; those under way stay with the last one.
-    pub fn put(&self, router: Router) -> Rest {
+    pub fn put(&self, router: Sealed) -> Rest {
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let last = std::mem::replace(&mut *held, Held::new(router));
         last.under_way.close();
@@ -45,8 +45,7 @@ impl Switch {
 
     pub(super) async fn answer(&self, request: Request<Body>) -> Response {
         let held = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let Ok(answer) = held.under_way.track_future(held.router.oneshot(request)).await;
-        answer
+        held.under_way.track_future(held.router.answer(request)).await
     }
 }
 
@@ -61,6 +60,7 @@ impl Rest {
 mod tests {
     use std::time::Duration;
 
+    use axum::Router;
     use axum::routing::get;
     use tokio::sync::Notify;
 
@@ -82,13 +82,14 @@ mod tests {
                 "first"
             }
         };
-        let switch = Switch::new(Router::new().route("/", get(slow)));
+        let sealed = |router| Sealed::new(router, |_, _| {});
+        let switch = Switch::new(sealed(Router::new().route("/", get(slow))));
         let under_way = tokio::spawn({
             let switch = switch.clone();
             async move { ask(&switch).await }
         });
         arrived.notified().await;
-        let rest = switch.put(Router::new().route("/", get(async || "second")));
+        let rest = switch.put(sealed(Router::new().route("/", get(async || "second"))));
         assert_eq!(ask(&switch).await, "second");
         let waited = tokio::time::timeout(Duration::from_secs(1), rest.over()).await;
         assert!(waited.is_err(), "one is under way");

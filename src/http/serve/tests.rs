@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::http::envelope::Sealed;
 
 mod encrypted;
 
@@ -72,7 +73,12 @@ impl Fixture {
             .route("/endless", get(endless))
             .route("/peer", get(async |Extension(Peer(address)): Extension<Peer>| address.to_string()));
         let shutdown = closing.clone().cancelled_owned();
-        let ended = tokio::spawn(serve(Listening { listener, tls }, Switch::new(router), bounds, shutdown));
+        let ended = tokio::spawn(serve(
+            Listening { listener, tls },
+            Switch::new(Sealed::new(router, |_, _| {})),
+            bounds,
+            shutdown,
+        ));
         Self { address, closing, let_go, arrived, given_up, ended }
     }
 

@@ -7,7 +7,6 @@ use axum::body::Body;
 use axum::extract::Request;
 use futures_util::{StreamExt, stream};
 use serde_json::json;
-use tower::ServiceExt;
 
 use super::*;
 use crate::http::Readiness;
@@ -141,7 +140,7 @@ async fn requests_over_the_limit_are_told_503_and_probes_still_answer() {
     let router = app.router().await;
     // A trigger that is verified keeps the one place while it waits for its outcome.
     let waiting = trigger_post("/hooks/trigger?wait=60s", "zero", &json!({"all": true}));
-    let mut held = Box::pin(router.clone().oneshot(waiting));
+    let mut held = Box::pin(router.answer(waiting));
     assert!(futures_util::poll!(held.as_mut()).is_pending());
     for request in all_hooks("one") {
         assert_eq!(ask(&router, request).await.cell(), (503, "overloaded"));
@@ -175,7 +174,7 @@ async fn unknown_paths_and_methods_are_problems() {
     let app = App::new();
     assert_eq!(app.ask(get("/hooks/other")).await.cell(), (404, "not_found"));
     assert_eq!(app.ask(get("/hooks/sns")).await.cell(), (405, "method_not_allowed"));
-    let private = app.router().await.oneshot(get("/metrics")).await.unwrap();
+    let private = app.router().await.answer(get("/metrics")).await;
     assert_eq!(private.status(), 404, "metrics stay on the admin listener");
 }
 
@@ -210,7 +209,7 @@ async fn over_a_real_socket_the_answer_is_the_same() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = app.router().await;
-    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+    let server = tokio::spawn(async move { axum::serve(listener, bare(router)).await });
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let draft = notification(&event("one"));
     let response = client
