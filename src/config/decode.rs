@@ -316,10 +316,10 @@ impl<'a> Fields<'a> {
             let message = format!(
                 "not a key of {}{} (its keys: {})",
                 self.name,
-                did_you_mean(&entry.key, &self.asked),
+                did_you_mean(entry.key, &self.asked),
                 self.asked.join(", ")
             );
-            self.value.findings.refuse(entry.at, &self.value.path.key(&entry.key), message);
+            self.value.findings.refuse(entry.at, &self.value.path.key(entry.key), message);
         }
     }
 
@@ -327,7 +327,7 @@ impl<'a> Fields<'a> {
     /// that are plainly misspelt. Gives whether there were any.
     pub(super) fn finish_unquoted(self) -> bool {
         for entry in self.strangers() {
-            let meant = did_you_mean(&entry.key, &self.asked);
+            let meant = did_you_mean(entry.key, &self.asked);
             let keys = self.asked.join(", ");
             let (path, message) = if meant.is_empty() {
                 (
@@ -335,7 +335,7 @@ impl<'a> Fields<'a> {
                     format!("a key that {} does not have, not shown here (its keys: {keys})", self.name),
                 )
             } else {
-                let path = self.value.path.key(&entry.key);
+                let path = self.value.path.key(entry.key);
                 (path, format!("not a key of {}{meant} (its keys: {keys})", self.name))
             };
             self.value.findings.refuse(entry.at, &path, message);
@@ -345,7 +345,7 @@ impl<'a> Fields<'a> {
 
     fn strangers(&self) -> impl Iterator<Item = &'a Entry<'a>> {
         let known = |key: &str| self.asked.contains(&key) || self.refused.contains(&key);
-        self.entries.iter().filter(move |entry| !known(&entry.key))
+        self.entries.iter().filter(move |entry| !known(entry.key))
     }
 }
 
