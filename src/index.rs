@@ -17,18 +17,28 @@ use crate::config::Config;
 use crate::model::{SecretArn, SecretMention, SecretRef, TargetName};
 
 /// What a mention leads to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Matches {
-    /// The configured secrets that are meant, in order, each once.
-    pub secrets: Vec<SecretRef>,
-    /// The targets that use any of them, in order, each once.
-    pub targets: Vec<TargetName>,
-}
+pub struct Matches<'i>(Vec<&'i Entry>);
 
-impl Matches {
+impl<'i> Matches<'i> {
     /// Whether nothing is configured for the secret.
     pub fn is_empty(&self) -> bool {
-        self.secrets.is_empty()
+        self.0.is_empty()
+    }
+
+    /// The configured secrets that are meant, in order, each once.
+    pub fn secrets(&self) -> impl Iterator<Item = &'i SecretRef> {
+        self.0.iter().map(|entry| &entry.secret)
+    }
+
+    /// The targets that use any of them, in order, each once.
+    pub fn targets(&self) -> Vec<TargetName> {
+        let mut targets: Vec<TargetName> = self.0.iter().flat_map(|entry| &entry.targets).cloned().collect();
+        // Of one secret they are in order, each once.
+        if self.0.len() > 1 {
+            targets.sort_unstable();
+            targets.dedup();
+        }
+        targets
     }
 }
 
@@ -94,7 +104,7 @@ impl SecretIndex {
     }
 
     /// The configured secrets that a mention means, and their targets.
-    pub fn find(&self, mention: &SecretMention) -> Matches {
+    pub fn find(&self, mention: &SecretMention) -> Matches<'_> {
         let arn = SecretArn::parse(&mention.text).ok();
         let mut places: Vec<usize> = names(&mention.text, arn.as_ref())
             .into_iter()
@@ -104,18 +114,8 @@ impl SecretIndex {
             .collect();
         places.sort_unstable();
         places.dedup();
-        let found = || places.iter().map(|&place| &self.entries[place]);
-        let mut matches = Matches {
-            // Entries are in the order of their secrets.
-            secrets: found().map(|entry| entry.secret.clone()).collect(),
-            targets: found().flat_map(|entry| &entry.targets).cloned().collect(),
-        };
-        // Of one secret they are in order, each once.
-        if places.len() > 1 {
-            matches.targets.sort_unstable();
-            matches.targets.dedup();
-        }
-        matches
+        // Entries are in the order of their secrets.
+        Matches(places.into_iter().map(|place| &self.entries[place]).collect())
     }
 
     /// The entries that may have this name.
@@ -186,14 +186,16 @@ mod tests {
         SecretMention { text: text.to_owned(), region: owned(region), account: owned(account) }
     }
 
-    fn finds(configured: SecretRef, event: &SecretMention) -> bool {
+    fn finds(configured: &SecretRef, event: &SecretMention) -> bool {
         let target = TargetName::parse("orders").unwrap();
-        let found = SecretIndex::new([(configured.clone(), target.clone())]).find(event);
-        assert_eq!(found.is_empty(), found.targets.is_empty());
+        let index = SecretIndex::new([(configured.clone(), target.clone())]);
+        let found = index.find(event);
+        assert_eq!(found.is_empty(), found.targets().is_empty());
         if !found.is_empty() {
-            assert_eq!(found, Matches { secrets: vec![configured], targets: vec![target] });
+            assert!(found.secrets().eq([configured]));
+            assert_eq!(found.targets(), [target]);
         }
-        !found.targets.is_empty()
+        !found.is_empty()
     }
 
     #[test]
@@ -201,7 +203,7 @@ mod tests {
         for configured in [FULL, PARTIAL, NAME] {
             for event in [FULL, PARTIAL, NAME] {
                 let event = mention(event, Some("eu-west-1"), Some("123456789012"));
-                assert!(finds(secret(configured, None), &event), "{configured} {event:?}");
+                assert!(finds(&secret(configured, None), &event), "{configured} {event:?}");
             }
         }
     }
@@ -209,8 +211,8 @@ mod tests {
     #[test]
     fn a_secret_that_was_created_again_under_its_name_is_another_one() {
         let again = mention(&FULL.replace("a1B2c3", "zzzzzz"), None, None);
-        assert!(!finds(secret(FULL, None), &again));
-        assert!(finds(secret(PARTIAL, None), &again) && finds(secret(NAME, None), &again));
+        assert!(!finds(&secret(FULL, None), &again));
+        assert!(finds(&secret(PARTIAL, None), &again) && finds(&secret(NAME, None), &again));
     }
 
     #[test]
@@ -231,25 +233,25 @@ mod tests {
             // The ARN says where the secret is; the event's own place does not count then.
             (secret(FULL, None), mention(FULL, Some("eu-west-2"), Some("999999999999")), true),
         ] {
-            assert_eq!(finds(configured.clone(), &event), fits, "{configured:?} {event:?}");
+            assert_eq!(finds(&configured, &event), fits, "{configured:?} {event:?}");
         }
     }
 
     #[test]
     fn names_that_only_begin_alike_are_different_secrets() {
         for event in ["prod/d", "prod/db2", "prod/DB", "prod/db-a1B2c", "", "prod/db-a1B2c34"] {
-            assert!(!finds(secret(NAME, None), &mention(event, None, None)), "{event}");
+            assert!(!finds(&secret(NAME, None), &mention(event, None, None)), "{event}");
         }
         let longer = FULL.replace("prod/db-", "prod/db-2-");
-        assert!(!finds(secret(NAME, None), &mention(&longer, None, None)));
-        assert!(!finds(secret(PARTIAL, None), &mention(&longer, None, None)));
+        assert!(!finds(&secret(NAME, None), &mention(&longer, None, None)));
+        assert!(!finds(&secret(PARTIAL, None), &mention(&longer, None, None)));
     }
 
     #[test]
     fn a_name_that_ends_like_a_suffix_is_found_by_its_full_arn() {
         let full = FULL.replace("prod/db", "my-secret");
-        assert!(finds(secret("my-secret", None), &mention(&full, None, None)));
-        assert!(finds(secret(&PARTIAL.replace("prod/db", "my-secret"), None), &mention(&full, None, None)));
+        assert!(finds(&secret("my-secret", None), &mention(&full, None, None)));
+        assert!(finds(&secret(&PARTIAL.replace("prod/db", "my-secret"), None), &mention(&full, None, None)));
     }
 
     #[test]
@@ -263,8 +265,8 @@ mod tests {
             (secret("other", None), target("c")),
         ]);
         let found = index.find(&mention(FULL, None, None));
-        assert_eq!(found.secrets, [secret(FULL, None), secret(NAME, None)]);
-        assert_eq!(found.targets, [target("a"), target("b")]);
+        assert!(found.secrets().eq([&secret(FULL, None), &secret(NAME, None)]));
+        assert_eq!(found.targets(), [target("a"), target("b")]);
     }
 
     /// The rule once more, by text alone and for one pair.
@@ -325,11 +327,12 @@ mod tests {
                 })
                 .collect();
             let event = mention(&text, region.as_deref(), account);
-            let found = SecretIndex::new(uses.clone()).find(&event);
+            let index = SecretIndex::new(uses.clone());
+            let found = index.find(&event);
             let meant = uses.iter().filter(|(secret, _)| naive(secret, &event));
             let (secrets, targets): (BTreeSet<_>, BTreeSet<_>) = meant.cloned().unzip();
-            prop_assert_eq!(found.secrets, secrets.into_iter().collect::<Vec<_>>());
-            prop_assert_eq!(found.targets, targets.into_iter().collect::<Vec<_>>());
+            prop_assert!(found.secrets().eq(&secrets));
+            prop_assert_eq!(found.targets(), targets.into_iter().collect::<Vec<_>>());
         }
     }
 }

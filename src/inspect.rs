@@ -76,7 +76,7 @@ impl Report {
             }
         };
         let touched = events.iter().filter(|event| event.change == Change::Value);
-        let targets = touched.filter_map(|event| Some(index?.find(&event.secret).targets)).flatten();
+        let targets = touched.filter_map(|event| Some(index?.find(&event.secret).targets())).flatten();
         self.targets = targets.map(|target| target.to_string()).collect();
         let mut views = events.iter().map(EventView::of);
         self.event = views.next();

@@ -14,9 +14,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::clock::Clock;
-use crate::index::SecretIndex;
+use crate::index::{Matches, SecretIndex};
 use crate::ingress::ports::{Alert, Answer, DedupId, Hint, Intake, Subject, TargetReport, Ticket};
-use crate::model::{Change, Event, Outcome, SecretMention, SecretRef, TargetName};
+use crate::model::{Change, Event, Outcome, SecretMention, TargetName};
 use crate::queue::{Note, Queue, Reason, Refused};
 use crate::status::{Notice, StatusBoard};
 use crate::sync::versions::VersionLog;
@@ -64,7 +64,7 @@ impl Desk {
             Subject::Event(event) => self.work_of_event(event),
             Subject::Secret(text) => {
                 let mention = SecretMention { text: text.clone(), region: None, account: None };
-                Self::targets_or_none(self.index.find(&mention).targets)
+                Self::targets_or_none(self.index.find(&mention).targets())
             }
             Subject::Target(target) if self.board.knows(target) => Work::Keys(vec![target.clone()]),
             Subject::Target(_) => Work::Nothing(Answer::NotConfigured),
@@ -74,19 +74,19 @@ impl Desk {
 
     fn work_of_event(&self, event: &Event) -> Work {
         let matches = self.index.find(&event.secret);
-        if matches.targets.is_empty() {
+        if matches.is_empty() {
             return Work::Nothing(Answer::NotConfigured);
         }
-        for secret in &matches.secrets {
+        for secret in matches.secrets() {
             self.board.notified(secret, event, self.clock.timestamp());
         }
         match &event.change {
             Change::Value => {
-                self.learn_version(event, &matches.secrets);
-                Work::Keys(matches.targets)
+                self.learn_version(event, &matches);
+                Work::Keys(matches.targets())
             }
             Change::RotationFailed | Change::RotationAbandoned => {
-                self.alert_rotation(event, &matches.secrets);
+                self.alert_rotation(event, &matches);
                 Work::Told(Answer::NotOfInterest(event.change.as_str()))
             }
             Change::Ignored(why) => Work::Nothing(Answer::NotOfInterest(why.as_str())),
@@ -116,15 +116,15 @@ impl Desk {
         if targets.is_empty() { Work::Nothing(Answer::NotConfigured) } else { Work::Keys(targets) }
     }
 
-    fn learn_version(&self, event: &Event, secrets: &[SecretRef]) {
+    fn learn_version(&self, event: &Event, of: &Matches<'_>) {
         let Some(version) = &event.version else { return };
-        for secret in secrets {
+        for secret in of.secrets() {
             self.versions.named(secret, version.clone(), event.at, self.clock.now());
         }
     }
 
-    fn alert_rotation(&self, event: &Event, secrets: &[SecretRef]) {
-        for secret in secrets {
+    fn alert_rotation(&self, event: &Event, of: &Matches<'_>) {
+        for secret in of.secrets() {
             tracing::error!(
                 %secret,
                 event_id = %event.id,

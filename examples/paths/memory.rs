@@ -78,7 +78,7 @@ fn index(secrets: usize, mention: fn(&str) -> String) -> Turn {
     Box::new(move || {
         let found = index.find(black_box(&mentions[turns % mentions.len()]));
         turns += 1;
-        assert!(found.secrets.len() == 1 && found.targets.len() == 1);
+        assert!(found.secrets().count() == 1 && found.targets().len() == 1);
     })
 }
 

@@ -7,7 +7,7 @@ use crate::clock::SystemClock;
 use crate::ingress::ports::DedupId;
 use crate::ingress::testing::{TRIGGER_KEY, sns_post, trigger_signed};
 use crate::ingress::{self, IngressState, Parts};
-use crate::model::{Shape, VersionId, VersionSeen};
+use crate::model::{SecretRef, Shape, VersionId, VersionSeen};
 use crate::queue::{Policy, WorkQueue, full_jitter};
 use crate::status::{Did, RunRecord};
 use crate::sync::versions::Verdict;

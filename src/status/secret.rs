@@ -50,7 +50,7 @@ pub(super) struct SecretEntry {
 
 impl SecretEntry {
     pub(super) fn hear(&mut self, event: &Event, at: Timestamp) {
-        let heard = Box::new(Heard::of(event, at));
+        let heard = Heard::of(event, at);
         match event.change {
             // Events may arrive out of order: a success from before the failure does not undo it.
             Change::Value => {
@@ -60,11 +60,14 @@ impl SecretEntry {
                 self.failed.take_if(|alert| answers(alert));
                 self.abandoned.take_if(|alert| answers(alert));
             }
-            Change::RotationFailed => self.failed = Some(heard.clone()),
-            Change::RotationAbandoned => self.abandoned = Some(heard.clone()),
+            Change::RotationFailed => self.failed = Some(Box::new(heard.clone())),
+            Change::RotationAbandoned => self.abandoned = Some(Box::new(heard.clone())),
             Change::Ignored(_) => {}
         }
-        self.last = Some(heard);
+        match &mut self.last {
+            Some(last) => **last = heard,
+            None => self.last = Some(Box::new(heard)),
+        }
     }
 
     pub(super) fn status(&self, secret: &SecretRef) -> SecretStatus {
