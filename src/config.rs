@@ -4,7 +4,7 @@
 //! part never meets an unchecked value. Credentials are references; reading them is
 //! [`crate::credential`]'s work.
 //!
-//! The way of a file: `document` (YAML to a tree with places), `interpolate` (`${NAME}`), then one file
+//! The way of a file: `document` (YAML to a tree with places, with `${NAME}` filled in by `interpolate`), then one file
 //! per section, written with `decode`, `scalar` and `source`; what is wrong ends as a [`Problem`].
 //! `config/relay.example.yaml` shows every key, and a test holds it to that.
 //!
