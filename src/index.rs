@@ -62,6 +62,8 @@ struct Entry {
 /// A name of an entry.
 #[derive(Clone, Copy, Debug)]
 struct Place {
+    /// Of the name: no entry is looked at for another name that stands near.
+    hash: u64,
     entry: usize,
     /// Which of [`Entry::names`].
     name: usize,
@@ -94,11 +96,10 @@ impl SecretIndex {
         let Self { entries, by_name, hasher } = self;
         let place = entries.len();
         entries.push(entry);
-        let text = |place: &Place| entries[place.entry].names()[place.name].unwrap_or_default();
         for (name, found) in entries[place].names().into_iter().enumerate() {
             if let Some(found) = found {
-                let hash = |place: &Place| hasher.hash_one(text(place));
-                by_name.insert_unique(hasher.hash_one(found), Place { entry: place, name }, hash);
+                let hash = hasher.hash_one(found);
+                by_name.insert_unique(hash, Place { hash, entry: place, name }, |place| place.hash);
             }
         }
     }
@@ -120,8 +121,11 @@ impl SecretIndex {
 
     /// The entries that may have this name.
     fn named(&self, name: &str) -> impl Iterator<Item = usize> {
-        let same = move |place: &&Place| self.entries[place.entry].names()[place.name] == Some(name);
-        self.by_name.iter_hash(self.hasher.hash_one(name)).filter(same).map(|place| place.entry)
+        let hash = self.hasher.hash_one(name);
+        let same = move |place: &&Place| {
+            place.hash == hash && self.entries[place.entry].names()[place.name] == Some(name)
+        };
+        self.by_name.iter_hash(hash).filter(same).map(|place| place.entry)
     }
 }
 
