@@ -52,7 +52,7 @@ impl Versions {
         Self(versions.iter().map(cut).collect())
     }
 
-    /// For people: a secret that is configured by name and region shows both.
+    /// As [`short_versions`] says it.
     pub(super) fn shown(&self) -> ShortVersions {
         let label = |secret: &SecretRef| match secret.region() {
             Some(region) if !secret.id().starts_with("arn:") => format!("{} ({region})", secret.id()),

@@ -79,7 +79,7 @@ struct Track {
     /// Creation of the newest version that a value read showed as current.
     newest_created: Option<Moment>,
     superseded: VecDeque<VersionId>,
-    /// Like the next, only while a move is under way.
+    /// Apart, as the next is, because it is there only while a move is under way.
     named: Option<Box<Named>>,
     /// A version that a read went back to, and when that was first seen.
     back_to: Option<Box<(VersionId, Instant)>>,
